@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+# Compiler flags and third-party libraries, shared by every target.
+option(BALLAST_TESTS "Build the tests" ON)
+option(BALLAST_SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+
+add_library(ballast_flags INTERFACE)
+target_include_directories(ballast_flags INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+target_compile_options(ballast_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Werror
+  -fno-omit-frame-pointer)
+if(BALLAST_SANITIZE)
+  target_compile_options(ballast_flags INTERFACE
+    -fsanitize=address,undefined -fno-sanitize-recover=all)
+  target_link_options(ballast_flags INTERFACE -fsanitize=address,undefined)
+endif()
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(tl-expected REQUIRED)
+find_package(nlohmann_json REQUIRED)
+pkg_check_modules(libbpf REQUIRED IMPORTED_TARGET libbpf>=1.1)
+pkg_check_modules(libmnl REQUIRED IMPORTED_TARGET libmnl)
+pkg_check_modules(libsystemd REQUIRED IMPORTED_TARGET libsystemd)
+pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
+pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(libmicrohttpd REQUIRED IMPORTED_TARGET libmicrohttpd)
+pkg_check_modules(libcurl REQUIRED IMPORTED_TARGET libcurl)
+if(BALLAST_TESTS)
+  pkg_check_modules(cmocka REQUIRED IMPORTED_TARGET cmocka)
+endif()
+
+# Headers of libraries are not held to this project's warnings.
+foreach(lib libbpf libmnl libsystemd tomlplusplus sqlite3 libmicrohttpd libcurl cmocka)
+  if(TARGET PkgConfig::${lib})
+    get_target_property(dirs PkgConfig::${lib} INTERFACE_INCLUDE_DIRECTORIES)
+    if(dirs)
+      set_target_properties(PkgConfig::${lib} PROPERTIES
+        INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${dirs}")
+    endif()
+  endif()
+endforeach()

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/config/overrides.h"
+
+#include <algorithm>
+#include <ctime>
+#include <numeric>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include <fmt/chrono.h>
+
+#include "daemon/model/prefix_rules.h"
+#include "daemon/util/quote.h"
+
+namespace ballast {
+namespace {
+
+/// "override by alice at 2031-05-04T10:00:00Z".
+std::string origin_of(const Override& change) {
+    const std::time_t at = std::chrono::system_clock::to_time_t(change.set_at);
+    std::tm utc{};
+    gmtime_r(&at, &utc);
+    return fmt::format("override by {} at {:%FT%TZ}", change.set_by, utc);
+}
+
+void change(Service& service, const Override& wanted) {
+    if (wanted.max_connections)
+        service.max_connections = wanted.max_connections;
+    service.mode = wanted.mode.value_or(service.mode);
+    service.on_limit = wanted.on_limit.value_or(service.on_limit);
+}
+
+/// What is left of `target` without the one port of `hole`; both are of the same prefix.
+std::vector<Target> without(const Target& target, const Target& hole) {
+    std::vector<Target> rest;
+    const std::uint16_t port = hole.port_first;
+    if (target.port_first < port)
+        rest.push_back({target.prefix, target.port_first, static_cast<std::uint16_t>(port - 1)});
+    if (port < target.port_last)
+        rest.push_back({target.prefix, static_cast<std::uint16_t>(port + 1), target.port_last});
+    return rest;
+}
+
+/// The targets that a service had before one was taken from it.
+struct Before {
+    std::size_t service;
+    std::vector<Target> to;
+};
+
+/// True for a range that must give way to `endpoint`; any-port does so by itself.
+bool holds(const Target& range, const Target& endpoint) {
+    return range.prefix == endpoint.prefix && !range.any_port() &&
+           range.port_first <= endpoint.port_first && endpoint.port_first <= range.port_last;
+}
+
+/// Takes the endpoint out of all ranges; returns what it changed.
+std::vector<Before> make_room(Policy& policy, const Target& endpoint) {
+    std::vector<Before> changed;
+    for (std::size_t i = 0; i < policy.services.size(); ++i) {
+        std::vector<Target>& to = policy.services[i].to;
+        if (std::none_of(to.begin(), to.end(), [&](const Target& t) { return holds(t, endpoint); }))
+            continue;
+        changed.push_back({i, std::exchange(to, {})});
+        for (const Target& target : changed.back().to) {
+            const auto rest =
+                holds(target, endpoint) ? without(target, endpoint) : std::vector<Target>{target};
+            to.insert(to.end(), rest.begin(), rest.end());
+        }
+    }
+    return changed;
+}
+
+std::size_t count_targets(const Policy& policy) {
+    return std::accumulate(
+        policy.services.begin(), policy.services.end(), std::size_t{0},
+        [](std::size_t sum, const Service& service) { return sum + service.to.size(); });
+}
+
+std::size_t count_ranges(const Policy& policy, const Prefix& prefix) {
+    std::set<std::pair<std::uint16_t, std::uint16_t>> ranges;
+    for (const Service& service : policy.services)
+        for (const Target& target : service.to)
+            if (target.prefix == prefix && !target.any_port())
+                ranges.emplace(target.port_first, target.port_last);
+    return ranges.size();
+}
+
+/// The first limit that `policy` breaks, given that it broke none before `endpoint` was added.
+std::optional<std::string> broken_limit(const Policy& policy, const Target& endpoint) {
+    if (policy.services.size() > kMaxServices)
+        return fmt::format("there are {} services already", kMaxServices);
+    if (count_targets(policy) > kMaxTargets)
+        return fmt::format("there are {} targets already", kMaxTargets);
+    if (count_ranges(policy, endpoint.prefix) > kMaxPortRanges ||
+        port_spans(policy, endpoint.prefix).size() > kMaxPortSpans)
+        return fmt::format("{} has too many port ranges already", endpoint.prefix.text());
+    return std::nullopt;
+}
+
+/// Adds the service of an endpoint override; nothing is changed where a reason not to is returned.
+std::optional<std::string> add_endpoint(Policy& policy, const Override& wanted,
+                                        const Endpoint& endpoint) {
+    const Target target{{endpoint.address, 128}, endpoint.port, endpoint.port};
+    std::vector<Before> changed = make_room(policy, target);
+    Service added{endpoint.text(),  {target},          std::nullopt,
+                  OnLimit::refused, policy.limit_mode, origin_of(wanted)};
+    change(added, wanted);
+    policy.services.push_back(std::move(added));
+    auto broken = broken_limit(policy, target);
+    if (broken) {
+        policy.services.pop_back();
+        for (Before& before : changed)
+            policy.services[before.service].to = std::move(before.to);
+    }
+    return broken;
+}
+
+/// Why no policy at all could take the override.
+std::optional<std::string> wrong_in_itself(const Override& wanted) {
+    const auto& max = wanted.max_connections;
+    if (max && (*max < 1 || *max > kMaxConnections))
+        return fmt::format("max_connections {} is not in 1..{}", *max, kMaxConnections);
+    if (!max && !wanted.mode && !wanted.on_limit)
+        return "it changes nothing";
+    return std::nullopt;
+}
+
+/// Nothing where the override is in force, otherwise the reason why not.
+std::optional<std::string> apply(Policy& policy, const Override& wanted) {
+    if (auto wrong = wrong_in_itself(wanted))
+        return wrong;
+    const auto endpoint = parse_endpoint(wanted.target);
+    const std::string name = endpoint ? endpoint->text() : wanted.target;
+    const auto named = std::find_if(policy.services.begin(), policy.services.end(),
+                                    [&](const Service& s) { return s.name == name; });
+    if (named == policy.services.end())
+        return endpoint ? add_endpoint(policy, wanted, *endpoint)
+                        : std::optional<std::string>("the policy has no service of that name");
+    change(*named, wanted);
+    named->origin += ", " + origin_of(wanted);
+    return std::nullopt;
+}
+
+} // namespace
+
+MergedPolicy apply_overrides(Policy policy, const std::vector<Override>& overrides) {
+    MergedPolicy merged{std::move(policy), {}};
+    for (const Override& wanted : overrides)
+        if (const auto reason = apply(merged.policy, wanted))
+            merged.skipped.push_back(fmt::format("{} of {} is not in force: {}", origin_of(wanted),
+                                                 quoted(wanted.target), *reason));
+    return merged;
+}
+
+} // namespace ballast

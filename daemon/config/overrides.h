@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Overrides on top of a policy. Pure; the result keeps the invariants of daemon/model/policy.h.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "daemon/model/override.h"
+#include "daemon/model/policy.h"
+
+namespace ballast {
+
+struct MergedPolicy {
+    Policy policy;
+    std::vector<std::string> skipped; ///< why an override is not in force, one sentence each
+};
+
+/// Applies `overrides` in their order.
+/// - By service name: replaces the fields it names; origin becomes "FILE:LINE, override by ...".
+/// - By endpoint: adds a service named like the endpoint, which takes that endpoint away from any
+///   service that has a port range over it on the same /32 or /128 (a service may end up with no
+///   target). Fields not named: no limit, [guards] limit as mode, refused.
+/// One that names no service, or no longer fits the limits of a policy, is skipped, never an error:
+/// a file may have changed since it was set. So is one that is wrong in itself.
+MergedPolicy apply_overrides(Policy policy, const std::vector<Override>& overrides);
+
+} // namespace ballast

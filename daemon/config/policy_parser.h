@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Policy files as text -> the validated policy, or everything that is wrong with them. Pure.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "daemon/config/document.h"
+#include "daemon/config/problem.h"
+#include "daemon/model/policy.h"
+
+namespace ballast {
+
+struct PolicyReport {
+    std::optional<Policy> policy; ///< present exactly if `errors` is empty
+    ProblemList errors;
+    ProblemList warnings; ///< lawful but surely not meant; nothing depends on them
+
+    /// The policy, or the errors joined to one Error.
+    [[nodiscard]] Result<Policy> result() const;
+};
+
+/// Combines `sources` in their order: a later [daemon] or [guards] key replaces an earlier one,
+/// services add up. No sources at all give the default policy, which governs nothing. `errors`
+/// holds what went wrong before, such as files that could not be read.
+PolicyReport parse_policy(const std::vector<PolicySource>& sources, ProblemList errors = {});
+
+} // namespace ballast

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Typed reading of one TOML table. Each getter yields nothing for a key that is absent or wrong; of
+// what is wrong it tells the problem list, with key path, value and what is accepted.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <toml++/toml.h>
+
+#include "daemon/config/problem.h"
+#include "daemon/model/names.h"
+#include "daemon/util/duration.h"
+
+namespace ballast {
+
+/// `node` as a message may show it: "60 (an integer)", "an array".
+std::string described(const toml::node& node);
+
+class TableReader {
+public:
+    /// `path` precedes keys in messages ("service."); it is empty for the top of a file. `table`,
+    /// `file` and `problems` must outlive the reader.
+    TableReader(const toml::table& table, const std::string& file, std::string path,
+                ProblemList& problems)
+        : table_(table), file_(file), path_(std::move(path)), problems_(problems) {}
+
+    /// Reports each key of the table that is not in `known`, with the nearest known one.
+    void refuse_unknown(std::span<const std::string_view> known) const;
+
+    [[nodiscard]] bool has(std::string_view key) const { return table_.contains(key); }
+
+    std::optional<std::string> string(std::string_view key) const;
+    std::optional<std::int64_t> integer(std::string_view key, std::int64_t min,
+                                        std::int64_t max) const;
+
+    /// A string for parse_duration(), or the integer 0 where the range allows 0.
+    std::optional<std::chrono::milliseconds> duration(std::string_view key,
+                                                      const DurationRange& range) const;
+
+    /// One of the three words of `names`, as its enumerator.
+    template <typename Enum>
+    std::optional<Enum> choice(std::string_view key,
+                               const std::array<std::string_view, 3>& names) const {
+        const auto word = string(key);
+        const auto value = word ? enumerator<Enum>(names, *word) : std::nullopt;
+        if (word && !value)
+            wrong_choice(key, *word, names);
+        return value;
+    }
+
+    const toml::table* table(std::string_view key) const;
+    const toml::array* array(std::string_view key, std::string_view wanted) const;
+
+    /// Reports `message` at the value of `key`, or at the table if the key is absent.
+    void problem(std::string_view key, std::string message) const;
+    void problem_at(const toml::node& node, std::string_view key, std::string message) const;
+
+    /// Where `key` has its value, or the table begins if it is absent.
+    [[nodiscard]] Place place(std::string_view key) const;
+    [[nodiscard]] Place place() const { return place_of(table_); }
+    [[nodiscard]] Place place_of(const toml::node& node) const;
+
+private:
+    void wrong_type(std::string_view key, const toml::node& node, std::string_view wanted) const;
+    void wrong_choice(std::string_view key, const std::string& word,
+                      std::span<const std::string_view> names) const;
+
+    const toml::table& table_;
+    const std::string& file_;
+    std::string path_;
+    ProblemList& problems_;
+};
+
+} // namespace ballast

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// What others wrote (files, command lines, requests) as it may stand in a message of one line.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace ballast {
+
+/// `text` as printable ASCII: quotes and backslashes escaped, any other byte as \xNN, and cut with
+/// "..." after `max_bytes`. What it returns is safe in a log line and in JSON, whatever it was
+/// given.
+std::string printable(std::string_view text, std::size_t max_bytes = 80);
+
+/// printable() in double quotes.
+std::string quoted(std::string_view text);
+
+} // namespace ballast
