@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * The contract between the eBPF programs and the daemon: every struct that lives in a map or leaves
+ * an iterator, and the names of what is pinned. Compiled by both sides.
+ *
+ * Rules of this file
+ * 1. Ports are host byte order, addresses are 16 bytes in network byte order with IPv4 as
+ *    ::ffff:a.b.c.d, everything else is host byte order.
+ * 2. No implicit padding; every size and the offsets that matter are asserted below, and a test
+ *    compares them with the BTF of the compiled programs.
+ * 3. A change to anything here raises BALLAST_ABI_VERSION; a daemon refuses pins of another version
+ *    by name. Numbers of enumerators are never reused.
+ */
+#ifndef BALLAST_BPF_ABI_H
+#define BALLAST_BPF_ABI_H
+
+#include <linux/types.h>
+
+#define BALLAST_ABI_VERSION 1
+
+/* Services per policy. Row 0 of a policy's limits and service id 0 mean "none". */
+#define BALLAST_MAX_SERVICES 1024
+#define BALLAST_MAX_DESTINATIONS 65536
+#define BALLAST_MAX_PREFIXES 16384
+
+/* Rows of `limits`: one half holds the policy in force, the other the one being written. */
+#define BALLAST_LIMIT_ROWS (2 * BALLAST_MAX_SERVICES)
+
+/* Port spans one prefix can carry: up to 15 disjoint ranges with a gap before, between and behind. */
+#define BALLAST_MAX_PORT_SPANS 32
+
+/* Reservations live in buckets; a socket may sit in any of BALLAST_BUCKET_CHOICES of them. */
+#define BALLAST_BUCKET_WIDTH 7
+#define BALLAST_BUCKETS 32768
+#define BALLAST_BUCKET_CHOICES 4
+#define BALLAST_MAX_RESERVATIONS (BALLAST_BUCKETS * BALLAST_BUCKET_WIDTH)
+
+#define BALLAST_SERVICE_NAME_LENGTH 64
+
+/* DESIGN: "mode". */
+enum ballast_mode {
+    BALLAST_MODE_OFF = 0,
+    BALLAST_MODE_OBSERVE = 1,
+    BALLAST_MODE_ENFORCE = 2,
+};
+
+/* The errno a refused connect() returns. */
+enum ballast_on_limit {
+    BALLAST_ON_LIMIT_REFUSED = 0,     /* ECONNREFUSED */
+    BALLAST_ON_LIMIT_AGAIN = 1,       /* EAGAIN */
+    BALLAST_ON_LIMIT_UNREACHABLE = 2, /* EHOSTUNREACH */
+};
+
+/*
+ * Map `control`, one element. Written by the daemon (heartbeat, policy) and by the kill switch;
+ * read by programs only where they are about to refuse.
+ */
+struct ballast_control {
+    __u32 abi_version;       /* BALLAST_ABI_VERSION of the writer */
+    __u32 ready;             /* 1: all pins are complete; 0: a load was cut short */
+    __u32 disarmed;          /* 1: kill switch, every guard observes */
+    __u32 next_destination;  /* first never-used index of `destinations` */
+    __u64 heartbeat_ns;      /* CLOCK_MONOTONIC of the daemon's last sign of life */
+    __u64 daemon_grace_ns;   /* enforcement ends when the heartbeat is older; 0: never */
+    __u64 confined_cgroup;   /* id (inode number) of the governed subtree; 0: whole host */
+    __u32 confined_level;    /* depth of that cgroup below the root of the hierarchy */
+    __u32 sweep;             /* number of the sweep under way; written by the daemon */
+    __u64 policy_generation; /* grows by one with each policy put in force */
+    __u64 reserved;
+};
+
+/* Map `counters`, one element: each event in which Ballast let traffic pass or lost information. */
+struct ballast_counters {
+    __u64 destinations_full; /* connects admitted uncounted: no index for their destination */
+    __u64 reservations_full; /* connects admitted uncounted: all of their buckets are full */
+    __u64 daemon_silent;     /* connects over the limit admitted: heartbeat too old */
+    __u64 disarmed;          /* connects over the limit admitted: kill switch */
+    __u64 retiring;          /* connects admitted uncounted: destination was being recycled */
+    __u64 underflow;         /* releases that found in_use at 0: a bug, in_use was left at 0 */
+    __u64 policy_gap;        /* programs that found no policy map: a bug */
+    __u64 reserved;
+};
+
+/* Key of a policy's prefix trie. 10.0.0.0/8 is { 104, ::ffff:10.0.0.0 }. */
+struct ballast_prefix_key {
+    __u32 prefix_len; /* bits, 0..128 */
+    __u8 address[16];
+};
+
+/* Ports from `first` up to the next span's `first` are governed by row `limit`; 0: by none. */
+struct ballast_port_span {
+    __u16 first;
+    __u16 limit;
+};
+
+/*
+ * Value of a policy's prefix trie. The daemon resolves shorter prefixes into longer ones, so that
+ * one lookup of the longest match answers for every port. spans[0].first is 0; ascending.
+ * Example: 10.0.0.5:5432 under row 7, else nothing: { 3, {{0,0},{5432,7},{5433,0}} }.
+ */
+struct ballast_prefix_rule {
+    __u32 span_count; /* 1..BALLAST_MAX_PORT_SPANS */
+    __u32 reserved;
+    struct ballast_port_span spans[BALLAST_MAX_PORT_SPANS];
+};
+
+/* Map `limits`: one row per service and policy half. */
+struct ballast_limit {
+    __u32 max_connections; /* 0xffffffff: counted only */
+    __u16 service;         /* stable id, index of `service_names` */
+    __u8 mode;             /* enum ballast_mode */
+    __u8 on_limit;         /* enum ballast_on_limit */
+};
+
+#define BALLAST_UNLIMITED 0xffffffffu
+
+/* Key of map `destination_index`; its value is an index of `destinations`. */
+struct ballast_destination_key {
+    __u8 address[16];
+    __u16 port;
+    __u16 service;
+};
+
+/*
+ * Map `destinations`: one cache line each. Never freed, only recycled by the daemon, so that a
+ * reservation may hold the index. in_use carries BALLAST_RETIRED while it is being recycled.
+ */
+struct ballast_destination {
+    __u32 in_use;
+    __u16 service; /* 0: index is free */
+    __u16 port;
+    __u64 admitted;   /* connects that got a reservation, over the limit or not */
+    __u64 adopted;    /* older sockets that a sweep gave a reservation */
+    __u64 refused;
+    __u64 over_limit; /* admitted although at the limit: observe, disarmed or daemon silent */
+    __u8 address[16];
+    __u64 last_use_ns; /* coarse CLOCK_MONOTONIC of the last connect or adoption */
+};
+
+#define BALLAST_RETIRED 0x80000000u
+
+/*
+ * One admitted connection. cookie 0: free; BALLAST_CLAIMED: being written. destination carries
+ * BALLAST_PENDING until the socket reaches SYN_SENT.
+ */
+struct ballast_reservation {
+    __u64 cookie; /* socket cookie, never reused by the kernel (net/core/sock_diag.c) */
+    __u32 destination;
+    __u32 netns; /* inode number of the socket's network namespace */
+};
+
+#define BALLAST_CLAIMED 0xffffffffffffffffull
+#define BALLAST_PENDING 0x80000000u
+
+/* Map `reservations`: two cache lines each. */
+struct ballast_bucket {
+    __u32 spilled; /* 1: some reservation had to go to its next choice; ends or prolongs a search */
+    __u32 reserved[3];
+    struct ballast_reservation entries[BALLAST_BUCKET_WIDTH];
+};
+
+/* Map `seen`: number of the last sweep that met the socket of the reservation at the same place. */
+struct ballast_bucket_seen {
+    __u32 sweep[BALLAST_BUCKET_WIDTH];
+    __u32 reserved;
+};
+
+/* Map `service_names`: service id -> name, NUL-terminated; an empty name is a free id. */
+struct ballast_service_name {
+    char name[BALLAST_SERVICE_NAME_LENGTH];
+};
+
+enum ballast_flow_flags {
+    BALLAST_FLOW_INBOUND = 1,   /* accepted, not connected */
+    BALLAST_FLOW_RESERVED = 2,  /* holds a reservation */
+    BALLAST_FLOW_ADOPTED = 4,   /* this sweep gave it one */
+    BALLAST_FLOW_UNTRACKED = 8, /* governed, but a table was full */
+};
+
+/* What a sweep emits per socket (TIME_WAIT, NEW_SYN_RECV and LISTEN apart). */
+struct ballast_flow {
+    __u64 cookie; /* 0: the kernel has not made one */
+    __u8 local_address[16];
+    __u8 remote_address[16];
+    __u16 local_port;
+    __u16 remote_port;
+    __u16 service; /* 0: not governed */
+    __u8 state;    /* TCP_ESTABLISHED = 1 .. TCP_CLOSING = 11 */
+    __u8 flags;    /* enum ballast_flow_flags */
+    __u32 netns;
+    __u32 rtt_us;       /* smoothed */
+    __u32 idle_jiffies; /* since anything was received */
+    __u8 retransmits;   /* unacknowledged, now */
+    __u8 reserved[3];
+};
+
+/* Key of map `listeners`; its value is the number of the sweep that met a listener there. */
+struct ballast_listener_key {
+    __u32 netns;
+    __u32 port;
+};
+
+/* Map `sweep_totals`, one element: zeroed by the daemon before each namespace is swept. */
+struct ballast_sweep_totals {
+    __u64 sockets;
+    __u64 time_wait;
+    __u64 listeners;
+    __u64 adopted;
+    __u64 moved;
+    __u64 untracked;
+    __u64 listeners_lost; /* listeners beyond the table: inbound sockets may look outbound */
+    __u64 reserved;
+};
+
+#define BALLAST_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
+#ifdef __cplusplus
+#undef BALLAST_ASSERT_SIZE
+#define BALLAST_ASSERT_SIZE(type, size) static_assert(sizeof(type) == (size), #type)
+#endif
+
+BALLAST_ASSERT_SIZE(struct ballast_control, 64);
+BALLAST_ASSERT_SIZE(struct ballast_counters, 64);
+BALLAST_ASSERT_SIZE(struct ballast_prefix_key, 20);
+BALLAST_ASSERT_SIZE(struct ballast_port_span, 4);
+BALLAST_ASSERT_SIZE(struct ballast_prefix_rule, 136);
+BALLAST_ASSERT_SIZE(struct ballast_limit, 8);
+BALLAST_ASSERT_SIZE(struct ballast_destination_key, 20);
+BALLAST_ASSERT_SIZE(struct ballast_destination, 64);
+BALLAST_ASSERT_SIZE(struct ballast_reservation, 16);
+BALLAST_ASSERT_SIZE(struct ballast_bucket, 128);
+BALLAST_ASSERT_SIZE(struct ballast_bucket_seen, 32);
+BALLAST_ASSERT_SIZE(struct ballast_service_name, 64);
+BALLAST_ASSERT_SIZE(struct ballast_flow, 64);
+BALLAST_ASSERT_SIZE(struct ballast_listener_key, 8);
+BALLAST_ASSERT_SIZE(struct ballast_sweep_totals, 64);
+
+#endif

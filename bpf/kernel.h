@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The kernel types that the programs read, cut down to the fields used. preserve_access_index makes
+ * every access a CO-RE relocation: libbpf finds each field in the running kernel's BTF by name, so
+ * that one object file runs on any kernel from 6.1. Only names and types of fields count here, not
+ * their order. Unions of the kernel are flattened: relocation looks into anonymous members.
+ */
+#ifndef BALLAST_BPF_KERNEL_H
+#define BALLAST_BPF_KERNEL_H
+
+#include <linux/types.h>
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+typedef struct {
+    __s64 counter;
+} atomic64_t;
+
+struct ns_common {
+    unsigned int inum;
+};
+
+struct net {
+    struct ns_common ns;
+};
+
+struct possible_net {
+    struct net* net;
+};
+
+struct kernel_in6_addr {
+    union {
+        __u32 u6_addr32[4];
+    } in6_u;
+};
+
+struct sock_common {
+    __u32 skc_daddr;
+    __u32 skc_rcv_saddr;
+    __u16 skc_dport; /* network byte order */
+    __u16 skc_num;   /* host byte order */
+    unsigned short skc_family;
+    volatile unsigned char skc_state;
+    struct possible_net skc_net;
+    struct kernel_in6_addr skc_v6_daddr;
+    struct kernel_in6_addr skc_v6_rcv_saddr;
+    atomic64_t skc_cookie;
+};
+
+struct kernfs_node {
+    __u64 id;
+};
+
+struct cgroup {
+    int level;
+    struct kernfs_node* kn;
+    struct cgroup* ancestors[];
+};
+
+struct sock_cgroup_data {
+    struct cgroup* cgroup;
+};
+
+struct sock {
+    struct sock_common __sk_common;
+    struct sock_cgroup_data sk_cgrp_data;
+    __u8 sk_userlocks : 4;
+};
+
+struct inet_sock {
+    struct sock sk;
+};
+
+struct inet_bind_bucket {
+    signed char fastreuse;
+};
+
+struct inet_connection_sock {
+    struct inet_sock icsk_inet;
+    struct inet_bind_bucket* icsk_bind_hash;
+    __u8 icsk_retransmits;
+};
+
+struct tcp_sock {
+    struct inet_connection_sock inet_conn;
+    __u32 srtt_us; /* eight times the smoothed RTT (include/linux/tcp.h) */
+    __u32 rcv_tstamp;
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+    struct seq_file* seq;
+    __u64 session_id;
+    __u64 seq_num;
+};
+
+struct bpf_iter__tcp {
+    struct bpf_iter_meta* meta;
+    struct sock_common* sk_common;
+};
+
+#pragma clang attribute pop
+
+/* include/linux/socket.h, include/net/tcp_states.h, include/net/sock.h: constants of the ABI. */
+enum {
+    AF_INET = 2,
+    AF_INET6 = 10,
+};
+
+enum {
+    TCP_ESTABLISHED = 1,
+    TCP_SYN_SENT = 2,
+    TCP_TIME_WAIT = 6,
+    TCP_CLOSE = 7,
+    TCP_LISTEN = 10,
+    TCP_NEW_SYN_RECV = 12,
+};
+
+enum { SOCK_BINDPORT_LOCK = 8 };
+
+#endif

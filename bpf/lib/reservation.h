@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * One bucket of the reservation table, and the life of a reservation.
+ *
+ *            connect()              SYN_SENT                  CLOSE
+ *   (none) ------------> pending ------------> established ----------> (none)
+ *      |                    |                                   ^
+ *      |                    +-- next connect(), sock_release,   |
+ *      |                        or seen pending twice by daemon -> (none)
+ *      +-- met by a sweep, older than Ballast or than its policy (adopted) --> established
+ *
+ * TIME_WAIT holds nothing: the full socket reaches CLOSE when it is replaced by its TIME_WAIT
+ * mini-socket (net/ipv4/tcp_minisocks.c, tcp_time_wait() ends in tcp_done()).
+ *
+ * Invariants
+ * R1  A socket has at most one entry. Only its own connect() (under the socket lock) and the sweep
+ *     (under the socket lock too: bpf_iter_tcp_seq_show() takes it) insert, and both look first.
+ * R2  An entry is released once: whoever swaps its cookie to 0 gives the place back, nobody else.
+ *     Cookies are never reused, so a swap that succeeds hit the entry that was read before.
+ * R3  An entry's destination is written between claim and publication of its cookie, and later
+ *     changed only by swaps that name the old value.
+ * R4  destinations[d].in_use is the number of entries with destination d, but for the moment between
+ *     the two writes of an insertion (count first) or a release (entry first).
+ * R5  R4's places are never given back without their entry, nor entries dropped without their place:
+ *     a program or a daemon that dies between two writes leaves a count that is too high, which the
+ *     sweep reports as drift and corrects when it sees it twice.
+ */
+#ifndef BALLAST_BPF_LIB_RESERVATION_H
+#define BALLAST_BPF_LIB_RESERVATION_H
+
+#include "bpf/abi.h"
+#include "bpf/lib/atomic.h"
+
+/*
+ * The n-th bucket in which `cookie` may sit. Cookies are handed out in sequence, so their low bits
+ * spread evenly; further choices must not be neighbours of the first, lest full stretches merge.
+ */
+BALLAST_INLINE __u32 ballast_bucket_choice(__u64 cookie, __u32 n) {
+    __u64 stride = ((cookie * 0x9e3779b97f4a7c15ull) >> 40) | 1;
+    return (__u32)(cookie + n * stride) & (BALLAST_BUCKETS - 1);
+}
+
+/* Index of `cookie` in the bucket, or -1. */
+BALLAST_INLINE int ballast_bucket_find(const struct ballast_bucket* bucket, __u64 cookie) {
+    for (int i = 0; i < BALLAST_BUCKET_WIDTH; i++)
+        if (BALLAST_LOAD(bucket->entries[i].cookie) == cookie)
+            return i;
+    return -1;
+}
+
+/* Writes an entry into a free place of the bucket and publishes it last (R3); its index, or -1. */
+BALLAST_INLINE int ballast_bucket_insert(struct ballast_bucket* bucket, __u64 cookie,
+                                         __u32 destination, __u32 netns) {
+    for (int i = 0; i < BALLAST_BUCKET_WIDTH; i++) {
+        struct ballast_reservation* entry = &bucket->entries[i];
+        if (BALLAST_LOAD(entry->cookie))
+            continue;
+        if (!ballast_swap_if_u64(&entry->cookie, 0, BALLAST_CLAIMED))
+            continue;
+        entry->destination = destination;
+        entry->netns = netns;
+        (void)__sync_lock_test_and_set(&entry->cookie, cookie);
+        return i;
+    }
+    return -1;
+}
+
+/* Takes the entry out (R2); true, with its destination, for the one caller who did. */
+BALLAST_INLINE bool ballast_entry_release(struct ballast_reservation* entry, __u64 cookie,
+                                          __u32* destination) {
+    *destination = BALLAST_LOAD(entry->destination) & ~BALLAST_PENDING;
+    return ballast_swap_if_u64(&entry->cookie, cookie, 0);
+}
+
+/* SYN_SENT was reached: the reservation is a connection's. A swap, since the daemon may have
+ * reclaimed the entry and another socket may be writing it (R3). */
+BALLAST_INLINE void ballast_entry_confirm(struct ballast_reservation* entry) {
+    __u32 destination = BALLAST_LOAD(entry->destination);
+    if (destination & BALLAST_PENDING)
+        (void)ballast_swap_if_u32(&entry->destination, destination,
+                                  destination & ~BALLAST_PENDING);
+}
+
+#endif

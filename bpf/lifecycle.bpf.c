@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * TCP state changes: confirms a reservation at SYN_SENT, releases it at CLOSE (states and invariants:
+ * bpf/lib/reservation.h). Runs for every TCP socket of the host, so the common case must end at once:
+ * a socket without a cookie has no reservation, since reserving makes one.
+ */
+#include "bpf/tables.h"
+
+#include <bpf/bpf_tracing.h>
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(ballast_set_state, struct sock* sk, int old_state, int new_state) {
+    if (new_state != TCP_CLOSE && new_state != TCP_SYN_SENT)
+        return 0;
+    __u64 cookie = (__u64)sk->__sk_common.skc_cookie.counter;
+    if (!cookie)
+        return 0;
+    if (new_state == TCP_CLOSE) {
+        ballast_release(cookie);
+        return 0;
+    }
+    struct ballast_place place = ballast_find_reservation(cookie);
+    if (place.entry)
+        ballast_entry_confirm(place.entry);
+    return 0;
+}
