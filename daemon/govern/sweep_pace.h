@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// How often to sweep: never so often that sweeps take more than their share of one core. Pure.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+
+namespace ballast::govern {
+
+/// Sweeps may take one part in so many of one core's time.
+inline constexpr int sweep_cpu_divisor = 100;
+
+/// Pause between the starts of two sweeps: `wanted`, or longer when the last one took `last_cpu`.
+/// An hour at the most, so that a mistaken clock cannot end sweeping.
+inline std::chrono::nanoseconds sweep_interval(std::chrono::nanoseconds wanted,
+                                               std::chrono::nanoseconds last_cpu) {
+    constexpr std::chrono::nanoseconds longest = std::chrono::hours(1);
+    return std::min(std::max(wanted, last_cpu * sweep_cpu_divisor), std::max(wanted, longest));
+}
+
+} // namespace ballast::govern

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tells when a destination begins and ceases to turn connections away, from two readings of its
+// counters. It decides nothing: admission does, in the kernel. Pure; time is passed in.
+//
+// Reasons: limit_refusing (connects were refused), limit_would_refuse (observe mode let them pass),
+// limit_cleared (none for `quiet`).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "daemon/model/finding.h"
+#include "daemon/model/snapshot.h"
+
+namespace ballast::guards {
+
+/// One reading of one destination's counters.
+struct LimitReading {
+    std::uint32_t index = 0; ///< what identifies the destination between readings
+    std::uint64_t refused = 0;
+    std::uint64_t over_limit = 0;
+};
+
+class LimitGuard {
+  public:
+    /// Without a further event for so long, a destination counts as clear.
+    static constexpr std::chrono::seconds quiet{60};
+    /// Findings of one reading; more are coalesced into a count.
+    static constexpr std::size_t most_findings = 50;
+
+    using Describe = std::function<DestinationRow(std::uint32_t index)>;
+
+    /// Compares with the previous readings. `describe` is called for destinations that get a
+    /// finding. The guard's first readings are only remembered: what an earlier daemon counted is
+    /// no news.
+    std::vector<Finding> read(std::span<const LimitReading> readings,
+                              std::chrono::steady_clock::time_point now, const Describe& describe);
+
+    /// Findings that were coalesced since start.
+    [[nodiscard]] std::uint64_t coalesced() const { return coalesced_; }
+
+  private:
+    struct Known {
+        std::uint64_t refused = 0;
+        std::uint64_t over_limit = 0;
+        std::uint64_t refused_before = 0; ///< when the present episode began
+        std::uint64_t over_before = 0;
+        std::chrono::steady_clock::time_point last_event;
+        bool in_episode = false;
+    };
+    void judge(const LimitReading& reading, Known& known,
+               std::chrono::steady_clock::time_point now, const Describe& describe,
+               std::vector<Finding>& findings);
+    void add(std::vector<Finding>& findings, const char* reason, const DestinationRow& row,
+             const Known& known);
+
+    std::unordered_map<std::uint32_t, Known> known_;
+    std::uint64_t coalesced_ = 0;
+    bool is_first_ = true;
+};
+
+} // namespace ballast::guards

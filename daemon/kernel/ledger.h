@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// The daemon's side of the reservation table (bpf/lib/reservation.h): finds reservations that no
+// socket stands behind and counts that do not match their reservations, reports them as drift and
+// repairs what it has seen twice. Works on the same memory as the programs, by the same swaps, so
+// that whatever both try is done once (invariant R2).
+//
+// Invariants
+// L1  Nothing is changed on one observation: a second one, at least `min_age` later, must agree.
+// L2  A reservation in a namespace that the sweep could not visit is not judged, until no sweep has
+//     been able to visit it for `lost_namespace_age` (longer than the kernel keeps orphans).
+// L3  A destination's drift is reported at first sight only if nothing happened to it since the
+//     sweep began; a busy one is judged by the second observation.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "bpf/abi.h"
+
+namespace ballast::kernel {
+
+/// CLOCK_MONOTONIC.
+using Monotonic = std::chrono::steady_clock::time_point;
+
+struct LedgerFindings {
+    /// in_use less what could be accounted for, by index of `destinations`; zeros left out.
+    std::unordered_map<std::uint32_t, std::int64_t> drift;
+    std::uint64_t repairs = 0;
+};
+
+class Ledger {
+  public:
+    static constexpr std::chrono::seconds min_age{1};
+    static constexpr std::chrono::minutes lost_namespace_age{15};
+
+    Ledger(std::span<ballast_bucket> buckets, std::span<ballast_bucket_seen> seen,
+           std::span<ballast_destination> destinations);
+
+    /// Gives back reservations whose connect() failed before SYN_SENT while the application keeps
+    /// the socket open: those met as pending twice. `used` is control.next_destination. Returns how
+    /// many were released.
+    std::uint64_t reclaim_pending(std::uint32_t used, Monotonic now);
+
+    /// Notes what is true before a sweep visits its first socket.
+    void begin_sweep(std::uint32_t used);
+
+    /// Judges what sweep number `sweep` saw; `visited` are inode numbers of network namespaces.
+    LedgerFindings end_sweep(std::uint32_t sweep, const std::unordered_set<std::uint32_t>& visited,
+                             std::uint32_t used, Monotonic now);
+
+  private:
+    struct Suspect {
+        std::uint64_t cookie;
+        Monotonic since;
+    };
+    using Suspects = std::unordered_map<std::uint32_t, Suspect>; ///< by entry number
+
+    [[nodiscard]] ballast_reservation& entry(std::uint32_t number) const;
+    [[nodiscard]] std::vector<std::uint32_t> count_entries(std::uint32_t used) const;
+    [[nodiscard]] std::uint64_t activity(std::uint32_t destination) const;
+    void judge_counts(std::uint32_t used, LedgerFindings& findings);
+    [[nodiscard]] std::int64_t lasting_mismatch(std::uint32_t destination) const;
+    void judge_unseen(std::uint32_t sweep, const std::unordered_set<std::uint32_t>& visited,
+                      Monotonic now, LedgerFindings& findings);
+    bool may_judge(std::uint32_t netns, const std::unordered_set<std::uint32_t>& visited,
+                   Monotonic now);
+    [[nodiscard]] bool is_quiet(std::uint32_t destination) const;
+    bool release(std::uint32_t number, std::uint64_t cookie);
+
+    std::span<ballast_bucket> buckets_;
+    std::span<ballast_bucket_seen> seen_;
+    std::span<ballast_destination> destinations_;
+    Suspects pending_;
+    Suspects unseen_;
+    std::uint64_t activity_at_reclaim_ = 0;
+    std::vector<std::uint64_t> activity_at_begin_;
+    std::unordered_map<std::uint32_t, std::int64_t> mismatches_;
+    std::unordered_map<std::uint32_t, Monotonic> last_visit_;
+};
+
+} // namespace ballast::kernel

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// The maps of a loaded Ballast, as memory where they can be mapped and as descriptors elsewhere.
+#pragma once
+
+#include "bpf/abi.h"
+#include "daemon/kernel/mapped.h"
+#include "daemon/util/fd.h"
+
+namespace ballast::kernel {
+
+/// Meaning, writers and byte order of each: bpf/abi.h and bpf/README.md.
+struct Maps {
+    Mapped<ballast_control> control;
+    Mapped<ballast_counters> counters;
+    Mapped<ballast_limit> limits;
+    Mapped<ballast_destination> destinations;
+    Mapped<ballast_bucket> reservations;
+    Mapped<ballast_bucket_seen> seen;
+    Mapped<ballast_service_name> service_names;
+    Mapped<ballast_sweep_totals> sweep_totals;
+    Fd policy;
+    Fd destination_index;
+    Fd free_destinations;
+    Fd listeners;
+};
+
+} // namespace ballast::kernel

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// The network namespaces of the host, found by who uses them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "daemon/util/error.h"
+#include "daemon/util/fd.h"
+
+namespace ballast::kernel {
+
+struct NetNamespace {
+    std::uint32_t inode = 0; ///< as in /proc/PID/ns/net; what the programs record
+    Fd file;                 ///< of the namespace, for setns(2)
+};
+
+/// The daemon's own namespace first, then each other one that a process lives in (by
+/// PROC/PID/ns/net of its main thread) or that is bind-mounted (ip netns, container runtimes). One
+/// that only a descriptor or a socket keeps alive cannot be found. `proc` is "/proc".
+Result<std::vector<NetNamespace>> find_net_namespaces(const std::string& proc);
+
+} // namespace ballast::kernel

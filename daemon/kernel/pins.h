@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pins of one Ballast: names, what state they are in, and their removal.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/util/error.h"
+#include "daemon/util/fd.h"
+
+namespace ballast::kernel {
+
+/// Maps that outlive the daemon, pinned under their own names; `policy` before its users.
+inline constexpr std::array<std::string_view, 12> pinned_maps{
+    "control",       "counters",     "limits", "destinations",      "reservations",      "seen",
+    "service_names", "sweep_totals", "policy", "destination_index", "free_destinations", "listeners"};
+
+/// Links, pinned as "link_NAME"; admission last in both attaching and pinning.
+inline constexpr std::array<std::string_view, 4> pinned_links{"set_state", "sock_release",
+                                                              "connect4", "connect6"};
+
+std::string map_pin(const std::string& bpffs_dir, std::string_view map);
+std::string link_pin(const std::string& bpffs_dir, std::string_view program);
+
+enum class PinState {
+    none,       ///< nothing there: a first load
+    complete,   ///< adopt
+    incomplete, ///< a load or unload that was cut short: remove and load anew
+};
+
+/// Looks at the pins. An ABI version other than ours is an error that names both.
+Result<PinState> inspect_pins(const std::string& bpffs_dir);
+
+/// Removes all pins, links first, then the directory; returns what was removed.
+Result<std::vector<std::string>> remove_pins(const std::string& bpffs_dir);
+
+} // namespace ballast::kernel

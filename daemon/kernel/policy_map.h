@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Puts a policy in force: writes its limits into the half of `limits` that is not in use, its
+// prefixes into a new trie, and swaps the trie in. One pointer changes, so no connect() sees half of
+// two policies; the update returns once no program uses the old one.
+//
+// Service ids are stable: a service keeps its id for as long as its name is in the policy or one of
+// its destinations is in the table, over restarts too, since `service_names` is pinned.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "daemon/kernel/maps.h"
+#include "daemon/model/policy.h"
+#include "daemon/util/error.h"
+
+namespace ballast::kernel {
+
+class PolicyMap {
+  public:
+    /// Takes over the policy in force, if there is one.
+    explicit PolicyMap(Maps& maps);
+
+    /// Fails, with the running policy untouched, when the kernel refuses a map or when all service
+    /// ids are still held by destinations of departed services.
+    Result<void> put(const Policy& policy);
+
+    /// Name of a service id; empty for 0 and for a free id.
+    [[nodiscard]] std::string service_name(std::uint16_t id) const;
+
+    /// The limit in force for a service id; nullptr where the policy in force has no such service.
+    [[nodiscard]] const ballast_limit* limit(std::uint16_t id) const;
+
+    /// What the pinned maps say of the policy in force, without the targets: for a daemon that
+    /// adopted them and could not read its configuration.
+    [[nodiscard]] std::vector<Service> recall() const;
+
+    /// Waits until every program that runs now has ended.
+    Result<void> wait_for_programs();
+
+  private:
+    Result<std::vector<std::uint16_t>> assign_ids(const Policy& policy);
+    void write_limits(const Policy& policy, const std::vector<std::uint16_t>& ids, unsigned half);
+    Result<Fd> build_trie(const Policy& policy, const std::vector<std::uint16_t>& ids,
+                          unsigned half);
+    Result<void> swap(const Fd& trie);
+    void adopt_trie();
+
+    Maps* maps_;
+    unsigned half_ = 0; ///< of `limits`, in force
+    Fd trie_; ///< the inner map in force; kept to be written again by wait_for_programs()
+};
+
+} // namespace ballast::kernel

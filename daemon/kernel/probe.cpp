@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/kernel/probe.h"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <span>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "daemon/kernel/cgroup.h"
+#include "daemon/kernel/insn.h"
+#include "daemon/util/error.h"
+#include "daemon/util/fd.h"
+
+namespace ballast::kernel {
+
+namespace {
+
+using Attempt = std::function<Result<void>()>;
+
+struct Feature {
+    const char* name;
+    const char* cost;
+    bool required;
+    Attempt attempt;
+};
+
+Result<void> done_if(const Fd& fd, const char* tried) {
+    return fd ? Result<void>() : fail(Error::system(tried, errno));
+}
+
+Fd create_map(bpf_map_type type, std::uint32_t key, std::uint32_t value, std::uint32_t flags,
+              int inner = -1) {
+    bpf_map_create_opts options{};
+    options.sz = sizeof(options);
+    options.map_flags = flags;
+    if (inner >= 0)
+        options.inner_map_fd = static_cast<__u32>(inner);
+    return Fd(::bpf_map_create(type, "ballast_probe", key, value, 1, &options));
+}
+
+/// Loads a program of raw instructions. `btf_target` names the tracepoint or iterator, if any.
+Result<Fd> load_program(bpf_prog_type type, bpf_attach_type attach,
+                        std::span<const bpf_insn> instructions, const char* btf_target = nullptr) {
+    bpf_prog_load_opts options{};
+    options.sz = sizeof(options);
+    options.expected_attach_type = attach;
+    if (btf_target) {
+        const int id = ::libbpf_find_vmlinux_btf_id(btf_target, attach);
+        if (id < 0)
+            return fail(Error::system(fmt::format("find {} in the kernel's BTF", btf_target), -id));
+        options.attach_btf_id = static_cast<__u32>(id);
+    }
+    Fd program(::bpf_prog_load(type, "ballast_probe", "GPL", instructions.data(),
+                               instructions.size(), &options));
+    if (!program)
+        return fail(Error::system("bpf(BPF_PROG_LOAD)", errno));
+    return program;
+}
+
+template <typename... Insns>
+std::array<bpf_insn, sizeof...(Insns) + 1> program_of(Insns... instructions) {
+    return {instructions..., insn::leave()};
+}
+
+Result<void> forget(const Result<Fd>& program) {
+    return program ? Result<void>() : fail(program.error());
+}
+
+Result<void> try_btf() {
+    return done_if(Fd(::open("/sys/kernel/btf/vmlinux", O_RDONLY | O_CLOEXEC)),
+                   "open /sys/kernel/btf/vmlinux");
+}
+
+Result<void> try_bpffs() { return done_if(Fd(::fsopen("bpf", FSOPEN_CLOEXEC)), "fsopen(bpf)"); }
+
+Result<void> try_cgroup(const std::string& path) {
+    const auto cgroup = open_cgroup(path);
+    return cgroup ? Result<void>() : fail(cgroup.error());
+}
+
+Result<void> try_mapped_array() {
+    const Fd map = create_map(BPF_MAP_TYPE_ARRAY, 4, 8, BPF_F_MMAPABLE);
+    if (!map)
+        return done_if(map, "bpf(BPF_MAP_CREATE)");
+    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    void* memory = ::mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_SHARED, map.get(), 0);
+    if (memory == MAP_FAILED)
+        return fail(Error::system("mmap", errno));
+    ::munmap(memory, page);
+    return {};
+}
+
+Result<void> try_policy_maps() {
+    const Fd trie = create_map(BPF_MAP_TYPE_LPM_TRIE, 20, 8, BPF_F_NO_PREALLOC);
+    if (!trie)
+        return done_if(trie, "create an LPM trie");
+    return done_if(create_map(BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4, 0, trie.get()),
+                   "create an array of LPM tries");
+}
+
+Result<void> try_queue() {
+    return done_if(create_map(BPF_MAP_TYPE_QUEUE, 0, 4, 0), "create a queue");
+}
+
+Result<void> try_set_retval() {
+    constexpr int any_errno = -111;
+    return forget(load_program(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT,
+                               program_of(insn::set(1, any_errno), insn::call(BPF_FUNC_set_retval),
+                                          insn::set(0, 0))));
+}
+
+Result<void> try_cgroup_link(const std::string& path) {
+    const auto program = load_program(BPF_PROG_TYPE_CGROUP_SOCK, BPF_CGROUP_INET_SOCK_RELEASE,
+                                      program_of(insn::set(0, 1)));
+    if (!program)
+        return fail(program.error());
+    const auto cgroup = open_cgroup(path);
+    if (!cgroup)
+        return fail(cgroup.error());
+    return done_if(Fd(::bpf_link_create(program->get(), cgroup->directory.get(),
+                                        BPF_CGROUP_INET_SOCK_RELEASE, nullptr)),
+                   "bpf(BPF_LINK_CREATE)");
+}
+
+Result<void> try_clock() {
+    return forget(load_program(
+        BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT,
+        program_of(insn::call(BPF_FUNC_ktime_get_coarse_ns), insn::set(0, 1))));
+}
+
+Result<void> try_atomics() {
+    return forget(load_program(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT,
+                               program_of(insn::store_zero(10, -8), insn::set(0, 0),
+                                          insn::set(2, 1), insn::compare_exchange(10, 2, -8),
+                                          insn::set(0, 1))));
+}
+
+Result<void> try_state_tracepoint() {
+    const auto program = load_program(BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP,
+                                      program_of(insn::set(0, 0)), "inet_sock_set_state");
+    if (!program)
+        return fail(program.error());
+    return done_if(Fd(::bpf_raw_tracepoint_open(nullptr, program->get())),
+                   "bpf(BPF_RAW_TRACEPOINT_OPEN)");
+}
+
+/// The iterator, with the helper that gives a socket its cookie.
+Result<void> try_sweep() {
+    constexpr std::int16_t offset_of_socket = 8; // struct bpf_iter__tcp
+    const auto program = load_program(
+        BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER,
+        program_of(insn::load(1, 1, offset_of_socket), insn::skip_if_set(1, 2), insn::set(0, 0),
+                   insn::leave(), insn::call(BPF_FUNC_get_socket_cookie), insn::set(0, 0)),
+        "tcp");
+    if (!program)
+        return fail(program.error());
+    return done_if(Fd(::bpf_link_create(program->get(), 0, BPF_TRACE_ITER, nullptr)),
+                   "bpf(BPF_LINK_CREATE)");
+}
+
+Result<void> try_namespaces() {
+    const Fd own(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+    if (!own)
+        return done_if(own, "open /proc/self/ns/net");
+    return ::setns(own.get(), CLONE_NEWNET) ? Result<void>(fail(Error::system("setns", errno)))
+                                            : Result<void>();
+}
+
+std::vector<Feature> features(const std::string& cgroup) {
+    return {
+        {"kernel type information (BTF)", "no program can be loaded", true, try_btf},
+        {"bpf file system", "nothing survives the daemon", true, try_bpffs},
+        {"cgroup v2 hierarchy", "connect() cannot be governed", true,
+         [cgroup] { return try_cgroup(cgroup); }},
+        {"memory-mapped array maps", "daemon and programs cannot share counts", true,
+         try_mapped_array},
+        {"prefix tries in an array of maps", "a policy cannot be replaced at once", true,
+         try_policy_maps},
+        {"queue maps", "destinations cannot be recycled", true, try_queue},
+        {"atomic compare-and-exchange", "limits cannot be exact", true, try_atomics},
+        {"coarse clock in cgroup/connect4", "a silent daemon cannot be noticed", true, try_clock},
+        {"bpf_set_retval in cgroup/connect4", "a refusal would be EPERM, which nobody retries",
+         true, try_set_retval},
+        {"cgroup links, cgroup/sock_release", "failed connects would stay counted", true,
+         [cgroup] { return try_cgroup_link(cgroup); }},
+        {"tp_btf/inet_sock_set_state", "closed connections would stay counted", true,
+         try_state_tracepoint},
+        {"iter/tcp with socket cookies", "older connections cannot be counted", true, try_sweep},
+        {"entering network namespaces", "containers' older connections are not counted", false,
+         try_namespaces},
+    };
+}
+
+Probe judge(const Feature& feature) {
+    Probe probe{feature.name, Answer::yes, "", feature.cost, feature.required};
+    const auto outcome = feature.attempt();
+    if (outcome)
+        return probe;
+    const bool no_privilege = ::geteuid() != 0 && (outcome.error().errno_value() == EPERM ||
+                                                   outcome.error().errno_value() == EACCES);
+    probe.answer = no_privilege ? Answer::unknown : Answer::no;
+    probe.detail = no_privilege ? outcome.error().message() + "; ask again as root"
+                                : outcome.error().message();
+    return probe;
+}
+
+} // namespace
+
+std::vector<Probe> probe_features(const std::string& cgroup_path) {
+    libbpf_set_print([](libbpf_print_level, const char*, va_list) { return 0; });
+    std::vector<Probe> probes;
+    for (const auto& feature : features(cgroup_path))
+        probes.push_back(judge(feature));
+    return probes;
+}
+
+bool lacks_required(const std::vector<Probe>& probes) {
+    return std::ranges::any_of(
+        probes, [](const Probe& p) { return p.required && p.answer != Answer::yes; });
+}
+
+} // namespace ballast::kernel

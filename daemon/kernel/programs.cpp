@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/kernel/programs.h"
+
+#include <array>
+#include <cstring>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <unistd.h>
+
+#include "ballast.skel.h"
+#include "daemon/kernel/bpffs.h"
+#include "daemon/kernel/pinned.h"
+#include "daemon/kernel/pins.h"
+
+namespace ballast::kernel {
+
+namespace {
+
+struct CloseSkeleton {
+    void operator()(ballast_bpf* skeleton) const { ballast_bpf::destroy(skeleton); }
+};
+
+/// What the verifier and libbpf said of the load under way, kept for the error text; bounded.
+std::string load_log;
+
+int keep_log(libbpf_print_level level, const char* format, va_list arguments) {
+    constexpr std::size_t most = 16 * 1024;
+    if (level == LIBBPF_DEBUG)
+        return 0;
+    va_list again;
+    va_copy(again, arguments);
+    const int length = std::vsnprintf(nullptr, 0, format, again);
+    va_end(again);
+    std::string line(length > 0 ? static_cast<std::size_t>(length) + 1 : 1, '\0');
+    std::vsnprintf(line.data(), line.size(), format, arguments);
+    line.pop_back();
+    load_log += line; // the verifier's log comes as one message, its verdict last
+    if (load_log.size() > most)
+        load_log.erase(0, load_log.size() - most);
+    return length;
+}
+
+std::string last_lines(const std::string& log) {
+    constexpr std::size_t most = 1024;
+    return log.size() > most ? "..." + log.substr(log.size() - most) : log;
+}
+
+} // namespace
+
+struct Programs::State {
+    LoadOptions options;
+    Fd owner; ///< lock on the pins
+    bool is_owner = false;
+    std::unique_ptr<ballast_bpf, CloseSkeleton> skeleton;
+    std::array<Fd, pinned_links.size()> links;
+    Fd sweep_link;
+    Maps maps;
+    CgroupRoot cgroup;
+    bool adopted = false;
+    std::vector<std::string> notices;
+
+    Result<void> prepare_and_lock();
+    Result<void> prepare_pins();
+    Result<void> open_and_load();
+    Result<void> reuse_pinned_maps();
+    Result<void> pin_maps();
+    Result<void> map_memory();
+    void stamp_control();
+    Result<void> attach(std::size_t link);
+    Result<void> create_link(std::size_t link, bool replace);
+    Result<void> create_sweep_link();
+    void abandon();
+    Result<bool> is_same_program(std::size_t link, int link_fd) const;
+    [[nodiscard]] bpf_program* program(std::size_t link) const;
+    [[nodiscard]] int map_fd(std::string_view name) const;
+};
+
+bpf_program* Programs::State::program(std::size_t link) const {
+    const std::array<bpf_program*, pinned_links.size()> programs{
+        skeleton->progs.ballast_set_state, skeleton->progs.ballast_sock_release,
+        skeleton->progs.ballast_connect4, skeleton->progs.ballast_connect6};
+    return programs.at(link);
+}
+
+int Programs::State::map_fd(std::string_view name) const {
+    return bpf_object__find_map_fd_by_name(skeleton->obj, std::string(name).c_str());
+}
+
+Result<void> Programs::State::prepare_and_lock() {
+    if (auto ready = prepare_bpffs(options.bpffs_dir, options.runtime_dir); !ready)
+        return ready;
+    auto lock = lock_pins(options.bpffs_dir);
+    if (!lock)
+        return fail(lock.error());
+    owner = std::move(*lock);
+    is_owner = true;
+    return {};
+}
+
+Result<void> Programs::State::prepare_pins() {
+    if (auto ready = prepare_and_lock(); !ready)
+        return ready;
+    const auto state = inspect_pins(options.bpffs_dir);
+    if (!state)
+        return fail(state.error());
+    adopted = *state == PinState::complete;
+    if (*state != PinState::incomplete)
+        return {};
+    notices.push_back(fmt::format("removed pins of a load that was cut short at {}; its counts are "
+                                  "taken anew from the host's sockets",
+                                  options.bpffs_dir));
+    if (auto removed = remove_pins(options.bpffs_dir); !removed)
+        return fail(removed.error());
+    return prepare_and_lock();
+}
+
+Result<void> Programs::State::reuse_pinned_maps() {
+    for (const auto name : pinned_maps) {
+        const std::string pin = map_pin(options.bpffs_dir, name);
+        const Fd pinned(::bpf_obj_get(pin.c_str()));
+        bpf_map* map = bpf_object__find_map_by_name(skeleton->obj, std::string(name).c_str());
+        if (!pinned || !map)
+            return fail(Error::system(fmt::format("open pinned map {}", pin), errno));
+        if (const int error = ::bpf_map__reuse_fd(map, pinned.get()))
+            return fail(Error::system(fmt::format("reuse pinned map {}", pin), -error));
+    }
+    return {};
+}
+
+Result<void> Programs::State::open_and_load() {
+    load_log.clear();
+    libbpf_set_print(keep_log);
+    skeleton.reset(ballast_bpf::open());
+    if (!skeleton)
+        return fail(Error::system("open the embedded programs", errno));
+    if (adopted)
+        if (auto reused = reuse_pinned_maps(); !reused)
+            return reused;
+    if (const int error = ballast_bpf::load(skeleton.get()))
+        return fail(Error::system("load the programs", -error)
+                        .context(last_lines(load_log))
+                        .hint("`ballast check` names what this kernel lacks"));
+    return {};
+}
+
+Result<void> Programs::State::pin_maps() {
+    if (adopted)
+        return {};
+    for (const auto name : pinned_maps) {
+        const std::string pin = map_pin(options.bpffs_dir, name);
+        if (::bpf_obj_pin(map_fd(name), pin.c_str()))
+            return fail(Error::system(fmt::format("pin map {}", pin), errno));
+    }
+    return {};
+}
+
+Result<void> Programs::State::map_memory() {
+    const auto open = [&](auto& mapped, std::size_t count, const char* name) -> Result<void> {
+        auto opened = std::remove_reference_t<decltype(mapped)>::open(map_fd(name), count, name);
+        if (!opened)
+            return fail(opened.error());
+        mapped = std::move(*opened);
+        return {};
+    };
+    return open(maps.control, 1, "control")
+        .and_then([&] { return open(maps.counters, 1, "counters"); })
+        .and_then([&] { return open(maps.limits, BALLAST_LIMIT_ROWS, "limits"); })
+        .and_then([&] { return open(maps.destinations, BALLAST_MAX_DESTINATIONS, "destinations"); })
+        .and_then([&] { return open(maps.reservations, BALLAST_BUCKETS, "reservations"); })
+        .and_then([&] { return open(maps.seen, BALLAST_BUCKETS, "seen"); })
+        .and_then([&] { return open(maps.service_names, BALLAST_MAX_SERVICES, "service_names"); })
+        .and_then([&] { return open(maps.sweep_totals, 1, "sweep_totals"); })
+        .and_then([&]() -> Result<void> {
+            maps.policy = Fd(::dup(map_fd("policy")));
+            maps.destination_index = Fd(::dup(map_fd("destination_index")));
+            maps.free_destinations = Fd(::dup(map_fd("free_destinations")));
+            maps.listeners = Fd(::dup(map_fd("listeners")));
+            return {};
+        });
+}
+
+void Programs::State::stamp_control() {
+    maps.control->abi_version = BALLAST_ABI_VERSION;
+    maps.control->confined_cgroup = cgroup.level ? cgroup.id : 0;
+    maps.control->confined_level = cgroup.level;
+}
+
+Result<bool> Programs::State::is_same_program(std::size_t link, int link_fd) const {
+    bpf_link_info of_link{};
+    __u32 length = sizeof(of_link);
+    if (::bpf_obj_get_info_by_fd(link_fd, &of_link, &length))
+        return fail(Error::system("describe a pinned link", errno));
+    const Fd pinned(::bpf_prog_get_fd_by_id(of_link.prog_id));
+    if (!pinned)
+        return fail(Error::system("open the program of a pinned link", errno));
+    std::array<bpf_prog_info, 2> infos{};
+    const std::array<int, 2> programs{pinned.get(), bpf_program__fd(program(link))};
+    for (std::size_t i = 0; i < infos.size(); ++i) {
+        length = sizeof(bpf_prog_info);
+        if (::bpf_obj_get_info_by_fd(programs.at(i), &infos.at(i), &length))
+            return fail(Error::system("describe a program", errno));
+    }
+    const bool is_elsewhere = of_link.type == BPF_LINK_TYPE_CGROUP &&
+                              of_link.cgroup.cgroup_id != cgroup.id;
+    return !is_elsewhere && std::memcmp(infos[0].tag, infos[1].tag, sizeof(infos[0].tag)) == 0;
+}
+
+Result<void> Programs::State::create_link(std::size_t link, bool replace) {
+    bpf_program* const prog = program(link);
+    const bool is_tracing = bpf_program__expected_attach_type(prog) == BPF_TRACE_RAW_TP;
+    const int target = is_tracing ? 0 : cgroup.directory.get();
+    Fd made(::bpf_link_create(bpf_program__fd(prog), target,
+                              bpf_program__expected_attach_type(prog), nullptr));
+    if (!made) {
+        const int reason = errno;
+        const auto error = Error::system(fmt::format("attach {} to {}", bpf_program__name(prog),
+                                                     is_tracing ? "its tracepoint" : cgroup.path),
+                                         reason);
+        const bool excluded = !is_tracing && reason == EPERM;
+        return fail(excluded ? error.hint("another program may be attached there without allowing "
+                                          "others; `bpftool cgroup tree` shows it")
+                             : error);
+    }
+    const std::string pin = link_pin(options.bpffs_dir, pinned_links.at(link));
+    if (replace && ::unlink(pin.c_str()))
+        return fail(Error::system(fmt::format("remove pin {}", pin), errno));
+    if (::bpf_obj_pin(made.get(), pin.c_str()))
+        return fail(Error::system(fmt::format("pin link {}", pin), errno));
+    links.at(link) = std::move(made);
+    return {};
+}
+
+/// New programs run beside the old for a moment; whatever both do is done once (invariant R2), and
+/// a connect() that both admit is counted once (its second reservation replaces the first).
+Result<void> Programs::State::attach(std::size_t link) {
+    if (!adopted)
+        return create_link(link, false);
+    const std::string pin = link_pin(options.bpffs_dir, pinned_links.at(link));
+    Fd pinned(::bpf_obj_get(pin.c_str()));
+    if (!pinned)
+        return fail(Error::system(fmt::format("open pinned link {}", pin), errno));
+    const auto same = is_same_program(link, pinned.get());
+    if (!same)
+        return fail(same.error());
+    if (*same) {
+        links.at(link) = std::move(pinned);
+        return {};
+    }
+    notices.push_back(fmt::format("replaced program {}: this build's differs from the pinned one",
+                                  pinned_links.at(link)));
+    return create_link(link, true);
+}
+
+Result<void> Programs::State::create_sweep_link() {
+    const int sweep = bpf_program__fd(skeleton->progs.ballast_sweep);
+    sweep_link = Fd(::bpf_link_create(sweep, 0, BPF_TRACE_ITER, nullptr));
+    if (!sweep_link)
+        return fail(Error::system("create the socket iterator", errno));
+    return {};
+}
+
+/// A first load that failed leaves nothing behind; pins that were there before stay.
+void Programs::State::abandon() {
+    if (!is_owner || adopted)
+        return;
+    owner.reset(); // unload() takes it
+    (void)unload(options.bpffs_dir, options.runtime_dir);
+}
+
+Programs::Programs(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Programs::~Programs() = default;
+Programs::Programs(Programs&&) noexcept = default;
+Programs& Programs::operator=(Programs&&) noexcept = default;
+
+Result<Programs> Programs::load(const LoadOptions& options) {
+    auto state = std::make_unique<State>();
+    state->options = options;
+    auto cgroup = open_cgroup(options.cgroup);
+    if (!cgroup)
+        return fail(cgroup.error());
+    state->cgroup = std::move(*cgroup);
+    State* const s = state.get();
+    auto loaded = s->prepare_pins()
+                      .and_then([&] { return s->open_and_load(); })
+                      .and_then([&] { return s->pin_maps(); })
+                      .and_then([&] { return s->map_memory(); })
+                      .and_then([&]() -> Result<void> {
+                          s->stamp_control();
+                          return s->attach(0);
+                      })
+                      .and_then([&] { return s->attach(1); });
+    loaded = loaded.and_then([&] { return s->create_sweep_link(); });
+    if (!loaded) {
+        s->abandon();
+        return fail(loaded.error());
+    }
+    return Programs(std::move(state));
+}
+
+Result<void> Programs::attach_admission() {
+    for (std::size_t link = 2; link < pinned_links.size(); ++link)
+        if (auto attached = state_->attach(link); !attached)
+            return attached;
+    __atomic_store_n(&state_->maps.control->ready, 1, __ATOMIC_SEQ_CST);
+    state_->skeleton.reset(); // links and maps hold what is needed; the ELF image is not
+    return {};
+}
+
+Maps& Programs::maps() { return state_->maps; }
+int Programs::sweep_link() const { return state_->sweep_link.get(); }
+bool Programs::adopted() const { return state_->adopted; }
+const CgroupRoot& Programs::cgroup() const { return state_->cgroup; }
+const std::vector<std::string>& Programs::notices() const { return state_->notices; }
+
+} // namespace ballast::kernel

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loads the programs, attaches them and pins them, or takes over what an earlier daemon pinned.
+//
+// Order of a first load: maps, then the programs that release, then a sweep by the caller, then
+// admission: so every connection that admission counts can also be released, and those that were
+// there first are counted before the first refusal.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/kernel/cgroup.h"
+#include "daemon/kernel/maps.h"
+#include "daemon/util/error.h"
+
+namespace ballast::kernel {
+
+struct LoadOptions {
+    std::string bpffs_dir;   ///< directory of the pins
+    std::string runtime_dir; ///< where prepare_bpffs() leaves its marker
+    std::string cgroup;      ///< subtree to govern; empty: the whole hierarchy
+};
+
+class Programs {
+  public:
+    /// Opens, loads and pins maps and programs; attaches the programs that release. Pins of another
+    /// ABI version are refused with both versions named; pins of a load that was cut short are
+    /// removed first (noted in notices()).
+    static Result<Programs> load(const LoadOptions& options);
+
+    ~Programs();
+    Programs(Programs&&) noexcept;
+    Programs& operator=(Programs&&) noexcept;
+    Programs(const Programs&) = delete;
+    Programs& operator=(const Programs&) = delete;
+
+    /// Attaches admission (cgroup/connect4, connect6) and declares the pins complete. Where an
+    /// earlier daemon left it attached, it is replaced if this build's programs differ.
+    Result<void> attach_admission();
+
+    [[nodiscard]] Maps& maps();
+    /// Descriptor of the iter/tcp link from which sweeps are opened.
+    [[nodiscard]] int sweep_link() const;
+    /// Whether counts and links of an earlier daemon were taken over.
+    [[nodiscard]] bool adopted() const;
+    [[nodiscard]] const CgroupRoot& cgroup() const;
+    /// What the operator should know of how the load went.
+    [[nodiscard]] const std::vector<std::string>& notices() const;
+
+  private:
+    struct State;
+    explicit Programs(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+} // namespace ballast::kernel

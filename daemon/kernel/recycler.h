@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gives indexes of `destinations` back when nobody has used them for long enough, so that the table
+// is bounded and still never full of the past.
+//
+// Why a program cannot count under an index that is another destination's by then:
+//  1. in_use goes from 0 to BALLAST_RETIRED by one swap, so nobody holds a place, and programs that
+//     come now are turned away (they admit uncounted, and count that);
+//  2. the key leaves destination_index, so no program can find the index any more;
+//  3. all programs that may have found it before end (PolicyMap::wait_for_programs());
+//  4. the element is cleared and its index offered for use.
+// A daemon that dies after 1 leaves retired elements; resume() finishes them.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "daemon/kernel/maps.h"
+#include "daemon/kernel/policy_map.h"
+#include "daemon/util/error.h"
+
+namespace ballast::kernel {
+
+class Recycler {
+  public:
+    /// Above this share of the table, idle destinations go after `hurried_ttl`.
+    static constexpr double hurry_above = 0.9;
+    static constexpr std::chrono::seconds hurried_ttl{10};
+    /// At most so many in one pass, so that the loop is not held.
+    static constexpr std::size_t batch = 1024;
+
+    Recycler(Maps& maps, PolicyMap& policy) : maps_(&maps), policy_(&policy) {}
+
+    /// Finishes what an earlier daemon began. Returns how many indexes were freed.
+    Result<std::size_t> resume();
+
+    /// Retires destinations without reservations, unused for `ttl` at `now` (CLOCK_MONOTONIC), or
+    /// whose service has left the policy. Returns how many indexes were freed.
+    Result<std::size_t> run(std::chrono::nanoseconds now, std::chrono::nanoseconds ttl);
+
+    /// Destinations in the table, by counting.
+    [[nodiscard]] std::uint32_t used() const;
+
+  private:
+    [[nodiscard]] std::uint32_t ever_used() const;
+    Result<std::size_t> free(const std::vector<std::uint32_t>& retired);
+
+    Maps* maps_;
+    PolicyMap* policy_;
+};
+
+} // namespace ballast::kernel

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/kernel/sweeper.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <ctime>
+
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <sched.h>
+
+namespace ballast::kernel {
+
+namespace {
+
+/// Old listeners are taken out of their table every so many sweeps, and when it is full.
+constexpr std::uint32_t sweeps_to_forget_after = 64;
+
+std::chrono::nanoseconds thread_cpu() {
+    timespec time{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+} // namespace
+
+Sweeper::Sweeper(Maps& maps, int link, std::string proc)
+    : maps_(&maps), link_(link), proc_(std::move(proc)) {}
+
+Result<void> Sweeper::begin() {
+    const auto start = thread_cpu();
+    auto spaces = find_net_namespaces(proc_);
+    if (!spaces)
+        return fail(spaces.error().context("list network namespaces"));
+    spaces_ = std::move(*spaces);
+    next_ = 0;
+    totals_ = {};
+    // 0 means "never seen" in the maps; the number survives restarts, since they do.
+    if (++maps_->control->sweep == 0)
+        ++maps_->control->sweep;
+    totals_.number = maps_->control->sweep;
+    totals_.cpu = thread_cpu() - start;
+    return {};
+}
+
+bool Sweeper::step(const Sink& sink) {
+    if (next_ >= spaces_.size())
+        return false;
+    const NetNamespace& space = spaces_[next_++];
+    const auto start = thread_cpu();
+    maps_->sweep_totals[0] = {};
+    if (auto visited = visit(space, sink); !visited)
+        totals_.failures.push_back(
+            visited.error().context(fmt::format("network namespace {}", space.inode)).text());
+    else
+        totals_.visited.insert(space.inode);
+    add_totals();
+    if (next_ == spaces_.size()) {
+        spaces_.clear();
+        next_ = 0;
+        forget_listeners();
+    }
+    totals_.cpu += thread_cpu() - start;
+    return true;
+}
+
+/// The iterator is bound to the namespace of whoever opens it (fs/proc/proc_net.c,
+/// bpf_iter_init_seq_net()), so the thread is there for the time of one call.
+Result<Fd> Sweeper::open_iterator(const NetNamespace& space) const {
+    const std::string own = proc_ + "/self/ns/net";
+    const Fd home(::open(own.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!home)
+        return fail(Error::system(fmt::format("open {}", own), errno));
+    if (::setns(space.file.get(), CLONE_NEWNET))
+        return fail(Error::system("setns into it", errno));
+    Fd iterator(::bpf_iter_create(link_));
+    const int error = errno;
+    if (::setns(home.get(), CLONE_NEWNET))
+        std::abort(); // in a foreign namespace nothing this process does is right
+    if (!iterator)
+        return fail(Error::system("open the socket iterator", error));
+    return iterator;
+}
+
+Result<void> Sweeper::read_all(const Fd& iterator, const Sink& sink) {
+    alignas(ballast_flow) std::array<std::byte, 512 * sizeof(ballast_flow)> buffer;
+    std::size_t held = 0;
+    for (;;) {
+        const ssize_t got =
+            ::read(iterator.get(), buffer.data() + held, buffer.size() - held);
+        if (got < 0 && (errno == EINTR || errno == EAGAIN))
+            continue; // EAGAIN: a million sockets without a record (kernel/bpf/bpf_iter.c)
+        if (got < 0)
+            return fail(Error::system("read the socket iterator", errno));
+        if (got == 0)
+            return {};
+        held += static_cast<std::size_t>(got);
+        const std::size_t whole = held / sizeof(ballast_flow);
+        sink({reinterpret_cast<const ballast_flow*>(buffer.data()), whole});
+        const std::size_t used = whole * sizeof(ballast_flow);
+        std::copy(buffer.begin() + static_cast<std::ptrdiff_t>(used),
+                  buffer.begin() + static_cast<std::ptrdiff_t>(held), buffer.begin());
+        held -= used;
+    }
+}
+
+Result<void> Sweeper::visit(const NetNamespace& space, const Sink& sink) {
+    const auto iterator = open_iterator(space);
+    return iterator ? read_all(*iterator, sink) : Result<void>(fail(iterator.error()));
+}
+
+void Sweeper::add_totals() {
+    const ballast_sweep_totals& kernel = maps_->sweep_totals[0];
+    totals_.sockets += kernel.sockets;
+    totals_.time_wait += kernel.time_wait;
+    totals_.listeners += kernel.listeners;
+    totals_.adopted += kernel.adopted;
+    totals_.moved += kernel.moved;
+    totals_.untracked += kernel.untracked;
+    totals_.listeners_lost += kernel.listeners_lost;
+}
+
+/// Programs ignore listeners of earlier sweeps, so this only makes room.
+void Sweeper::forget_listeners() {
+    if (totals_.number % sweeps_to_forget_after && totals_.listeners_lost == 0)
+        return;
+    std::vector<ballast_listener_key> old;
+    ballast_listener_key key{};
+    const ballast_listener_key* previous = nullptr;
+    while (::bpf_map_get_next_key(maps_->listeners.get(), previous, &key) == 0) {
+        std::uint32_t sweep = 0;
+        if (::bpf_map_lookup_elem(maps_->listeners.get(), &key, &sweep) == 0 &&
+            sweep != totals_.number)
+            old.push_back(key);
+        previous = &key;
+    }
+    for (const auto& stale : old)
+        ::bpf_map_delete_elem(maps_->listeners.get(), &stale);
+}
+
+} // namespace ballast::kernel

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the in-kernel socket iterator over every network namespace, one namespace a step, so that the
+// event loop is never held for longer than one namespace takes.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "bpf/abi.h"
+#include "daemon/kernel/maps.h"
+#include "daemon/kernel/namespaces.h"
+#include "daemon/util/error.h"
+
+namespace ballast::kernel {
+
+/// What one whole sweep did, over all namespaces.
+struct SweepTotals {
+    std::uint32_t number = 0;
+    std::uint64_t sockets = 0; ///< TIME_WAIT and listeners apart
+    std::uint64_t time_wait = 0;
+    std::uint64_t listeners = 0;
+    std::uint64_t adopted = 0;
+    std::uint64_t moved = 0;     ///< reservations that a new policy gave to another destination
+    std::uint64_t untracked = 0; ///< governed sockets that could not be counted: a table is full
+    std::uint64_t listeners_lost = 0;
+    std::chrono::nanoseconds cpu{0};
+    std::unordered_set<std::uint32_t> visited; ///< inode numbers of namespaces
+    std::vector<std::string> failures;         ///< namespaces that could not be visited, and why
+};
+
+class Sweeper {
+  public:
+    /// Receives sockets in batches as they are read; the memory is reused after the call.
+    using Sink = std::function<void(std::span<const ballast_flow>)>;
+
+    /// `link` is the iter/tcp link; `proc` is "/proc".
+    Sweeper(Maps& maps, int link, std::string proc);
+
+    /// Lists the namespaces and numbers the sweep. Any sweep under way is forgotten.
+    Result<void> begin();
+
+    /// Sweeps the next namespace; false when there was none left and totals() is complete.
+    bool step(const Sink& sink);
+
+    [[nodiscard]] const SweepTotals& totals() const { return totals_; }
+
+  private:
+    Result<void> visit(const NetNamespace& space, const Sink& sink);
+    Result<Fd> open_iterator(const NetNamespace& space) const;
+    Result<void> read_all(const Fd& iterator, const Sink& sink);
+    void add_totals();
+    void forget_listeners();
+
+    Maps* maps_;
+    int link_;
+    std::string proc_;
+    std::vector<NetNamespace> spaces_;
+    std::size_t next_ = 0;
+    SweepTotals totals_;
+};
+
+} // namespace ballast::kernel
