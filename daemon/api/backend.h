@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the API server asks of the daemon. The application implements it; tests give it fixed data.
+// Every call comes from the event loop's own thread, one at a time, and must not block for long:
+// nothing else of the daemon runs meanwhile.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "daemon/model/override.h"
+#include "daemon/model/policy.h"
+#include "daemon/model/snapshot.h"
+#include "daemon/util/error.h"
+
+namespace ballast::api {
+
+class Backend {
+public:
+    Backend() = default;
+    Backend(const Backend&) = delete;
+    Backend& operator=(const Backend&) = delete;
+    Backend(Backend&&) = delete;
+    Backend& operator=(Backend&&) = delete;
+    virtual ~Backend() = default;
+
+    virtual DaemonStatus status() = 0;
+
+    /// Governed destinations as the maps hold them now, in any order.
+    virtual std::vector<DestinationRow> destinations() = 0;
+
+    /// Remote endpoints of outbound connections as the last sweep saw them, in any order.
+    virtual std::vector<PeerRow> peers() = 0;
+
+    /// TCP sockets, from a sweep made for this call. Fails when the sweep could not be done.
+    virtual Result<std::vector<FlowRow>> flows() = 0;
+
+    /// The policy in force, overrides applied, in the order it is matched and shown.
+    virtual std::vector<Service> services() = 0;
+
+    /// The overrides that are stored, whether or not they match anything now.
+    virtual std::vector<Override> overrides() = 0;
+
+    /// Stores the override and puts it in force; replaces an earlier one of the same target.
+    /// On failure nothing has changed.
+    virtual Result<void> put_override(Override wanted) = 0;
+
+    /// Forgets the override of `target` and puts the file's policy back in force for it.
+    /// False: there was none.
+    virtual Result<bool> remove_override(const std::string& target) = 0;
+
+    /// Reads the policy file again. On failure the running policy stays in force.
+    virtual Result<void> reload() = 0;
+
+    /// Asks the daemon to exit soon; pins stay. Called once the reply to the asker has been sent,
+    /// from within the server, which must outlive the call.
+    virtual void stop() = 0;
+};
+
+} // namespace ballast::api

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// What each route does. A handler validates, asks the backend and encodes; it knows no HTTP
+// library.
+#pragma once
+
+#include "daemon/api/routes.h"
+
+namespace ballast::api {
+
+Response get_status(const Request& request, const Context& context);
+Response get_health(const Request& request, const Context& context);
+Response get_flows(const Request& request, const Context& context);
+Response get_limits(const Request& request, const Context& context);
+Response get_metrics(const Request& request, const Context& context);
+Response get_openapi(const Request& request, const Context& context);
+
+Response put_limit(const Request& request, const Context& context);
+Response delete_limit(const Request& request, const Context& context);
+Response post_reload(const Request& request, const Context& context);
+Response post_stop(const Request& request, const Context& context);
+
+} // namespace ballast::api

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/api/handlers.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "daemon/api/json.h"
+#include "daemon/api/list.h"
+#include "daemon/api/metrics.h"
+#include "daemon/api/openapi.h"
+
+namespace ballast::api {
+namespace {
+
+Response ok(std::string body) {
+    Response response;
+    response.body = std::move(body);
+    return response;
+}
+
+Response bad_request(const Error& error) {
+    return error_response(400, "bad_parameter", error);
+}
+
+Json encode_counts(const std::vector<HealthRow>& rows) {
+    const auto counts = count_states(rows);
+    Json json = Json::object();
+    for (std::size_t i = 0; i < counts.size(); ++i)
+        json[std::string(name_of(static_cast<HealthState>(i)))] = counts.at(i);
+    return json;
+}
+
+/// Flows that are in trouble first: most retransmissions, then longest silence.
+bool needs_attention_before(const FlowRow& a, const FlowRow& b) {
+    return std::tuple(b.retransmits, b.idle_ms, a.remote, a.local) <
+           std::tuple(a.retransmits, a.idle_ms, b.remote, b.local);
+}
+
+template <typename Rows, typename Encode>
+std::string list_text(const Json& head, std::string_view key, const Rows& rows, std::size_t count,
+                      Encode encode) {
+    ListText text(head, key);
+    for (std::size_t i = 0; i < count; ++i)
+        text.add(encode(rows.at(i)));
+    return text.finish();
+}
+
+} // namespace
+
+Response get_status(const Request& request, const Context& context) {
+    if (auto empty = parse_empty_query(request.query); !empty)
+        return bad_request(empty.error());
+    const LimitTotals totals = total_limits(context.backend.destinations());
+    return ok(text_of(encode_status(context.backend.status(), totals, context.now)));
+}
+
+Response get_health(const Request& request, const Context& context) {
+    const auto query = parse_health_query(request.query);
+    if (!query)
+        return bad_request(query.error());
+    const auto destinations = context.backend.destinations();
+    const auto peers = context.backend.peers();
+    auto rows = join_health(destinations, peers);
+    std::erase_if(rows, [&](const HealthRow& row) { return !query->filter.matches(row); });
+
+    const std::size_t count = std::min(rows.size(), query->limit);
+    Json head = list_envelope("health", rows.size(), count);
+    head["armed"] = context.backend.status().armed;
+    head["states"] = encode_counts(rows);
+    return ok(list_text(head, "destinations", rows, count, encode_health));
+}
+
+Response get_flows(const Request& request, const Context& context) {
+    const auto query = parse_flow_query(request.query);
+    if (!query)
+        return bad_request(query.error());
+    auto flows = context.backend.flows();
+    if (!flows)
+        return error_response(503, "sweep_failed", flows.error());
+    std::erase_if(*flows, [&](const FlowRow& row) { return !query->filter.matches(row); });
+
+    const std::size_t count = std::min(flows->size(), query->limit);
+    std::partial_sort(flows->begin(), flows->begin() + static_cast<std::ptrdiff_t>(count),
+                      flows->end(), needs_attention_before);
+    const Json head = list_envelope("flows", flows->size(), count);
+    return ok(list_text(head, "flows", *flows, count, encode_flow));
+}
+
+Response get_limits(const Request& request, const Context& context) {
+    const auto query = parse_limit_query(request.query);
+    if (!query)
+        return bad_request(query.error());
+    const auto services = context.backend.services();
+    const auto overrides = context.backend.overrides();
+
+    const std::size_t count = std::min(services.size(), query->limit);
+    const std::size_t override_count = std::min(overrides.size(), query->limit);
+    Json head = list_envelope("limits", services.size(), count);
+    head["overrides_total"] = overrides.size();
+    head["overrides_returned"] = override_count;
+    head["overrides"] = Json::array();
+    for (std::size_t i = 0; i < override_count; ++i)
+        head["overrides"].push_back(encode_override(overrides.at(i)));
+    return ok(list_text(head, "limits", services, count, encode_service));
+}
+
+Response get_metrics(const Request& request, const Context& context) {
+    if (auto empty = parse_empty_query(request.query); !empty)
+        return bad_request(empty.error());
+    Response response = ok(metrics_text(context.backend.status(), context.backend.destinations()));
+    response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+    return response;
+}
+
+Response get_openapi(const Request& request, const Context&) {
+    if (auto empty = parse_empty_query(request.query); !empty)
+        return bad_request(empty.error());
+    return ok(std::string(openapi_text()));
+}
+
+} // namespace ballast::api

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/api/handlers.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <unistd.h>
+
+#include "daemon/api/json.h"
+#include "daemon/api/override_body.h"
+#include "daemon/util/quote.h"
+
+namespace ballast::api {
+namespace {
+
+Response ok(const Json& json) {
+    Response response;
+    response.body = text_of(json);
+    return response;
+}
+
+/// The target as it is stored: an endpoint in its canonical text, or the name of a service that the
+/// policy in force knows.
+Result<std::string> resolve_target(std::string_view target, Backend& backend) {
+    if (const auto endpoint = parse_endpoint(target))
+        return endpoint->text();
+    const auto services = backend.services();
+    if (std::any_of(services.begin(), services.end(),
+                    [&](const Service& service) { return service.name == target; }))
+        return std::string(target);
+    return fail(Error(fmt::format("{} is neither a service of the policy in force nor an endpoint",
+                                  ballast::quoted(target)))
+                    .hint("`ballast limit list` shows the services; an endpoint is ADDRESS:PORT"));
+}
+
+/// An override may outlive its service, so any spelling that was stored can be removed.
+std::string stored_target(std::string_view target) {
+    const auto endpoint = parse_endpoint(target);
+    return endpoint ? endpoint->text() : std::string(target);
+}
+
+} // namespace
+
+Response put_limit(const Request& request, const Context& context) {
+    if (auto empty = parse_empty_query(request.query); !empty)
+        return error_response(400, "bad_parameter", empty.error());
+    auto wanted = parse_override_body(request.body);
+    if (!wanted)
+        return error_response(400, "bad_body", wanted.error());
+    auto target = resolve_target(context.target, context.backend);
+    if (!target)
+        return error_response(404, "no_such_target", target.error());
+
+    wanted->target = std::move(*target);
+    wanted->set_by = request.peer;
+    wanted->set_at = context.now;
+    if (auto put = context.backend.put_override(*wanted); !put)
+        return error_response(503, "not_stored", put.error());
+    Json json = envelope("override");
+    json["override"] = encode_override(*wanted);
+    return ok(json);
+}
+
+Response delete_limit(const Request& request, const Context& context) {
+    if (auto empty = parse_empty_query(request.query); !empty)
+        return error_response(400, "bad_parameter", empty.error());
+    const std::string target = stored_target(context.target);
+    const auto removed = context.backend.remove_override(target);
+    if (!removed)
+        return error_response(503, "not_removed", removed.error());
+    if (!*removed)
+        return error_response(
+            404, "no_such_override",
+            Error(fmt::format("no override is set for {}", ballast::quoted(target)))
+                .hint("`ballast limit list` shows the overrides"));
+    Json json = envelope("override_removed");
+    json["target"] = target;
+    return ok(json);
+}
+
+Response post_reload(const Request& request, const Context& context) {
+    if (auto empty = parse_empty_query(request.query); !empty)
+        return error_response(400, "bad_parameter", empty.error());
+    if (auto reloaded = context.backend.reload(); !reloaded)
+        return error_response(409, "policy_refused",
+                              reloaded.error().context("the running policy stays in force"));
+    Json json = envelope("reload");
+    json["policy_generation"] = context.backend.status().policy_generation;
+    return ok(json);
+}
+
+Response post_stop(const Request& request, const Context&) {
+    if (auto empty = parse_empty_query(request.query); !empty)
+        return error_response(400, "bad_parameter", empty.error());
+    Json json = envelope("stop");
+    json["pid"] = ::getpid();
+    Response response = ok(json);
+    response.then_stop = true;
+    return response;
+}
+
+} // namespace ballast::api

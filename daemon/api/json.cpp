@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/api/json.h"
+
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <ctime>
+
+#include "daemon/api/names.h"
+#include "daemon/model/names.h"
+
+namespace ballast::api {
+namespace {
+
+template <typename T>
+Json or_null(const std::optional<T>& value) {
+    return value ? Json(*value) : Json(nullptr);
+}
+
+Json or_null(std::string_view text) {
+    return text.empty() ? Json(nullptr) : Json(text);
+}
+
+Json nonzero_or_null(std::uint32_t value) {
+    return value == 0 ? Json(nullptr) : Json(value);
+}
+
+std::int64_t milliseconds_since(WallTime then, WallTime now) {
+    const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - then).count();
+    return age > 0 ? age : 0; // the wall clock may have been set back
+}
+
+double cpu_percent(const SweepStatus& sweep) {
+    if (sweep.interval.count() <= 0)
+        return 0;
+    const std::chrono::duration<double> cpu = sweep.last_cpu;
+    const std::chrono::duration<double> interval = sweep.interval;
+    return std::round(cpu / interval * 100'000) / 1'000;
+}
+
+Json encode_policy(const DaemonStatus& status, WallTime now) {
+    return {{"file", status.policy_file},
+            {"generation", status.policy_generation},
+            {"loaded_at", rfc3339(status.policy_loaded)},
+            {"age_ms", milliseconds_since(status.policy_loaded, now)},
+            {"services", status.services},
+            {"error", or_null(status.policy_error)}};
+}
+
+Json encode_totals(const LimitTotals& totals) {
+    return {{"at_limit", totals.at_limit},
+            {"over_limit", totals.over_limit},
+            {"refused", totals.refused},
+            {"admitted_over_limit", totals.admitted_over},
+            {"drifted", totals.drifted}};
+}
+
+Json encode_capacity(const DaemonStatus& status) {
+    return {{"destinations", status.destinations},
+            {"destinations_max", status.destinations_max},
+            {"reservations", status.reservations},
+            {"reservations_max", status.reservations_max}};
+}
+
+Json encode_fail_open(const FailOpenCounts& counts) {
+    return {{"destinations_full", counts.destinations_full},
+            {"reservations_full", counts.reservations_full},
+            {"daemon_silent", counts.daemon_silent},
+            {"disarmed", counts.disarmed},
+            {"retiring", counts.retiring}};
+}
+
+Json encode_sweep(const SweepStatus& sweep) {
+    using std::chrono::duration_cast;
+    return {{"sweeps", sweep.sweeps},
+            {"failures", sweep.failures},
+            {"interval_ms", sweep.interval.count()},
+            {"last_cpu_us", duration_cast<std::chrono::microseconds>(sweep.last_cpu).count()},
+            {"cpu_percent", cpu_percent(sweep)},
+            {"sockets", sweep.sockets},
+            {"time_wait", sweep.time_wait},
+            {"namespaces", sweep.namespaces},
+            {"drift", sweep.drift},
+            {"repairs", sweep.repairs}};
+}
+
+void add_reservations(Json& json, const DestinationRow* row) {
+    const bool governed = row != nullptr;
+    json["mode"] = governed ? Json(name_of(row->mode)) : Json(nullptr);
+    json["max_connections"] = governed ? or_null(row->max_connections) : Json(nullptr);
+    json["in_use"] = governed ? Json(row->in_use) : Json(nullptr);
+    json["admitted"] = governed ? Json(row->admitted) : Json(nullptr);
+    json["refused"] = governed ? Json(row->refused) : Json(nullptr);
+    json["over_limit"] = governed ? Json(row->over_limit) : Json(nullptr);
+    json["adopted"] = governed ? Json(row->adopted) : Json(nullptr);
+    json["drift"] = governed ? Json(row->drift) : Json(nullptr);
+}
+
+void add_sockets(Json& json, const PeerRow& peer, bool seen) {
+    json["connections"] = peer.connections;
+    json["established"] = peer.established;
+    json["connecting"] = peer.connecting;
+    json["closing"] = peer.closing;
+    json["retransmitting"] = peer.retransmitting;
+    json["rtt_median_us"] = nonzero_or_null(peer.rtt_median_us);
+    json["idle_max_ms"] = seen ? Json(peer.idle_max_ms) : Json(nullptr);
+}
+
+} // namespace
+
+LimitTotals total_limits(const std::vector<DestinationRow>& destinations) {
+    LimitTotals totals;
+    for (const DestinationRow& row : destinations) {
+        const bool limited = row.max_connections && row.mode != Mode::off;
+        totals.at_limit += limited && row.in_use >= *row.max_connections;
+        totals.over_limit += limited && row.in_use > *row.max_connections;
+        totals.refused += row.refused;
+        totals.admitted_over += row.over_limit;
+        totals.drifted += row.drift != 0;
+    }
+    return totals;
+}
+
+std::string rfc3339(WallTime time) {
+    using std::chrono::duration_cast;
+    const auto since = duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+    const std::time_t seconds = since / 1000;
+    std::tm utc{};
+    ::gmtime_r(&seconds, &utc);
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900,
+                       utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
+                       since % 1000);
+}
+
+Json envelope(std::string_view kind) {
+    return {{"schema", kSchemaVersion}, {"kind", kind}};
+}
+
+Json encode_status(const DaemonStatus& status, const LimitTotals& totals, WallTime now) {
+    Json json = envelope("status");
+    json["version"] = status.version;
+    json["abi_version"] = status.abi_version;
+    json["kernel"] = status.kernel;
+    json["cgroup"] = status.cgroup;
+    json["bpffs"] = status.bpffs;
+    json["pid"] = status.pid;
+    json["started_at"] = rfc3339(status.started);
+    json["uptime_ms"] = milliseconds_since(status.started, now);
+    json["armed"] = status.armed;
+    json["limit_mode"] = name_of(status.limit_mode);
+    json["adopted_pins"] = status.adopted_pins;
+    json["policy"] = encode_policy(status, now);
+    json["limits"] = encode_totals(totals);
+    json["capacity"] = encode_capacity(status);
+    json["fail_open"] = encode_fail_open(status.fail_open);
+    json["sweep"] = encode_sweep(status.sweep);
+    return json;
+}
+
+Json encode_health(const HealthRow& row) {
+    static const PeerRow no_sockets;
+    Json json;
+    json["endpoint"] = row.endpoint().text();
+    json["service"] = or_null(row.service());
+    json["state"] = name_of(row.state);
+    json["reason"] = reason_of(row);
+    add_reservations(json, row.destination);
+    add_sockets(json, row.peer != nullptr ? *row.peer : no_sockets, row.peer != nullptr);
+    return json;
+}
+
+Json encode_flow(const FlowRow& row) {
+    return {{"local", row.local.text()},
+            {"remote", row.remote.text()},
+            {"direction", name_of(row.direction)},
+            {"state", row.state},
+            {"service", or_null(row.service)},
+            {"reserved", row.reserved},
+            {"retransmits", row.retransmits},
+            {"rtt_us", nonzero_or_null(row.rtt_us)},
+            {"idle_ms", row.idle_ms},
+            {"cookie", row.cookie == 0 ? Json(nullptr) : Json(row.cookie)},
+            {"netns", row.netns}};
+}
+
+Json encode_service(const Service& service) {
+    Json to = Json::array();
+    for (const Target& target : service.to)
+        to.push_back(target.text());
+    return {{"service", service.name},
+            {"to", to},
+            {"max_connections", or_null(service.max_connections)},
+            {"mode", name_of(service.mode)},
+            {"on_limit", name_of(service.on_limit)},
+            {"origin", service.origin}};
+}
+
+Json encode_override(const Override& row) {
+    Json json;
+    json["target"] = row.target;
+    json["max_connections"] = or_null(row.max_connections);
+    json["mode"] = row.mode ? Json(name_of(*row.mode)) : Json(nullptr);
+    json["on_limit"] = row.on_limit ? Json(name_of(*row.on_limit)) : Json(nullptr);
+    json["set_by"] = row.set_by;
+    json["set_at"] = rfc3339(row.set_at);
+    return json;
+}
+
+Json encode_error(std::string_view code, std::string_view message, std::string_view hint) {
+    return {{"schema", kSchemaVersion},
+            {"error", {{"code", code}, {"message", message}, {"hint", or_null(hint)}}}};
+}
+
+std::string text_of(const Json& json) {
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+} // namespace ballast::api

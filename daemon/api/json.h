@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The JSON of the API: pure functions from the model. Schema version 1; docs/openapi.json describes
+// every key. Durations carry their unit in the key (_ms, _us), times are RFC 3339 in UTC, and null
+// stands for "none" (no limit, no service, never measured).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include "daemon/api/health.h"
+#include "daemon/model/override.h"
+#include "daemon/model/policy.h"
+#include "daemon/model/snapshot.h"
+
+namespace ballast::api {
+
+/// Keeps keys in the order they were written, so that people can read it.
+using Json = nlohmann::ordered_json;
+
+constexpr int kSchemaVersion = 1;
+
+/// What the limits came to over all destinations, for the status.
+struct LimitTotals {
+    std::uint64_t at_limit = 0; ///< destinations whose every place is taken, those over it included
+    std::uint64_t over_limit = 0;    ///< of these, with more in use than the limit
+    std::uint64_t refused = 0;       ///< connects, since their destinations were first seen
+    std::uint64_t admitted_over = 0; ///< connects that observe mode let through over the limit
+    std::uint64_t drifted = 0;       ///< destinations whose drift is not 0
+};
+LimitTotals total_limits(const std::vector<DestinationRow>& destinations);
+
+/// "2024-05-01T05:00:00.250Z"; no time before 1970 nor after 9999.
+std::string rfc3339(WallTime time);
+
+/// {"schema": 1, "kind": kind}, to be filled by the caller.
+Json envelope(std::string_view kind);
+
+Json encode_status(const DaemonStatus& status, const LimitTotals& totals, WallTime now);
+Json encode_health(const HealthRow& row);
+Json encode_flow(const FlowRow& row);
+Json encode_service(const Service& service);
+Json encode_override(const Override& row);
+
+/// {"schema":1,"error":{"code","message","hint"}}; `hint` is null where there is none.
+Json encode_error(std::string_view code, std::string_view message, std::string_view hint);
+
+/// Compact text; bytes that are not UTF-8 (names out of maps) become U+FFFD.
+std::string text_of(const Json& json);
+
+} // namespace ballast::api

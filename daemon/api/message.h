@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// One request and its answer, free of any HTTP library.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "daemon/api/query.h"
+
+namespace ballast::api {
+
+/// The largest request body that is taken; longer ones are answered with 413.
+constexpr std::size_t kMaxBodyBytes = 64 * 1024;
+
+struct Request {
+    std::string method; ///< upper case
+    std::string path;   ///< percent-decoded, without the query
+    QueryPairs query;
+    std::string body;
+    std::string peer;          ///< who asks, "root (uid 0)"; empty where it is not known
+    bool writable = false;     ///< it came over control.sock
+    bool body_too_big = false; ///< `body` was cut off at kMaxBodyBytes
+};
+
+struct Response {
+    unsigned status = 200;
+    std::string content_type = "application/json";
+    std::string body;
+    std::string allow;      ///< value of the Allow header; empty: none
+    bool then_stop = false; ///< ask the backend to stop once this has been sent
+};
+
+/// An answer of the error form. `code` is a stable word for programs.
+Response error_response(unsigned status, std::string_view code, const Error& error);
+
+} // namespace ballast::api

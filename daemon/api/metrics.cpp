@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/api/metrics.h"
+
+#include <algorithm>
+#include <sstream>
+#include <tuple>
+#include <utility>
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+namespace ballast::api {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<ClientMetric::Label>;
+
+MetricFamily family(std::string name, std::string help, MetricType type) {
+    MetricFamily made;
+    made.name = std::move(name);
+    made.help = std::move(help);
+    made.type = type;
+    return made;
+}
+
+void add(MetricFamily& to, double value, Labels labels = {}) {
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    if (to.type == MetricType::Counter)
+        metric.counter.value = value;
+    else
+        metric.gauge.value = value;
+    to.metric.push_back(std::move(metric));
+}
+
+/// Families are written one at a time: together those of 500 destinations would take megabytes.
+class Text {
+public:
+    void write(MetricFamily one) {
+        std::vector<MetricFamily> families;
+        families.push_back(std::move(one));
+        serializer_.Serialize(out_, families);
+    }
+
+    void gauge(std::string name, std::string help, double value) {
+        single(family(std::move(name), std::move(help), MetricType::Gauge), value);
+    }
+
+    void counter(std::string name, std::string help, std::uint64_t value) {
+        single(family(std::move(name), std::move(help), MetricType::Counter),
+               static_cast<double>(value));
+    }
+
+    [[nodiscard]] std::string take() { return std::move(out_).str(); }
+
+private:
+    void single(MetricFamily one, double value) {
+        add(one, value);
+        write(std::move(one));
+    }
+
+    std::ostringstream out_;
+    prometheus::TextSerializer serializer_;
+};
+
+double seconds(std::chrono::nanoseconds time) {
+    return std::chrono::duration<double>(time).count();
+}
+
+void write_daemon(Text& text, const DaemonStatus& status) {
+    MetricFamily build =
+        family("ballast_build_info", "Version of the daemon; always 1.", MetricType::Gauge);
+    add(build, 1,
+        {{"version", status.version}, {"abi_version", std::to_string(status.abi_version)}});
+    text.write(std::move(build));
+    text.gauge("ballast_start_time_seconds", "When the daemon started, since the epoch.",
+               seconds(status.started.time_since_epoch()));
+    text.gauge("ballast_armed", "0: the kill switch is on and everything observes.",
+               status.armed ? 1 : 0);
+    text.gauge("ballast_policy_generation", "Grows by one with each policy put in force.",
+               static_cast<double>(status.policy_generation));
+    text.gauge("ballast_policy_refused", "1: the newest policy file was refused.",
+               status.policy_error.empty() ? 0 : 1);
+    text.gauge("ballast_policy_loaded_timestamp_seconds", "When the policy in force was read.",
+               seconds(status.policy_loaded.time_since_epoch()));
+    text.gauge("ballast_services", "Services of the policy in force.", status.services);
+}
+
+void write_capacity(Text& text, const DaemonStatus& status) {
+    text.gauge("ballast_destinations", "Governed destinations.", status.destinations);
+    text.gauge("ballast_destinations_max", "Places for governed destinations.",
+               status.destinations_max);
+    text.gauge("ballast_reservations", "Reservations held.",
+               static_cast<double>(status.reservations));
+    text.gauge("ballast_reservations_max", "Places for reservations.",
+               static_cast<double>(status.reservations_max));
+}
+
+void write_fail_open(Text& text, const FailOpenCounts& counts) {
+    MetricFamily events = family("ballast_fail_open_total",
+                                 "Connects that were let through where Ballast could not decide.",
+                                 MetricType::Counter);
+    const auto one = [&](const char* reason, std::uint64_t count) {
+        add(events, static_cast<double>(count), {{"reason", reason}});
+    };
+    one("destinations_full", counts.destinations_full);
+    one("reservations_full", counts.reservations_full);
+    one("daemon_silent", counts.daemon_silent);
+    one("disarmed", counts.disarmed);
+    one("retiring", counts.retiring);
+    text.write(std::move(events));
+}
+
+void write_sweep(Text& text, const SweepStatus& sweep) {
+    text.counter("ballast_sweeps_total", "Sweeps over all TCP sockets.", sweep.sweeps);
+    text.counter("ballast_sweep_failures_total", "Sweeps that could not be done or finished.",
+                 sweep.failures);
+    text.gauge("ballast_sweep_cpu_seconds", "CPU time of the last sweep.", seconds(sweep.last_cpu));
+    text.gauge("ballast_sweep_interval_seconds", "Time between sweeps now.",
+               seconds(sweep.interval));
+    text.gauge("ballast_sockets", "TCP sockets the last sweep saw, TIME_WAIT apart.",
+               static_cast<double>(sweep.sockets));
+    text.gauge("ballast_time_wait_sockets", "Sockets in TIME_WAIT the last sweep saw.",
+               static_cast<double>(sweep.time_wait));
+    text.gauge("ballast_network_namespaces", "Network namespaces the last sweep visited.",
+               static_cast<double>(sweep.namespaces));
+    text.gauge("ballast_drift", "Sum of absolute drifts the last sweep found; 0 is right.",
+               static_cast<double>(sweep.drift));
+    text.counter("ballast_repairs_total", "Reservations corrected.", sweep.repairs);
+}
+
+template <typename Value>
+void write_rows(Text& text, MetricFamily rows, const std::vector<DestinationRow>& destinations,
+                Value value) {
+    for (const DestinationRow& row : destinations)
+        add(rows, static_cast<double>(value(row)),
+            {{"service", row.service}, {"destination", row.endpoint.text()}});
+    text.write(std::move(rows));
+}
+
+void write_limits(Text& text, const std::vector<DestinationRow>& destinations) {
+    MetricFamily limits =
+        family("ballast_destination_max_connections",
+               "Its limit; destinations that are only counted have none.", MetricType::Gauge);
+    for (const DestinationRow& row : destinations)
+        if (row.max_connections)
+            add(limits, *row.max_connections,
+                {{"service", row.service}, {"destination", row.endpoint.text()}});
+    text.write(std::move(limits));
+}
+
+void write_destinations(Text& text, const std::vector<DestinationRow>& rows) {
+    const auto gauge = [](const char* name, const char* help) {
+        return family(name, help, MetricType::Gauge);
+    };
+    const auto counter = [](const char* name, const char* help) {
+        return family(name, help, MetricType::Counter);
+    };
+    write_limits(text, rows);
+    write_rows(text, gauge("ballast_destination_in_use", "Reservations held."), rows,
+               [](const DestinationRow& row) { return row.in_use; });
+    write_rows(text, gauge("ballast_destination_drift", "Reservations less sockets; 0 is right."),
+               rows, [](const DestinationRow& row) { return row.drift; });
+    write_rows(text, counter("ballast_destination_admitted_total", "Connects admitted."), rows,
+               [](const DestinationRow& row) { return row.admitted; });
+    write_rows(text, counter("ballast_destination_refused_total", "Connects refused."), rows,
+               [](const DestinationRow& row) { return row.refused; });
+    write_rows(text,
+               counter("ballast_destination_over_limit_total", "Connects admitted over the limit."),
+               rows, [](const DestinationRow& row) { return row.over_limit; });
+    write_rows(text, counter("ballast_destination_adopted_total", "Older sockets counted."), rows,
+               [](const DestinationRow& row) { return row.adopted; });
+}
+
+bool busier(const DestinationRow& a, const DestinationRow& b) {
+    return std::tie(b.in_use, a.endpoint, a.service) < std::tie(a.in_use, b.endpoint, b.service);
+}
+
+/// Keeps the rows that get series, in a stable order; returns how many were dropped.
+std::size_t keep_busiest(std::vector<DestinationRow>& rows) {
+    const std::size_t keep = std::min(rows.size(), kMaxMetricDestinations);
+    std::partial_sort(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(keep), rows.end(),
+                      busier);
+    const std::size_t left_out = rows.size() - keep;
+    rows.resize(keep);
+    return left_out;
+}
+
+} // namespace
+
+std::string metrics_text(const DaemonStatus& status, std::vector<DestinationRow> destinations) {
+    Text text;
+    write_daemon(text, status);
+    write_capacity(text, status);
+    write_fail_open(text, status.fail_open);
+    write_sweep(text, status.sweep);
+    text.gauge("ballast_destinations_left_out",
+               "Destinations without series of their own: there are too many.",
+               static_cast<double>(keep_busiest(destinations)));
+    write_destinations(text, destinations);
+    return text.take();
+}
+
+} // namespace ballast::api

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/api/query.h"
+
+#include <algorithm>
+#include <charconv>
+#include <functional>
+#include <set>
+#include <string_view>
+
+#include "daemon/api/names.h"
+#include "daemon/util/quote.h"
+
+namespace ballast::api {
+namespace {
+
+struct Parameter {
+    std::string_view name;
+    std::function<Result<void>(const std::string&)> set;
+};
+using Parameters = std::vector<Parameter>;
+
+std::string known_names(const Parameters& known) {
+    if (known.empty())
+        return "this path takes none";
+    std::string text = "known:";
+    for (const Parameter& parameter : known)
+        text += fmt::format(" {}", parameter.name);
+    return text;
+}
+
+Result<void> set_all(const Parameters& known, const QueryPairs& pairs) {
+    std::set<std::string_view> seen;
+    for (const auto& [name, value] : pairs) {
+        const auto found = std::find_if(known.begin(), known.end(),
+                                        [&n = name](const Parameter& p) { return p.name == n; });
+        if (found == known.end())
+            return fail(Error(fmt::format("unknown parameter {}", ballast::quoted(name)))
+                            .hint(known_names(known)));
+        if (!seen.insert(found->name).second)
+            return fail(Error(fmt::format("parameter {} is given twice", ballast::quoted(name))));
+        if (auto set = found->set(value); !set)
+            return fail(set.error().context(fmt::format("parameter {}", ballast::quoted(name))));
+    }
+    return {};
+}
+
+/// Assigns what a parser returned, or passes its failure on.
+template <typename To, typename From>
+Result<void> assign(To& to, Result<From> from) {
+    if (!from)
+        return fail(from.error());
+    to = std::move(*from);
+    return {};
+}
+
+Result<std::size_t> parse_limit(const std::string& text) {
+    std::size_t value = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, value);
+    if (error != std::errc() || stop != end || value < 1 || value > kMaxListLimit)
+        return fail(Error(
+            fmt::format("{} is not a number from 1 to {}", ballast::quoted(text), kMaxListLimit)));
+    return value;
+}
+
+Result<std::string> parse_service(const std::string& text) {
+    if (text.empty())
+        return fail(Error("the name is empty"));
+    return text;
+}
+
+Result<HealthState> parse_health_state(const std::string& text) {
+    if (const auto state = health_state_named(text))
+        return *state;
+    std::string known = "known:";
+    for (std::size_t i = 0; i < kHealthStates; ++i)
+        known += fmt::format(" {}", ballast::quoted(name_of(static_cast<HealthState>(i))));
+    return fail(Error(fmt::format("{} is not a state", ballast::quoted(text))).hint(known));
+}
+
+Result<Direction> parse_direction(const std::string& text) {
+    if (const auto direction = direction_named(text))
+        return *direction;
+    return fail(Error(fmt::format("{} is neither outbound nor inbound", ballast::quoted(text))));
+}
+
+Parameter limit_parameter(std::size_t& limit) {
+    return {"limit", [&limit](const std::string& t) { return assign(limit, parse_limit(t)); }};
+}
+
+template <typename Filter>
+Parameters common_parameters(std::size_t& limit, Filter& filter) {
+    return {
+        limit_parameter(limit),
+        {"dest",
+         [&filter](const std::string& t) { return assign(filter.dest, parse_endpoint_filter(t)); }},
+        {"service",
+         [&filter](const std::string& t) { return assign(filter.service, parse_service(t)); }}};
+}
+
+} // namespace
+
+Result<HealthQuery> parse_health_query(const QueryPairs& pairs) {
+    HealthQuery query;
+    HealthFilter& filter = query.filter;
+    Parameters known = common_parameters(query.limit, filter);
+    known.push_back({"state", [&filter](const std::string& t) {
+                         return assign(filter.state, parse_health_state(t));
+                     }});
+    if (auto applied = set_all(known, pairs); !applied)
+        return fail(applied.error());
+    return query;
+}
+
+Result<FlowQuery> parse_flow_query(const QueryPairs& pairs) {
+    FlowQuery query;
+    FlowFilter& filter = query.filter;
+    Parameters known = common_parameters(query.limit, filter);
+    known.push_back({"local", [&filter](const std::string& t) {
+                         return assign(filter.local, parse_endpoint_filter(t));
+                     }});
+    known.push_back({"state", [&filter](const std::string& t) {
+                         return assign(filter.state, parse_flow_state(t));
+                     }});
+    known.push_back({"direction", [&filter](const std::string& t) {
+                         return assign(filter.direction, parse_direction(t));
+                     }});
+    if (auto applied = set_all(known, pairs); !applied)
+        return fail(applied.error());
+    return query;
+}
+
+Result<LimitQuery> parse_limit_query(const QueryPairs& pairs) {
+    LimitQuery query;
+    if (auto applied = set_all({limit_parameter(query.limit)}, pairs); !applied)
+        return fail(applied.error());
+    return query;
+}
+
+Result<void> parse_empty_query(const QueryPairs& pairs) {
+    return set_all({}, pairs);
+}
+
+} // namespace ballast::api

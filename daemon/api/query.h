@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// The query part of a request's address, validated: every parameter is known, given once and in
+// range, or the request is refused by the parameter's name.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "daemon/api/filter.h"
+#include "daemon/util/error.h"
+
+namespace ballast::api {
+
+constexpr std::size_t kDefaultListLimit = 100;
+constexpr std::size_t kMaxListLimit = 10'000;
+
+/// Names and values as they were sent, percent-decoded, in order.
+using QueryPairs = std::vector<std::pair<std::string, std::string>>;
+
+/// `limit` is 1..kMaxListLimit.
+struct HealthQuery {
+    std::size_t limit = kDefaultListLimit;
+    HealthFilter filter;
+};
+
+struct FlowQuery {
+    std::size_t limit = kDefaultListLimit;
+    FlowFilter filter;
+};
+
+struct LimitQuery {
+    std::size_t limit = kDefaultListLimit;
+};
+
+Result<HealthQuery> parse_health_query(const QueryPairs& pairs);
+Result<FlowQuery> parse_flow_query(const QueryPairs& pairs);
+Result<LimitQuery> parse_limit_query(const QueryPairs& pairs);
+
+/// For paths that take no parameter at all.
+Result<void> parse_empty_query(const QueryPairs& pairs);
+
+} // namespace ballast::api

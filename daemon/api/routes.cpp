@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/api/routes.h"
+
+#include <algorithm>
+#include <array>
+#include <exception>
+#include <optional>
+#include <string>
+
+#include "daemon/api/handlers.h"
+#include "daemon/util/quote.h"
+
+namespace ballast::api {
+namespace {
+
+constexpr std::array<Route, 10> kRoutes{{
+    {"GET", "/v1/status", false, get_status},
+    {"GET", "/v1/health", false, get_health},
+    {"GET", "/v1/flows", false, get_flows},
+    {"GET", "/v1/limits", false, get_limits},
+    {"PUT", "/v1/limits/{target}", true, put_limit},
+    {"DELETE", "/v1/limits/{target}", true, delete_limit},
+    {"POST", "/v1/reload", true, post_reload},
+    {"POST", "/v1/stop", true, post_stop},
+    {"GET", "/v1/openapi.json", false, get_openapi},
+    {"GET", "/metrics", false, get_metrics},
+}};
+
+constexpr std::string_view kTarget = "{target}";
+
+/// What "{target}" stands for in `path`: empty for a route without one, none where `path` is
+/// another's. A target may hold slashes.
+std::optional<std::string_view> match(const Route& route, std::string_view path) {
+    if (!route.path.ends_with(kTarget))
+        return route.path == path ? std::optional(std::string_view()) : std::nullopt;
+    const auto stem = route.path.substr(0, route.path.size() - kTarget.size());
+    if (!path.starts_with(stem) || path.size() == stem.size())
+        return std::nullopt;
+    return path.substr(stem.size());
+}
+
+std::string methods_of(std::string_view path) {
+    std::string allow;
+    for (const Route& route : kRoutes)
+        if (match(route, path))
+            allow += fmt::format("{}{}", allow.empty() ? "" : ", ", route.method);
+    return allow;
+}
+
+Response no_route(const Request& request) {
+    const std::string allow = methods_of(request.path);
+    if (allow.empty())
+        return error_response(
+            404, "no_such_path",
+            Error(fmt::format("nothing is served at {}", ballast::quoted(request.path)))
+                .hint("GET /v1/openapi.json describes every path"));
+    Response response = error_response(
+        405, "method_not_allowed",
+        Error(fmt::format("{} is not a method of {}", printable(request.method), request.path))
+            .hint(fmt::format("use {}", allow)));
+    response.allow = allow;
+    return response;
+}
+
+Response handle(const Route& route, const Request& request, const Context& context) {
+    if (route.writes && !request.writable)
+        return error_response(
+            403, "read_only",
+            Error("this socket is read only").hint("send writes to control.sock, as root"));
+    if (request.body_too_big)
+        return error_response(413, "body_too_big",
+                              Error(fmt::format("the body is over {} bytes", kMaxBodyBytes)));
+    return route.handle(request, context);
+}
+
+const Route* find_route(const Request& request) {
+    std::string_view method = request.method;
+    if (method == "HEAD")
+        method = "GET"; // libmicrohttpd leaves the body out
+    const auto* found = std::find_if(kRoutes.begin(), kRoutes.end(), [&](const Route& route) {
+        return route.method == method && match(route, request.path);
+    });
+    return found == kRoutes.end() ? nullptr : found;
+}
+
+} // namespace
+
+std::span<const Route> routes() {
+    return kRoutes;
+}
+
+Response answer(const Request& request, Backend& backend, WallTime now) {
+    const Route* route = find_route(request);
+    if (route == nullptr)
+        return no_route(request);
+    try {
+        return handle(*route, request, {backend, now, *match(*route, request.path)});
+    } catch (const std::exception& e) {
+        return error_response(503, "internal", Error(fmt::format("unexpected: {}", e.what())));
+    }
+}
+
+} // namespace ballast::api
