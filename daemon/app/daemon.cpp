@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/app/daemon.h"
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include <malloc.h>
+#include <spdlog/spdlog.h>
+#include <sys/utsname.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "bpf/abi.h"
+#include "daemon/app/version.h"
+#include "daemon/config/policy_files.h"
+#include "daemon/kernel/flows.h"
+#include "daemon/kernel/pinned.h"
+#include "daemon/kernel/pins.h"
+#include "daemon/kernel/probe.h"
+
+namespace ballast::app {
+
+namespace {
+
+constexpr std::chrono::seconds heartbeat_interval{1};
+constexpr unsigned seconds_between_recycling = 10;
+
+/// Sockets one `flows` answer is made from; the rest is left out of it.
+constexpr std::size_t max_flows = 100'000;
+
+std::chrono::nanoseconds monotonic() {
+    return std::chrono::steady_clock::now().time_since_epoch();
+}
+
+std::string kernel_release() {
+    utsname name{};
+    ::uname(&name);
+    return name.release;
+}
+
+Result<void> make_directory(const std::string& path) {
+    std::error_code error;
+    std::filesystem::create_directories(path, error);
+    if (error)
+        return fail(Error::system(fmt::format("make directory {}", path), error.value()));
+    return {};
+}
+
+/// Names what this kernel lacks, before the loader would fail for a reason nobody can read.
+Error explain(const Error& load_error, const std::string& cgroup) {
+    std::string missing;
+    for (const auto& probe : kernel::probe_features(cgroup))
+        if (probe.required && probe.answer != kernel::Answer::yes)
+            missing += fmt::format("{}{} ({})", missing.empty() ? "" : "; ", probe.feature,
+                                   probe.detail);
+    if (missing.empty())
+        return load_error;
+    return Error(fmt::format("kernel {} lacks: {}", kernel_release(), missing))
+        .hint("`ballast check` shows all; Ballast needs Linux 6.1 or newer");
+}
+
+} // namespace
+
+Daemon::Daemon(Options options, EventLoop loop, kernel::Programs programs)
+    : options_(std::move(options)), loop_(std::move(loop)), programs_(std::move(programs)),
+      maps_(programs_.maps()), policy_map_(maps_), recycler_(maps_, policy_map_) {}
+
+Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
+    const auto pins = kernel::inspect_pins(options.bpffs_dir);
+    if (!pins)
+        return fail(pins.error());
+    const auto readable = load_policy(options.config);
+    if (!readable && *pins != kernel::PinState::complete)
+        return fail(readable.error());
+    if (auto made = make_directory(options.runtime_dir); !made)
+        return fail(made.error());
+    if (auto made = make_directory(options.state_dir); !made)
+        return fail(made.error());
+    auto store = Store::open(std::filesystem::path(options.state_dir) / "ballast.db");
+    if (!store)
+        return fail(store.error());
+    auto loop = EventLoop::create();
+    if (!loop)
+        return fail(loop.error());
+    auto programs = kernel::Programs::load({.bpffs_dir = options.bpffs_dir,
+                                            .runtime_dir = options.runtime_dir,
+                                            .cgroup = options.cgroup});
+    if (!programs)
+        return fail(explain(programs.error(), options.cgroup));
+    std::unique_ptr<Daemon> daemon(
+        new Daemon(options, std::move(*loop), std::move(*programs)));
+    auto up = daemon->prepare(std::move(*store))
+                  .and_then([&] { return daemon->attach(); })
+                  .and_then([&] { return daemon->serve(); });
+    if (up)
+        return daemon;
+    const bool was_there = daemon->programs_.adopted();
+    daemon.reset(); // lets go of the pins
+    if (!was_there)
+        (void)kernel::unload(options.bpffs_dir, options.runtime_dir);
+    return fail(up.error());
+}
+
+Result<void> Daemon::prepare(Store store) {
+    for (const auto& notice : programs_.notices())
+        spdlog::warn("{}", notice);
+    if (!store.notice().empty())
+        spdlog::warn("{}", store.notice());
+    if (auto freed = recycler_.resume(); !freed)
+        spdlog::warn("{}", freed.error().text());
+    policy_ = std::make_unique<PolicyKeeper>(options_.config, policy_map_, std::move(store));
+    if (auto loaded = policy_->reload(); !loaded) {
+        if (!programs_.adopted())
+            return loaded;
+        policy_->adopt_running(loaded.error());
+        spdlog::error("policy refused, the one in force stays: {}", loaded.error().text());
+    }
+    auto sweeps = SweepRunner::create(loop_, maps_, policy_map_, programs_.sweep_link());
+    if (!sweeps)
+        return fail(sweeps.error());
+    sweeps_ = std::move(*sweeps);
+    return {};
+}
+
+/// Counts what is there before the first refusal is possible, and once more what came in between.
+Result<void> Daemon::attach() {
+    apply_options();
+    heartbeat();
+    return sweeps_->run_now()
+        .and_then([&] { return programs_.attach_admission(); })
+        .and_then([&] { return sweeps_->run_now(); });
+}
+
+Result<void> Daemon::serve() {
+    if (auto taken = take_signals(); !taken)
+        return taken;
+    auto watch = PolicyWatch::start(loop_, options_.config, [this] { (void)reload(); });
+    if (!watch)
+        return fail(watch.error());
+    watch_ = std::move(*watch);
+    auto server = api::Server::start(loop_.get(), *this,
+                                     {.runtime_dir = options_.runtime_dir,
+                                      .now = [] { return std::chrono::system_clock::now(); }});
+    if (!server)
+        return fail(server.error());
+    server_ = std::move(*server);
+    apply_options();
+    auto second = loop_.timer([this] { on_second(); });
+    if (!second)
+        return fail(second.error());
+    second_ = std::move(*second);
+    second_.arm(heartbeat_interval);
+    return loop_.feed_watchdog();
+}
+
+Result<void> Daemon::take_signals() {
+    const auto take = [this](int signal, EventSource& into,
+                             EventLoop::Callback callback) -> Result<void> {
+        auto source = loop_.on_signal(signal, std::move(callback));
+        if (!source)
+            return fail(source.error());
+        into = std::move(*source);
+        return {};
+    };
+    return take(SIGTERM, on_term_, [this] { stop(); })
+        .and_then([&] { return take(SIGINT, on_int_, [this] { stop(); }); })
+        .and_then([&] { return take(SIGHUP, on_hup_, [this] { (void)reload(); }); });
+}
+
+Result<int> Daemon::run() {
+    ::malloc_trim(0); // start-up needed far more than serving does
+    const auto started = status();
+    spdlog::info("started version={} pid={} cgroup={} services={} adopted_pins={} sockets={}",
+                 started.version, started.pid, started.cgroup, started.services,
+                 started.adopted_pins, started.sweep.sockets);
+    ::sd_notifyf(0, "READY=1\nSTATUS=%u services, %u destinations\nMAINPID=%u", started.services,
+                 started.destinations, started.pid);
+    auto code = loop_.run();
+    ::sd_notify(0, "STOPPING=1");
+    spdlog::info("stopping; programs and counts stay pinned at {}", options_.bpffs_dir);
+    return code;
+}
+
+void Daemon::heartbeat() {
+    __atomic_store_n(&maps_.control->heartbeat_ns,
+                     static_cast<std::uint64_t>(monotonic().count()), __ATOMIC_RELEASE);
+}
+
+void Daemon::on_second() {
+    second_.arm(heartbeat_interval);
+    heartbeat();
+    sweeps_->reclaim_pending();
+    report_limits();
+    if (++seconds_ % seconds_between_recycling)
+        return;
+    if (std::exchange(trim_soon_, false))
+        ::malloc_trim(0);
+    const auto ttl = policy_->policy().daemon.destination_ttl;
+    if (auto freed = recycler_.run(monotonic(), ttl); !freed)
+        spdlog::error("{}", freed.error().text());
+    else if (*freed)
+        spdlog::debug("recycled {} destinations", *freed);
+}
+
+void Daemon::report_limits() {
+    std::vector<guards::LimitReading> readings;
+    for (std::uint32_t index = 0; index < used(); ++index) {
+        const auto& destination = maps_.destinations[index];
+        if (destination.refused || destination.over_limit)
+            readings.push_back({index, destination.refused, destination.over_limit});
+    }
+    const auto findings =
+        limit_guard_.read(readings, std::chrono::steady_clock::now(),
+                          [this](std::uint32_t index) { return row_of(index); });
+    for (const auto& finding : findings)
+        spdlog::warn("finding reason={} destination={} service={} {}", finding.reason,
+                     finding.destination.text(), finding.service, finding.evidence);
+}
+
+/// What the [daemon] table asks for, where it can change while running.
+void Daemon::apply_options() {
+    const DaemonOptions& wanted = policy_->policy().daemon;
+    const auto grace = std::chrono::nanoseconds(wanted.daemon_grace).count();
+    __atomic_store_n(&maps_.control->daemon_grace_ns, static_cast<std::uint64_t>(grace),
+                     __ATOMIC_RELEASE);
+    sweeps_->set_interval(wanted.sweep_interval);
+    if (!server_)
+        return;
+    if (auto listening = server_->listen_tcp(wanted.metrics_listen); !listening)
+        spdlog::error("{}", listening.error().text());
+}
+
+std::uint32_t Daemon::used() const {
+    return std::min<std::uint32_t>(maps_.control->next_destination, BALLAST_MAX_DESTINATIONS);
+}
+
+bool Daemon::armed() const {
+    return __atomic_load_n(&maps_.control->disarmed, __ATOMIC_RELAXED) == 0;
+}
+
+DaemonStatus Daemon::status() {
+    DaemonStatus status;
+    status.version = version();
+    status.abi_version = BALLAST_ABI_VERSION;
+    status.kernel = kernel_release();
+    status.cgroup = programs_.cgroup().path;
+    status.bpffs = options_.bpffs_dir;
+    status.started = started_;
+    status.pid = static_cast<std::uint32_t>(::getpid());
+    status.armed = armed();
+    status.adopted_pins = programs_.adopted();
+    status.limit_mode = policy_->policy().limit_mode;
+    status.policy_file = policy_->file();
+    status.policy_loaded = policy_->loaded();
+    status.policy_generation = maps_.control->policy_generation;
+    status.policy_error = policy_->error();
+    status.services = static_cast<std::uint32_t>(policy_->policy().services.size());
+    status.destinations = recycler_.used();
+    status.destinations_max = BALLAST_MAX_DESTINATIONS;
+    for (std::uint32_t index = 0; index < used(); ++index)
+        status.reservations += maps_.destinations[index].in_use & ~BALLAST_RETIRED;
+    status.reservations_max = BALLAST_MAX_RESERVATIONS;
+    const ballast_counters& counters = maps_.counters[0];
+    status.fail_open = {.destinations_full = counters.destinations_full,
+                        .reservations_full = counters.reservations_full,
+                        .daemon_silent = counters.daemon_silent,
+                        .disarmed = counters.disarmed,
+                        .retiring = counters.retiring};
+    status.sweep = sweeps_->status();
+    return status;
+}
+
+DestinationRow Daemon::row_of(std::uint32_t index) const {
+    const ballast_destination& destination = maps_.destinations[index];
+    DestinationRow row;
+    std::memcpy(row.endpoint.address.bytes.data(), destination.address,
+                sizeof(destination.address));
+    row.endpoint.port = destination.port;
+    row.service = policy_map_.service_name(destination.service);
+    row.in_use = destination.in_use & ~BALLAST_RETIRED;
+    row.admitted = destination.admitted;
+    row.adopted = destination.adopted;
+    row.refused = destination.refused;
+    row.over_limit = destination.over_limit;
+    row.mode = Mode::off;
+    if (const ballast_limit* limit = policy_map_.limit(destination.service)) {
+        row.mode = static_cast<Mode>(limit->mode);
+        if (limit->max_connections != BALLAST_UNLIMITED)
+            row.max_connections = limit->max_connections;
+    }
+    if (!armed() && row.mode == Mode::enforce)
+        row.mode = Mode::observe;
+    const auto drift = sweeps_->drift().find(index);
+    row.drift = drift == sweeps_->drift().end() ? 0 : drift->second;
+    return row;
+}
+
+std::vector<DestinationRow> Daemon::destinations() {
+    std::vector<DestinationRow> rows;
+    for (std::uint32_t index = 0; index < used(); ++index)
+        if (maps_.destinations[index].service &&
+            !(maps_.destinations[index].in_use & BALLAST_RETIRED))
+            rows.push_back(row_of(index));
+    return rows;
+}
+
+std::vector<PeerRow> Daemon::peers() { return sweeps_->peers(); }
+
+Result<std::vector<FlowRow>> Daemon::flows() {
+    const std::uint32_t hz = kernel::jiffies_per_second();
+    std::vector<FlowRow> rows;
+    trim_soon_ = true; // the rows are many and short-lived
+    auto swept = sweeps_->run_now([&](std::span<const ballast_flow> flows) {
+        for (const auto& flow : flows)
+            if (rows.size() < max_flows)
+                rows.push_back(kernel::to_row(flow, policy_map_.service_name(flow.service), hz));
+    });
+    if (!swept)
+        return fail(swept.error());
+    return rows;
+}
+
+std::vector<Service> Daemon::services() { return policy_->policy().services; }
+std::vector<Override> Daemon::overrides() { return policy_->overrides(); }
+
+Result<void> Daemon::put_override(Override wanted) {
+    auto put = policy_->put_override(wanted);
+    if (put) {
+        spdlog::info("override set target={} by={}", wanted.target, wanted.set_by);
+        put = sweeps_->run_now();
+    }
+    return put;
+}
+
+Result<bool> Daemon::remove_override(const std::string& target) {
+    auto removed = policy_->remove_override(target);
+    if (removed && *removed) {
+        spdlog::info("override removed target={}", target);
+        if (auto swept = sweeps_->run_now(); !swept)
+            return fail(swept.error());
+    }
+    return removed;
+}
+
+Result<void> Daemon::reload() {
+    ::sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
+                 static_cast<long long>(monotonic().count() / 1000));
+    auto loaded = policy_->reload();
+    if (loaded) {
+        apply_options();
+        loaded = sweeps_->run_now();
+        spdlog::info("policy in force file={} services={} generation={}", policy_->file(),
+                     policy_->policy().services.size(), maps_.control->policy_generation);
+    } else {
+        spdlog::error("policy refused, the one in force stays: {}", loaded.error().text());
+    }
+    if (watch_)
+        watch_->watch();
+    ::sd_notify(0, "READY=1");
+    return loaded;
+}
+
+void Daemon::stop() { loop_.stop(0); }
+
+} // namespace ballast::app

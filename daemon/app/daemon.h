@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// ballastd itself: loads the programs, keeps the policy, sweeps, answers the API, and leaves
+// everything pinned when it goes, however it goes.
+#pragma once
+
+#include <memory>
+
+#include "daemon/api/backend.h"
+#include "daemon/api/server.h"
+#include "daemon/app/options.h"
+#include "daemon/app/policy_keeper.h"
+#include "daemon/app/policy_watch.h"
+#include "daemon/app/sweep_runner.h"
+#include "daemon/guards/limit_guard.h"
+#include "daemon/kernel/policy_map.h"
+#include "daemon/kernel/programs.h"
+#include "daemon/kernel/recycler.h"
+#include "daemon/util/event_loop.h"
+
+namespace ballast::app {
+
+class Daemon final : public api::Backend {
+  public:
+    /// Does all that can fail before anything is attached first, so that a daemon that cannot start
+    /// changes nothing on the host.
+    static Result<std::unique_ptr<Daemon>> start(const Options& options);
+
+    /// Serves until SIGTERM, SIGINT or `ballast unload`; returns the exit code.
+    Result<int> run();
+
+    DaemonStatus status() override;
+    std::vector<DestinationRow> destinations() override;
+    std::vector<PeerRow> peers() override;
+    Result<std::vector<FlowRow>> flows() override;
+    std::vector<Service> services() override;
+    std::vector<Override> overrides() override;
+    Result<void> put_override(Override wanted) override;
+    Result<bool> remove_override(const std::string& target) override;
+    Result<void> reload() override;
+    void stop() override;
+
+  private:
+    Daemon(Options options, EventLoop loop, kernel::Programs programs);
+    Result<void> prepare(Store store);
+    Result<void> attach();
+    Result<void> serve();
+    Result<void> take_signals();
+    void on_second();
+    void apply_options();
+    void heartbeat();
+    void report_limits();
+    [[nodiscard]] DestinationRow row_of(std::uint32_t index) const;
+    [[nodiscard]] std::uint32_t used() const;
+    [[nodiscard]] bool armed() const;
+
+    Options options_;
+    EventLoop loop_;
+    kernel::Programs programs_;
+    kernel::Maps& maps_;
+    kernel::PolicyMap policy_map_;
+    kernel::Recycler recycler_;
+    std::unique_ptr<PolicyKeeper> policy_;
+    std::unique_ptr<SweepRunner> sweeps_;
+    std::unique_ptr<PolicyWatch> watch_;
+    std::unique_ptr<api::Server> server_;
+    guards::LimitGuard limit_guard_;
+    EventSource second_;
+    EventSource on_term_;
+    EventSource on_int_;
+    EventSource on_hup_;
+    WallTime started_ = std::chrono::system_clock::now();
+    unsigned seconds_ = 0;
+    bool trim_soon_ = false; ///< memory of a large answer is to be given back
+};
+
+} // namespace ballast::app

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/app/log.h"
+
+#include <cstdlib>
+#include <memory>
+
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/systemd_sink.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace ballast::app {
+
+namespace {
+
+/// systemd.exec(5): $JOURNAL_STREAM is "DEVICE:INODE" of the stream it connected.
+bool stderr_is_journal() {
+    const char* stream = std::getenv("JOURNAL_STREAM");
+    struct stat status {};
+    return stream && ::fstat(STDERR_FILENO, &status) == 0 &&
+           fmt::format("{}:{}", status.st_dev, status.st_ino) == stream;
+}
+
+} // namespace
+
+void start_log(const std::string& level) {
+    std::shared_ptr<spdlog::logger> logger;
+    if (stderr_is_journal()) {
+        logger = std::make_shared<spdlog::logger>(
+            "ballastd", std::make_shared<spdlog::sinks::systemd_sink_st>("ballastd"));
+    } else {
+        logger = std::make_shared<spdlog::logger>(
+            "ballastd", std::make_shared<spdlog::sinks::stderr_sink_st>());
+        logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
+    }
+    logger->set_level(spdlog::level::from_str(level));
+    logger->flush_on(spdlog::level::trace);
+    spdlog::set_default_logger(std::move(logger));
+}
+
+} // namespace ballast::app

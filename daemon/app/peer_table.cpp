@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/app/peer_table.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string_view>
+
+#include "daemon/kernel/flows.h"
+
+namespace ballast::app {
+
+namespace {
+
+constexpr std::uint8_t established = 1; // include/net/tcp_states.h
+constexpr std::uint8_t syn_sent = 2;
+
+std::uint32_t median(std::vector<std::uint32_t>& values) {
+    if (values.empty())
+        return 0;
+    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::ranges::nth_element(values, middle);
+    return *middle;
+}
+
+} // namespace
+
+std::size_t PeerTable::HashKey::operator()(const Key& key) const {
+    const auto& bytes = key.endpoint.address.bytes;
+    const std::string_view address(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    constexpr std::size_t odd = 0x9e3779b97f4a7c15U;
+    return std::hash<std::string_view>{}(address) ^
+           ((std::size_t{key.endpoint.port} << 16U | key.service) * odd);
+}
+
+void PeerTable::add(std::span<const ballast_flow> flows) {
+    for (const auto& flow : flows) {
+        if (flow.flags & BALLAST_FLOW_INBOUND)
+            continue;
+        const Key key{kernel::remote_of(flow), flow.service};
+        if (peers_.size() >= max_peers && !peers_.contains(key)) {
+            ++left_out_;
+            continue;
+        }
+        auto& [row, rtts_us] = peers_[key];
+        ++row.connections;
+        if (flow.state == established)
+            ++row.established;
+        else if (flow.state == syn_sent)
+            ++row.connecting;
+        else
+            ++row.closing;
+        if (flow.retransmits)
+            ++row.retransmitting;
+        if (flow.rtt_us)
+            rtts_us.push_back(flow.rtt_us);
+        if (flow.state == established)
+            row.idle_max_ms = std::max(row.idle_max_ms, kernel::idle_ms(flow, hz_));
+    }
+}
+
+std::vector<PeerRow>
+PeerTable::take(const std::function<std::string(std::uint16_t)>& service_name) {
+    std::vector<PeerRow> rows;
+    rows.reserve(peers_.size());
+    for (auto& [key, sums] : peers_) {
+        sums.row.endpoint = key.endpoint;
+        sums.row.service = service_name(key.service);
+        sums.row.rtt_median_us = median(sums.rtts_us);
+        rows.push_back(std::move(sums.row));
+    }
+    peers_.clear();
+    left_out_ = 0;
+    return rows;
+}
+
+} // namespace ballast::app

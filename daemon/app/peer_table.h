@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Adds up the sockets of one sweep by remote endpoint.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "bpf/abi.h"
+#include "daemon/model/snapshot.h"
+
+namespace ballast::app {
+
+class PeerTable {
+  public:
+    /// Endpoints kept; sockets of further ones are only counted as left out.
+    static constexpr std::size_t max_peers = 16384;
+
+    explicit PeerTable(std::uint32_t jiffies_per_second) : hz_(jiffies_per_second) {}
+
+    /// Takes outbound sockets; inbound ones are passed over.
+    void add(std::span<const ballast_flow> flows);
+
+    /// The rows, with service ids turned into names. Empties the table.
+    std::vector<PeerRow> take(const std::function<std::string(std::uint16_t)>& service_name);
+
+    /// Sockets that belonged to endpoints beyond max_peers.
+    [[nodiscard]] std::uint64_t left_out() const { return left_out_; }
+
+  private:
+    struct Key {
+        Endpoint endpoint;
+        std::uint16_t service = 0;
+        bool operator==(const Key&) const = default;
+    };
+    struct HashKey {
+        std::size_t operator()(const Key& key) const;
+    };
+    struct Sums {
+        PeerRow row;
+        std::vector<std::uint32_t> rtts_us;
+    };
+
+    std::uint32_t hz_;
+    std::uint64_t left_out_ = 0;
+    std::unordered_map<Key, Sums, HashKey> peers_;
+};
+
+} // namespace ballast::app

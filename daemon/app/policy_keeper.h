@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The policy in force and where it comes from: files, and overrides on top. A file that is refused
+// leaves the running policy as it is.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "daemon/kernel/policy_map.h"
+#include "daemon/model/override.h"
+#include "daemon/model/policy.h"
+#include "daemon/model/snapshot.h"
+#include "daemon/store/store.h"
+#include "daemon/util/error.h"
+
+namespace ballast::app {
+
+class PolicyKeeper {
+  public:
+    PolicyKeeper(std::string file, kernel::PolicyMap& map, Store store)
+        : file_(std::move(file)), map_(map), store_(std::move(store)) {}
+
+    /// Reads files and overrides and puts them in force.
+    Result<void> reload();
+
+    /// Goes on with the policy that an earlier daemon left in force, since the files are refused.
+    void adopt_running(const Error& why);
+
+    /// Stores an override and puts the policy in force with it; on failure neither changes.
+    Result<void> put_override(const Override& wanted);
+    /// False: there was none of that target.
+    Result<bool> remove_override(const std::string& target);
+    [[nodiscard]] std::vector<Override> overrides() const;
+
+    [[nodiscard]] const Policy& policy() const { return in_force_; }
+    [[nodiscard]] const std::string& file() const { return file_; }
+    /// Why the newest files are not in force; empty when they are.
+    [[nodiscard]] const std::string& error() const { return error_; }
+    [[nodiscard]] WallTime loaded() const { return loaded_; }
+
+  private:
+    Result<void> put(const Policy& from_files, const std::vector<Override>& overrides);
+
+    std::string file_;
+    kernel::PolicyMap& map_;
+    Store store_;
+    Policy from_files_;
+    Policy in_force_;
+    std::string error_;
+    WallTime loaded_{};
+};
+
+} // namespace ballast::app

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/app/sweep_runner.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <spdlog/spdlog.h>
+
+#include "daemon/govern/sweep_pace.h"
+#include "daemon/kernel/flows.h"
+
+namespace ballast::app {
+
+namespace {
+
+kernel::Monotonic now() { return std::chrono::steady_clock::now(); }
+
+} // namespace
+
+SweepRunner::SweepRunner(kernel::Maps& maps, kernel::PolicyMap& policy, int link)
+    : maps_(maps), policy_(policy), sweeper_(maps, link, "/proc"),
+      ledger_(maps.reservations.all(), maps.seen.all(), maps.destinations.all()),
+      table_(kernel::jiffies_per_second()) {}
+
+Result<std::unique_ptr<SweepRunner>> SweepRunner::create(EventLoop& loop, kernel::Maps& maps,
+                                                         kernel::PolicyMap& policy, int link) {
+    std::unique_ptr<SweepRunner> runner(new SweepRunner(maps, policy, link));
+    auto timer = loop.timer([self = runner.get()] { self->turn(); });
+    if (!timer)
+        return fail(timer.error());
+    runner->timer_ = std::move(*timer);
+    return runner;
+}
+
+void SweepRunner::set_interval(std::chrono::nanoseconds wanted) {
+    wanted_ = wanted;
+    if (!under_way_)
+        plan_next();
+}
+
+std::uint32_t SweepRunner::used() const {
+    return std::min<std::uint32_t>(maps_.control->next_destination, BALLAST_MAX_DESTINATIONS);
+}
+
+Result<void> SweepRunner::begin() {
+    ledger_.begin_sweep(used());
+    auto begun = sweeper_.begin();
+    under_way_ = begun.has_value();
+    if (!begun) {
+        ++status_.failures;
+        spdlog::error("sweep not done: {}", begun.error().text());
+    }
+    return begun;
+}
+
+bool SweepRunner::step(const kernel::Sweeper::Sink& sink) {
+    return sweeper_.step([&](std::span<const ballast_flow> flows) {
+        table_.add(flows);
+        if (sink)
+            sink(flows);
+    });
+}
+
+void SweepRunner::turn() {
+    if (!under_way_ && !begin()) {
+        plan_next();
+        return;
+    }
+    if (step({})) {
+        timer_.arm(std::chrono::nanoseconds(0));
+        return;
+    }
+    finish();
+    plan_next();
+}
+
+Result<void> SweepRunner::run_now(const kernel::Sweeper::Sink& sink) {
+    if (auto begun = begin(); !begun)
+        return begun;
+    while (step(sink)) {
+    }
+    finish();
+    plan_next();
+    if (sweeper_.totals().visited.empty())
+        return fail(Error(fmt::format("no network namespace could be swept: {}",
+                                      sweeper_.totals().failures.empty()
+                                          ? "none found"
+                                          : sweeper_.totals().failures.front())));
+    return {};
+}
+
+void SweepRunner::finish() {
+    under_way_ = false;
+    const auto& totals = sweeper_.totals();
+    for (const auto& failure : totals.failures)
+        spdlog::warn("sweep incomplete: {}", failure);
+    if (totals.untracked)
+        spdlog::warn("sweep: {} governed sockets could not be counted, a table is full",
+                     totals.untracked);
+    findings_ = ledger_.end_sweep(totals.number, totals.visited, used(), now());
+    ++status_.sweeps;
+    status_.last_cpu = totals.cpu;
+    status_.sockets = totals.sockets;
+    status_.time_wait = totals.time_wait;
+    status_.namespaces = totals.visited.size();
+    status_.failures += totals.failures.empty() ? 0U : 1U;
+    status_.repairs += findings_.repairs;
+    status_.drift = 0;
+    for (const auto& [index, drift] : findings_.drift) {
+        status_.drift += static_cast<std::uint64_t>(std::llabs(drift));
+        spdlog::warn("drift: destination index {} is off by {}", index, drift);
+    }
+    if (table_.left_out())
+        spdlog::warn("sweep: sockets of further peers were not listed: {}", table_.left_out());
+    peers_ = table_.take([this](std::uint16_t id) { return policy_.service_name(id); });
+}
+
+void SweepRunner::plan_next() {
+    const auto interval = govern::sweep_interval(wanted_, status_.last_cpu);
+    status_.interval = std::chrono::duration_cast<std::chrono::milliseconds>(interval);
+    timer_.arm(interval);
+}
+
+void SweepRunner::reclaim_pending() {
+    if (const auto released = ledger_.reclaim_pending(used(), now()))
+        spdlog::debug("released {} reservations of connects that failed at once", released);
+}
+
+} // namespace ballast::app

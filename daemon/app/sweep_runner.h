@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs sweeps on the event loop: one namespace a turn, at an interval that their cost decides, and
+// keeps what the last one found.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "daemon/app/peer_table.h"
+#include "daemon/kernel/ledger.h"
+#include "daemon/kernel/maps.h"
+#include "daemon/kernel/policy_map.h"
+#include "daemon/kernel/sweeper.h"
+#include "daemon/model/snapshot.h"
+#include "daemon/util/error.h"
+#include "daemon/util/event_loop.h"
+
+namespace ballast::app {
+
+class SweepRunner {
+  public:
+    /// All references must outlive the runner. `link` is the iterator's.
+    static Result<std::unique_ptr<SweepRunner>> create(EventLoop& loop, kernel::Maps& maps,
+                                                       kernel::PolicyMap& policy, int link);
+
+    /// Shortest pause between the starts of two sweeps.
+    void set_interval(std::chrono::nanoseconds wanted);
+
+    /// Sweeps everything before it returns, in place of a sweep under way, and plans the next one.
+    /// `sink`, where given, receives the sockets. Fails when no namespace could be visited.
+    Result<void> run_now(const kernel::Sweeper::Sink& sink = {});
+
+    /// Releases reservations of connects that failed before SYN_SENT; call it every second.
+    void reclaim_pending();
+
+    [[nodiscard]] const SweepStatus& status() const { return status_; }
+    [[nodiscard]] const std::vector<PeerRow>& peers() const { return peers_; }
+    /// Drift by index of `destinations`, as the last sweep found it; zeros left out.
+    [[nodiscard]] const std::unordered_map<std::uint32_t, std::int64_t>& drift() const {
+        return findings_.drift;
+    }
+
+  private:
+    SweepRunner(kernel::Maps& maps, kernel::PolicyMap& policy, int link);
+    void turn();
+    Result<void> begin();
+    bool step(const kernel::Sweeper::Sink& sink);
+    void finish();
+    void plan_next();
+    [[nodiscard]] std::uint32_t used() const;
+
+    kernel::Maps& maps_;
+    kernel::PolicyMap& policy_;
+    kernel::Sweeper sweeper_;
+    kernel::Ledger ledger_;
+    PeerTable table_;
+    EventSource timer_;
+    std::chrono::nanoseconds wanted_{std::chrono::seconds(5)};
+    bool under_way_ = false;
+    SweepStatus status_;
+    std::vector<PeerRow> peers_;
+    kernel::LedgerFindings findings_;
+};
+
+} // namespace ballast::app

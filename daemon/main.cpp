@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+#include <exception>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "daemon/app/daemon.h"
+#include "daemon/app/log.h"
+#include "daemon/app/options.h"
+#include "daemon/config/policy_files.h"
+
+namespace {
+
+int check_config(const std::string& file) {
+    const auto policy = ballast::load_policy(file);
+    if (!policy) {
+        fmt::print(stderr, "{}\n", policy.error().text());
+        return 1;
+    }
+    fmt::print("{}: {} services\n", file, policy->services.size());
+    return 0;
+}
+
+int serve(const ballast::app::Options& options) {
+    ballast::app::start_log(options.log_level);
+    auto daemon = ballast::app::Daemon::start(options);
+    if (!daemon) {
+        spdlog::critical("cannot start: {}", daemon.error().text());
+        return 1;
+    }
+    const auto code = (*daemon)->run();
+    if (!code) {
+        spdlog::critical("{}", code.error().text());
+        return 1;
+    }
+    return *code;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        ballast::app::Options options;
+        if (const auto done = ballast::app::parse_options(argc, argv, options))
+            return *done;
+        return options.check ? check_config(options.config) : serve(options);
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "ballastd: {}\n", error.what());
+        return 1;
+    }
+}
