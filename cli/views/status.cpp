@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "cli/format.h"
+#include "cli/human.h"
+#include "cli/views/views.h"
+
+namespace ballast::cli {
+namespace {
+
+constexpr double kMaxCpuPercent = 1.0; ///< what the sweeps may cost (of one core)
+constexpr std::uint64_t kFullPercent = 80;
+
+enum class Level { ok, warn, bad };
+
+/// One line of the screen.
+struct Line {
+    Level level;
+    std::string what;
+    std::string detail;
+    std::string more = {}; ///< a second line of detail
+};
+
+std::uint64_t number(const Json& object, const char* key) {
+    return object.at(key).get<std::uint64_t>();
+}
+
+std::string string(const Json& object, const char* key) {
+    return harmless(object.at(key).get<std::string>());
+}
+
+Line daemon_line(const Json& status) {
+    return {Level::ok, "daemon",
+            fmt::format("ballastd {}, pid {}, up {}, kernel {}{}", string(status, "version"),
+                        number(status, "pid"), human_ms(status.at("uptime_ms")),
+                        string(status, "kernel"),
+                        status.at("adopted_pins").get<bool>() ? ", took over earlier pins" : "")};
+}
+
+Line guards_line(const Json& status) {
+    if (!status.at("armed").get<bool>())
+        return {Level::bad, "guards",
+                "DISARMED: everything is counted and nothing refused (ballast arm ends that)"};
+    return {Level::ok, "guards",
+            fmt::format("armed; limit: {} unless a service says otherwise",
+                        string(status, "limit_mode"))};
+}
+
+std::string at_limit_text(std::uint64_t at_limit, std::uint64_t over, const std::string& of) {
+    if (at_limit == 0)
+        return fmt::format("none of {} at its limit", of);
+    return fmt::format("{} of {} at the limit, {} of them over it", at_limit, of, over);
+}
+
+Line limits_line(const Json& status) {
+    const Json& limits = status.at("limits");
+    const auto at_limit = number(limits, "at_limit");
+    const auto destinations = number(status.at("capacity"), "destinations");
+    return {at_limit == 0 ? Level::ok : Level::warn, "limits",
+            fmt::format("{}; {} refused, {} let through over it",
+                        at_limit_text(at_limit, number(limits, "over_limit"),
+                                      counted(destinations, "destination")),
+                        counted(number(limits, "refused"), "connect"),
+                        number(limits, "admitted_over_limit"))};
+}
+
+Line policy_line(const Json& status) {
+    const Json& policy = status.at("policy");
+    const std::string in_force =
+        fmt::format("{}, generation {}, {}, loaded {} ago", string(policy, "file"),
+                    number(policy, "generation"), counted(number(policy, "services"), "service"),
+                    human_ms(policy.at("age_ms")));
+    if (policy.at("error").is_null())
+        return {Level::ok, "policy", in_force};
+    return {Level::bad, "policy", "newest file REFUSED: " + string(policy, "error"),
+            "still in force: " + in_force};
+}
+
+/// "daemon_silent" as "daemon silent".
+std::string words(std::string key) {
+    std::replace(key.begin(), key.end(), '_', ' ');
+    return key;
+}
+
+Line fail_open_line(const Json& status) {
+    std::string reasons;
+    for (const auto& [reason, count] : status.at("fail_open").items())
+        if (count != 0)
+            reasons +=
+                fmt::format("{}{} {}", reasons.empty() ? "" : ", ", count.dump(), words(reason));
+    if (reasons.empty())
+        return {Level::ok, "fail open", "0 connects let through undecided"};
+    return {Level::warn, "fail open", "connects let through undecided: " + reasons};
+}
+
+Line drift_line(const Json& status) {
+    const auto drift = number(status.at("sweep"), "drift");
+    return {drift == 0 ? Level::ok : Level::bad, "drift",
+            fmt::format("{} between reservations and sockets, {} repaired since the start", drift,
+                        number(status.at("sweep"), "repairs"))};
+}
+
+Line sweep_line(const Json& status) {
+    const Json& sweep = status.at("sweep");
+    const auto failures = number(sweep, "failures");
+    const double percent = sweep.at("cpu_percent").get<double>();
+    const Level level = failures != 0 || percent > kMaxCpuPercent ? Level::warn : Level::ok;
+    return {level, "sweep",
+            fmt::format("every {}, {} each ({:.2f}% of one core); {} and {} in TIME_WAIT, {}; {} "
+                        "failed",
+                        human_ms(sweep.at("interval_ms")), human_us(sweep.at("last_cpu_us")),
+                        percent, counted(number(sweep, "sockets"), "socket"),
+                        number(sweep, "time_wait"),
+                        counted(number(sweep, "namespaces"), "namespace"), failures)};
+}
+
+bool filling(const Json& capacity, const char* used, const char* places) {
+    return number(capacity, used) * 100 >= number(capacity, places) * kFullPercent;
+}
+
+Line capacity_line(const Json& status) {
+    const Json& capacity = status.at("capacity");
+    const bool full = filling(capacity, "destinations", "destinations_max") ||
+                      filling(capacity, "reservations", "reservations_max");
+    return {full ? Level::warn : Level::ok, "capacity",
+            fmt::format("{} of {} destinations, {} of {} reservations",
+                        number(capacity, "destinations"), number(capacity, "destinations_max"),
+                        number(capacity, "reservations"), number(capacity, "reservations_max"))};
+}
+
+Line scope_line(const Json& status) {
+    return {Level::ok, "scope",
+            fmt::format("cgroup {}, pins {}", string(status, "cgroup"), string(status, "bpffs"))};
+}
+
+Tone tone_of_level(const Json& value) {
+    if (value == "ok")
+        return Tone::good;
+    return value == "warn" ? Tone::warn : Tone::bad;
+}
+
+std::string_view name_of(Level level) {
+    constexpr std::array<std::string_view, 3> names{"ok", "warn", "BAD"};
+    return names.at(static_cast<std::size_t>(level));
+}
+
+void add_line(Json& rows, std::string_view state, const std::string& what,
+              const std::string& detail) {
+    rows.push_back({{"state", state}, {"what", what}, {"detail", detail}});
+}
+
+} // namespace
+
+Table status_view(const Json& document) {
+    Json rows = Json::array();
+    std::string attention;
+    for (const auto& make : {daemon_line, guards_line, limits_line, policy_line, fail_open_line,
+                             drift_line, sweep_line, capacity_line, scope_line}) {
+        const Line line = make(document);
+        add_line(rows, name_of(line.level), line.what, line.detail);
+        if (!line.more.empty())
+            add_line(rows, "", "", line.more);
+        if (line.level != Level::ok)
+            attention += fmt::format("{}{}", attention.empty() ? "" : ", ", line.what);
+    }
+    Table table(document, std::move(rows),
+                {{.key = "state", .title = "STATE", .format = format_text, .tone = tone_of_level},
+                 {.key = "what", .title = "WHAT", .format = format_text},
+                 {.key = "detail", .title = "DETAIL", .format = format_text}});
+    table.foot(attention.empty() ? "all well" : "look at: " + attention);
+    return table;
+}
+
+} // namespace ballast::cli

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// What each verb shows: pure functions from a document (of the API, or of the verb's own doing) to
+// a Table. They take documents that follow docs/openapi.json and throw nlohmann's exceptions on
+// others; main() catches those.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/table.h"
+#include "daemon/kernel/probe.h"
+
+namespace ballast::cli {
+
+Table status_view(const Json& document);
+
+/// `what` is what was asked for ("10.0.0.5", "orders-db"), empty for everything.
+Table health_view(const Json& document, const std::string& what);
+
+Table flows_view(const Json& document);
+Table limits_view(const Json& document);
+
+/// The preflight: one row a probe, and whether ballastd would start.
+Table check_view(const std::vector<kernel::Probe>& probes);
+
+/// `was` and `armed`: the kill switch before and after.
+Table armed_view(const std::string& bpffs, bool was, bool armed);
+
+/// `pid` of the daemon that was stopped, 0 when none ran; `removed` are paths.
+Table unload_view(const std::string& bpffs, int pid, const std::vector<std::string>& removed);
+
+Table override_view(const Json& document);
+Table override_removed_view(const Json& document);
+Table reload_view(const Json& document);
+
+} // namespace ballast::cli
