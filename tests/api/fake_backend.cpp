@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/api/fake_backend.h"
+
+#include <cerrno>
+#include <stdexcept>
+#include <utility>
+
+namespace ballast::test {
+namespace {
+
+Error broken(const char* tried) {
+    return Error::system(tried, EIO).hint("this daemon was made to fail");
+}
+
+} // namespace
+
+FakeBackend::FakeBackend(Scene scene, std::function<void()> on_stop)
+    : scene_(scene), on_stop_(std::move(on_stop)), overrides_(scene_overrides(scene)),
+      generation_(scene_status(scene).policy_generation) {}
+
+DaemonStatus FakeBackend::status() {
+    if (scene_ == Scene::broken)
+        throw std::runtime_error("the status cannot be had");
+    DaemonStatus status = scene_status(scene_);
+    status.policy_generation = generation_;
+    return status;
+}
+
+Result<std::vector<FlowRow>> FakeBackend::flows() {
+    if (scene_ == Scene::broken)
+        return fail(broken("sweep"));
+    return scene_flows(scene_);
+}
+
+std::vector<Override> FakeBackend::overrides() {
+    if (scene_ == Scene::broken)
+        throw std::runtime_error("the overrides cannot be had");
+    return overrides_;
+}
+
+Result<void> FakeBackend::put_override(Override wanted) {
+    if (scene_ == Scene::broken)
+        return fail(broken("store"));
+    std::erase_if(overrides_, [&](const Override& row) { return row.target == wanted.target; });
+    overrides_.push_back(std::move(wanted));
+    return {};
+}
+
+Result<bool> FakeBackend::remove_override(const std::string& target) {
+    if (scene_ == Scene::broken)
+        return fail(broken("store"));
+    return std::erase_if(overrides_, [&](const Override& row) { return row.target == target; }) !=
+           0;
+}
+
+Result<void> FakeBackend::reload() {
+    const std::string error = scene_status(scene_).policy_error;
+    if (!error.empty())
+        return fail(Error(error));
+    ++generation_;
+    return {};
+}
+
+} // namespace ballast::test

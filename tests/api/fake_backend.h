@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// A Backend with the fixed data of a scene. Overrides are kept, the rest is answered and forgotten.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "daemon/api/backend.h"
+#include "tests/api/scenes.h"
+
+namespace ballast::test {
+
+class FakeBackend final : public api::Backend {
+public:
+    FakeBackend(Scene scene, std::function<void()> on_stop);
+
+    /// status() and overrides() throw in Scene::broken, as no real one should.
+    DaemonStatus status() override;
+    std::vector<DestinationRow> destinations() override { return scene_destinations(scene_); }
+    std::vector<PeerRow> peers() override { return scene_peers(scene_); }
+    Result<std::vector<FlowRow>> flows() override;
+    std::vector<Service> services() override { return scene_services(scene_); }
+    std::vector<Override> overrides() override;
+    Result<void> put_override(Override wanted) override;
+    Result<bool> remove_override(const std::string& target) override;
+    Result<void> reload() override;
+    void stop() override { on_stop_(); }
+
+private:
+    Scene scene_;
+    std::function<void()> on_stop_;
+    std::vector<Override> overrides_;
+    std::uint64_t generation_;
+};
+
+} // namespace ballast::test

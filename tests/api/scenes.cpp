@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/api/scenes.h"
+
+namespace ballast::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+Endpoint at(std::string_view text) {
+    return parse_endpoint(text).value();
+}
+
+Target to(std::string_view text) {
+    return parse_target(text).value();
+}
+
+DaemonStatus calm_status() {
+    DaemonStatus status;
+    status.version = "0.1.0";
+    status.abi_version = 1;
+    status.kernel = "6.1.0-18-amd64";
+    status.cgroup = "/sys/fs/cgroup";
+    status.bpffs = "/sys/fs/bpf/ballast";
+    status.started = scene_now() - 3h - 12min - 30s;
+    status.pid = 4242;
+    status.limit_mode = Mode::observe;
+    status.policy_file = "/etc/ballast/policy.toml";
+    status.policy_loaded = scene_now() - 12min;
+    status.policy_generation = 3;
+    status.services = 2;
+    status.destinations = 2;
+    status.destinations_max = 65536;
+    status.reservations = 21;
+    status.reservations_max = 262144;
+    status.sweep = {.sweeps = 2310,
+                    .last_cpu = 4'200us,
+                    .interval = 5'000ms,
+                    .sockets = 38,
+                    .time_wait = 12,
+                    .namespaces = 1};
+    return status;
+}
+
+DaemonStatus night_status() {
+    DaemonStatus status = calm_status();
+    status.adopted_pins = true;
+    status.limit_mode = Mode::enforce;
+    status.services = 7;
+    status.destinations = 7;
+    status.reservations = 121;
+    status.policy_error =
+        "/etc/ballast/policy.toml:12: service.orders-db.max_connections: 0 is out "
+        "of range; wanted 1..1000000";
+    status.fail_open.daemon_silent = 17;
+    status.fail_open.destinations_full = 3;
+    status.sweep.drift = 1;
+    status.sweep.repairs = 2;
+    status.sweep.sockets = 4'917;
+    status.sweep.namespaces = 3;
+    return status;
+}
+
+std::vector<DestinationRow> calm_destinations() {
+    return {
+        {at("10.0.0.5:5432"), "orders-db", Mode::observe, 20, 12, 20431, 3, 0, 0, 0},
+        {at("10.0.0.7:6379"), "cache", Mode::observe, 50, 9, 811, 9, 0, 0, 0},
+    };
+}
+
+std::vector<DestinationRow> night_destinations() {
+    const auto none = std::nullopt;
+    return {
+        {at("10.0.0.5:5432"), "orders-db", Mode::enforce, 10, 10, 20431, 3, 431, 0, 0},
+        {at("10.0.0.7:6379"), "cache", Mode::observe, 50, 64, 902, 60, 0, 17, 0},
+        {at("[2001:db8::9]:9200"), "search", Mode::enforce, 40, 37, 5120, 0, 0, 0, 0},
+        {at("192.0.2.10:443"), "payments", Mode::enforce, 20, 3, 77, 0, 0, 0, 0},
+        {at("10.0.0.8:8443"), "reports", Mode::observe, none, 5, 64, 0, 0, 0, 0},
+        {at("10.0.0.9:6514"), "audit", Mode::enforce, 5, 2, 9, 0, 0, 0, 1},
+        {at("198.51.100.25:587"), "mail", Mode::enforce, 4, 0, 12, 0, 0, 0, 0},
+    };
+}
+
+std::vector<PeerRow> calm_peers() {
+    return {
+        {at("10.0.0.5:5432"), "orders-db", 12, 12, 0, 0, 0, 640, 31'000},
+        {at("10.0.0.7:6379"), "cache", 9, 9, 0, 0, 0, 210, 1'500},
+        {at("203.0.113.80:443"), "", 4, 3, 0, 1, 0, 18'400, 65'000},
+    };
+}
+
+std::vector<PeerRow> night_peers() {
+    return {
+        {at("10.0.0.5:5432"), "orders-db", 10, 10, 0, 0, 0, 640, 31'000},
+        {at("10.0.0.7:6379"), "cache", 64, 61, 0, 3, 0, 210, 1'500},
+        {at("[2001:db8::9]:9200"), "search", 37, 37, 0, 0, 0, 1'900, 12'000},
+        {at("192.0.2.10:443"), "payments", 3, 0, 3, 0, 3, 0, 4'100},
+        {at("10.0.0.8:8443"), "reports", 5, 5, 0, 0, 2, 12'600, 912'000},
+        {at("10.0.0.9:6514"), "audit", 1, 1, 0, 0, 0, 850, 250},
+        {at("203.0.113.80:443"), "", 12, 11, 0, 1, 0, 18'400, 65'000},
+        {at("10.0.0.2:22"), "", 1, 1, 0, 0, 0, 120'500, 190'000'000},
+    };
+}
+
+FlowRow flow(std::string_view local, std::string_view remote, Direction direction,
+             std::string_view state, std::string_view service) {
+    FlowRow row;
+    row.local = at(local);
+    row.remote = at(remote);
+    row.direction = direction;
+    row.state = state;
+    row.service = service;
+    row.reserved = !service.empty();
+    row.netns = 4026531840;
+    return row;
+}
+
+FlowRow measured(FlowRow row, std::uint64_t cookie, std::uint32_t rtt_us, std::uint32_t idle_ms,
+                 std::uint8_t retransmits = 0) {
+    row.cookie = cookie;
+    row.rtt_us = rtt_us;
+    row.idle_ms = idle_ms;
+    row.retransmits = retransmits;
+    return row;
+}
+
+std::vector<FlowRow> busy_flows() {
+    constexpr auto out = Direction::outbound;
+    return {
+        measured(flow("10.0.0.1:41000", "10.0.0.5:5432", out, "ESTAB", "orders-db"), 8123, 640,
+                 31'000),
+        measured(flow("10.0.0.1:41002", "10.0.0.5:5432", out, "ESTAB", "orders-db"), 8124, 655, 20),
+        measured(flow("10.0.0.1:50100", "192.0.2.10:443", out, "SYN-SENT", "payments"), 9001, 0,
+                 4'100, 2),
+        measured(flow("10.0.0.1:38822", "10.0.0.8:8443", out, "ESTAB", "reports"), 7000, 12'600,
+                 912'000, 7),
+        measured(flow("[2001:db8::1]:39000", "[2001:db8::9]:9200", out, "ESTAB", "search"), 8801,
+                 1'900, 12'000),
+        measured(flow("10.0.0.1:44444", "203.0.113.80:443", out, "CLOSE-WAIT", ""), 0, 18'400,
+                 65'000),
+        measured(flow("10.0.0.1:443", "198.51.100.7:51234", Direction::inbound, "ESTAB", ""), 9100,
+                 42'000, 3'250),
+    };
+}
+
+std::vector<Service> busy_services() {
+    const std::string file = "/etc/ballast/policy.toml:";
+    return {
+        {"orders-db",
+         {to("10.0.0.5:5432")},
+         10,
+         OnLimit::refused,
+         Mode::enforce,
+         "override by root (uid 0) at 2024-05-01T04:41:07Z"},
+        {"cache", {to("10.0.0.0/24:6379")}, 50, OnLimit::again, Mode::observe, file + "9"},
+        {"search",
+         {to("[2001:db8::]/64:9200"), to("10.0.3.1:9200"), to("10.0.3.2:9200"),
+          to("10.0.3.3:9200-9299")},
+         40,
+         OnLimit::refused,
+         Mode::enforce,
+         file + "15"},
+        {"reports",
+         {to("10.0.0.8")},
+         std::nullopt,
+         OnLimit::unreachable,
+         Mode::observe,
+         file + "22"},
+    };
+}
+
+} // namespace
+
+WallTime scene_now() {
+    return WallTime(1'714'539'600s);
+}
+
+DaemonStatus scene_status(Scene scene) {
+    if (scene == Scene::night)
+        return night_status();
+    DaemonStatus status = calm_status();
+    if (scene == Scene::empty)
+        status.services = status.destinations = 0;
+    if (scene == Scene::empty)
+        status.reservations = 0;
+    status.armed = scene != Scene::disarmed;
+    return status;
+}
+
+std::vector<DestinationRow> scene_destinations(Scene scene) {
+    if (scene == Scene::empty)
+        return {};
+    return scene == Scene::night ? night_destinations() : calm_destinations();
+}
+
+std::vector<PeerRow> scene_peers(Scene scene) {
+    if (scene == Scene::empty)
+        return {};
+    return scene == Scene::night ? night_peers() : calm_peers();
+}
+
+std::vector<FlowRow> scene_flows(Scene scene) {
+    return scene == Scene::empty ? std::vector<FlowRow>{} : busy_flows();
+}
+
+std::vector<Service> scene_services(Scene scene) {
+    return scene == Scene::empty ? std::vector<Service>{} : busy_services();
+}
+
+std::vector<Override> scene_overrides(Scene scene) {
+    if (scene == Scene::empty)
+        return {};
+    return {
+        {"orders-db", 10, Mode::enforce, std::nullopt, "root (uid 0)", scene_now() - 18min - 53s}};
+}
+
+} // namespace ballast::test

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+// docs/openapi.json against the running server: what is served is documented, what is documented
+// happens, every answer has the form it is documented with.
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "daemon/api/message.h"
+#include "daemon/api/routes.h"
+#include "tests/api/fake_daemon.h"
+#include "tests/api/schema.h"
+#include "tests/harness/check.h"
+#include "tests/harness/registry.h"
+#include "tests/harness/suite.h"
+
+namespace {
+
+using namespace ballast;
+using namespace ballast::test;
+using nlohmann::json;
+
+/// Method in lower case, path as documented, status: what a documented answer is known by.
+using Answer = std::tuple<std::string, std::string, std::string>;
+
+enum class To { calm, calm_query, broken, night };
+
+/// A request and the documented answer it must get.
+struct Row {
+    std::string name;
+    std::string method;
+    std::string path; ///< as documented
+    std::string url;
+    std::string body;
+    To to;
+    int status;
+};
+
+std::string big_body() {
+    return std::string(api::kMaxBodyBytes + 1, ' ');
+}
+
+const std::string kLimit = "/v1/limits/{target}";
+const std::string kOrders = "/v1/limits/orders-db";
+const std::string kMax = R"({"max_connections": 7})";
+
+const std::vector<Row> kRows{
+    {"status", "GET", "/v1/status", "/v1/status", "", To::calm, 200},
+    {"status on query.sock", "GET", "/v1/status", "/v1/status", "", To::calm_query, 200},
+    {"status with trouble", "GET", "/v1/status", "/v1/status", "", To::night, 200},
+    {"status takes no parameter", "GET", "/v1/status", "/v1/status?x=1", "", To::calm, 400},
+    {"status of a broken daemon", "GET", "/v1/status", "/v1/status", "", To::broken, 503},
+    {"health", "GET", "/v1/health", "/v1/health", "", To::night, 200},
+    {"health of an endpoint", "GET", "/v1/health", "/v1/health?dest=10.0.0.5%3A5432", "", To::night,
+     200},
+    {"health of nothing", "GET", "/v1/health", "/v1/health?service=none", "", To::night, 200},
+    {"health by state", "GET", "/v1/health", "/v1/health?state=at+limit&limit=1", "", To::night,
+     200},
+    {"health limit 0", "GET", "/v1/health", "/v1/health?limit=0", "", To::night, 400},
+    {"health of a broken daemon", "GET", "/v1/health", "/v1/health", "", To::broken, 503},
+    {"flows", "GET", "/v1/flows", "/v1/flows", "", To::calm, 200},
+    {"flows filtered", "GET", "/v1/flows",
+     "/v1/flows?dest=10.0.0.0%2F24&state=established&direction=outbound&limit=2&service=orders-db",
+     "", To::calm, 200},
+    {"flows of no direction", "GET", "/v1/flows", "/v1/flows?direction=up", "", To::calm, 400},
+    {"flows without a sweep", "GET", "/v1/flows", "/v1/flows", "", To::broken, 503},
+    {"limits", "GET", "/v1/limits", "/v1/limits", "", To::calm, 200},
+    {"limits limited", "GET", "/v1/limits", "/v1/limits?limit=1", "", To::calm, 200},
+    {"limits of no number", "GET", "/v1/limits", "/v1/limits?limit=ten", "", To::calm, 400},
+    {"limits of a broken daemon", "GET", "/v1/limits", "/v1/limits", "", To::broken, 503},
+    {"set", "PUT", kLimit, kOrders, kMax, To::calm, 200},
+    {"set an endpoint", "PUT", kLimit, "/v1/limits/%5B2001%3Adb8%3A%3A5%5D%3A443",
+     R"({"max_connections": 1, "mode": "observe", "on_limit": "again"})", To::calm, 200},
+    {"set nothing", "PUT", kLimit, kOrders, "{}", To::calm, 400},
+    {"set too many", "PUT", kLimit, kOrders, R"({"max_connections": 1000001})", To::calm, 400},
+    {"set on query.sock", "PUT", kLimit, kOrders, kMax, To::calm_query, 403},
+    {"set what is not there", "PUT", kLimit, "/v1/limits/no-such", kMax, To::calm, 404},
+    {"set with a big body", "PUT", kLimit, kOrders, big_body(), To::calm, 413},
+    {"set without a store", "PUT", kLimit, kOrders, kMax, To::broken, 503},
+    {"unset", "DELETE", kLimit, kOrders, "", To::calm, 200},
+    {"unset again", "DELETE", kLimit, kOrders, "", To::calm, 404},
+    {"unset with a parameter", "DELETE", kLimit, kOrders + "?force=1", "", To::calm, 400},
+    {"unset on query.sock", "DELETE", kLimit, kOrders, "", To::calm_query, 403},
+    {"unset with a big body", "DELETE", kLimit, kOrders, big_body(), To::calm, 413},
+    {"unset without a store", "DELETE", kLimit, kOrders, "", To::broken, 503},
+    {"reload", "POST", "/v1/reload", "/v1/reload", "", To::calm, 200},
+    {"reload with a parameter", "POST", "/v1/reload", "/v1/reload?x", "", To::calm, 400},
+    {"reload on query.sock", "POST", "/v1/reload", "/v1/reload", "", To::calm_query, 403},
+    {"reload a bad file", "POST", "/v1/reload", "/v1/reload", "", To::night, 409},
+    {"reload with a big body", "POST", "/v1/reload", "/v1/reload", big_body(), To::calm, 413},
+    {"reload a broken daemon", "POST", "/v1/reload", "/v1/reload", "", To::broken, 503},
+    {"document", "GET", "/v1/openapi.json", "/v1/openapi.json", "", To::calm, 200},
+    {"document with a parameter", "GET", "/v1/openapi.json", "/v1/openapi.json?x=1", "", To::calm,
+     400},
+    {"metrics", "GET", "/metrics", "/metrics", "", To::calm_query, 200},
+    {"metrics with a parameter", "GET", "/metrics", "/metrics?x=1", "", To::calm, 400},
+    {"metrics of a broken daemon", "GET", "/metrics", "/metrics", "", To::broken, 503},
+    {"stop with a parameter", "POST", "/v1/stop", "/v1/stop?now=1", "", To::calm, 400},
+    {"stop on query.sock", "POST", "/v1/stop", "/v1/stop", "", To::calm_query, 403},
+    {"stop with a big body", "POST", "/v1/stop", "/v1/stop", big_body(), To::calm, 413},
+    {"stop", "POST", "/v1/stop", "/v1/stop", "", To::calm, 200},
+};
+
+/// The three daemons that all cases share.
+struct Daemons {
+    FakeDaemon calm{Scene::calm};
+    FakeDaemon night{Scene::night};
+    FakeDaemon broken{Scene::broken};
+};
+Daemons* daemons = nullptr;
+
+const FakeDaemon& daemon_of(To to) {
+    if (to == To::night)
+        return daemons->night;
+    return to == To::broken ? daemons->broken : daemons->calm;
+}
+
+const json& document() {
+    static const json parsed =
+        json::parse(daemons->night.ask("GET", "/v1/openapi.json").body, nullptr, false);
+    return parsed;
+}
+
+std::string lower(std::string text) {
+    for (char& c : text)
+        c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return text;
+}
+
+/// Compares an answer with its documentation; a content that is not JSON is only text.
+void conforms(const Row& row) {
+    const auto reply =
+        daemon_of(row.to).ask(row.method, row.url, row.body, row.to != To::calm_query);
+    check_equal(reply.status, long{row.status}, reply.body);
+    const json& responses =
+        document().at("paths").at(row.path).at(lower(row.method)).at("responses");
+    const json& content = responses.at(std::to_string(row.status)).at("content");
+    const std::string type = reply.content_type.substr(0, reply.content_type.find(';'));
+    check(content.contains(type), "the content type is documented: " + reply.content_type);
+    if (type != "application/json")
+        return;
+    const json body = json::parse(reply.body, nullptr, false);
+    check(!body.is_discarded(), "the body is JSON: " + reply.body);
+    const auto problems = schema_problems(document(), content.at(type).at("schema"), body);
+    check_equal(fmt::format("{}", fmt::join(problems, "; ")), std::string(), reply.body);
+}
+
+std::set<Answer> documented_answers() {
+    std::set<Answer> found;
+    for (const auto& [path, operations] : document().at("paths").items())
+        for (const auto& [method, operation] : operations.items())
+            for (const auto& [status, unused] : operation.at("responses").items())
+                found.emplace(method, path, status);
+    return found;
+}
+
+void every_answer_is_tried() {
+    auto missing = documented_answers();
+    for (const Row& row : kRows)
+        missing.erase({lower(row.method), row.path, std::to_string(row.status)});
+    for (const auto& [method, path, status] : missing)
+        fail_test(fmt::format("documented but never seen: {} {} {}", method, path, status));
+}
+
+void served_is_documented() {
+    std::set<std::pair<std::string, std::string>> served;
+    std::set<std::pair<std::string, std::string>> documented;
+    for (const api::Route& route : api::routes())
+        served.emplace(lower(std::string(route.method)), route.path);
+    for (const auto& [method, path, status] : documented_answers())
+        documented.emplace(method, path);
+    check(served == documented, "the server's routes are those of docs/openapi.json");
+}
+
+/// Parameters that are documented are taken; the others are covered by rows with ?x=1.
+void parameters_are_taken() {
+    for (const auto& [path, operations] : document().at("paths").items()) {
+        if (!operations.contains("get"))
+            continue;
+        for (const auto& parameter : operations.at("get").value("parameters", json::array())) {
+            const json& example = parameter.at("example");
+            const std::string value =
+                example.is_string() ? example.get<std::string>() : example.dump();
+            const std::string url =
+                fmt::format("{}?{}={}", path, parameter.at("name").get<std::string>(),
+                            cli::percent_encode(value));
+            check_equal(daemons->night.ask("GET", url).status, 200L, url);
+        }
+    }
+}
+
+void schemas_are_strict() {
+    for (const auto& [name, schema] : document().at("components").at("schemas").items()) {
+        check(!schema.value("additionalProperties", true), name + " allows nothing undocumented");
+        check(schema.contains("required") || schema.contains("minProperties"),
+              name + " says what is required");
+    }
+}
+
+} // namespace
+
+int main() {
+    Suite suite;
+    suite.shared([] { daemons = &make<Daemons>(); });
+    suite.add("served_is_documented", served_is_documented);
+    suite.add("every_answer_is_tried", every_answer_is_tried);
+    suite.add("parameters_are_taken", parameters_are_taken);
+    suite.add("schemas_are_strict", schemas_are_strict);
+    return suite.each(kRows, "conforms", conforms).run("openapi");
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// The subcommands of ballast-load: clients and a server that scripts/bench and scripts/demo direct.
+// Each prints its result as one line of JSON on stdout; those that stay print it when they are
+// ready and end with a signal.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "daemon/util/address.h"
+#include "daemon/util/error.h"
+
+namespace ballast::bench {
+
+using Clock = std::chrono::steady_clock;
+
+/// Accepts on every endpoint and keeps each connection until the peer ends it. Stays.
+Result<void> serve(const std::vector<Endpoint>& endpoints);
+
+struct HoldOptions {
+    Endpoint to;
+    std::uint32_t count = 0;
+    std::vector<Address> from; ///< source addresses, used in turn; empty: the kernel's choice
+};
+
+/// Opens `count` idle connections; fails if one cannot be opened. Stays.
+Result<void> hold(const HoldOptions& options);
+
+struct RateOptions {
+    Endpoint to;
+    std::uint32_t count = 0;             ///< stops after as many connections ...
+    std::chrono::milliseconds at_most{}; ///< ... or after this time, whichever is first
+    std::chrono::milliseconds pause{};   ///< after each connection
+};
+
+/// Connects and resets, one after the other from one thread; prints connections, per_second and
+/// median_us of connect(). Fails if one connection does.
+Result<void> rate(const RateOptions& options);
+
+struct RaceOptions {
+    Endpoint to;
+    std::uint32_t threads = 0;
+    std::chrono::milliseconds lasting{};
+};
+
+/// Threads that connect, ask for `/` by HTTP, hold the connection some milliseconds, close it and
+/// start again, all at once; a refused one pauses a millisecond. Prints what they met.
+Result<void> race(const RaceOptions& options);
+
+struct SlotsOptions {
+    Endpoint to;
+    std::uint32_t most = 0;   ///< gives up looking for a limit after as many connections
+    std::uint32_t rounds = 0; ///< of closing one and opening one
+};
+
+/// Opens connections until one is refused, then closes one and sees that exactly one is admitted.
+Result<void> slots(const SlotsOptions& options);
+
+/// Attaches programs that do nothing to the hooks that Ballast uses, below `cgroup` where the hook
+/// is a cgroup's, and pins their links in `directory`, which must be on a bpffs.
+Result<void> pin_empty_hooks(const std::string& cgroup, const std::string& directory);
+
+} // namespace ballast::bench

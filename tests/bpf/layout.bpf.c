@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Every struct of the contract, laid out by the compiler of the programs for their machine. */
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/abi.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+struct contract {
+    struct ballast_control control;
+    struct ballast_counters counters;
+    struct ballast_prefix_key prefix_key;
+    struct ballast_prefix_rule prefix_rule;
+    struct ballast_limit limit;
+    struct ballast_destination_key destination_key;
+    struct ballast_destination destination;
+    struct ballast_bucket bucket;
+    struct ballast_bucket_seen bucket_seen;
+    struct ballast_service_name service_name;
+    struct ballast_flow flow;
+    struct ballast_listener_key listener_key;
+    struct ballast_sweep_totals sweep_totals;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct contract);
+} contracts SEC(".maps");

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// The real `ballast` against the real API server with fixed data: what it prints, on which stream,
+// and what it exits with.
+#include <array>
+#include <map>
+#include <optional>
+
+#include "tests/api/fake_daemon.h"
+#include "tests/golden/golden.h"
+#include "tests/harness/check.h"
+#include "tests/harness/registry.h"
+#include "tests/harness/sandbox.h"
+#include "tests/harness/suite.h"
+
+namespace {
+
+using namespace ballast::test;
+
+struct Row {
+    std::string name;           ///< of the case and of its file
+    std::optional<Scene> scene; ///< none: no daemon runs
+    std::vector<std::string> words;
+};
+
+const std::vector<Row> kRows{
+    {"status", Scene::calm, {"status"}},
+    {"status-night", Scene::night, {"status"}},
+    {"status-disarmed", Scene::disarmed, {"status"}},
+    {"status-json", Scene::night, {"status", "--json"}},
+    {"status-broken", Scene::broken, {"status"}},
+    {"health", Scene::calm, {"health"}},
+    {"health-night", Scene::night, {"health"}},
+    {"health-limited", Scene::night, {"health", "--limit", "3"}},
+    {"health-disarmed", Scene::disarmed, {"health"}},
+    {"health-destination", Scene::night, {"health", "10.0.0.5:5432"}},
+    {"health-service", Scene::night, {"health", "search"}},
+    {"health-json", Scene::night, {"health", "10.0.0.0/24", "--json"}},
+    {"health-unknown", Scene::night, {"health", "no-such-service"}},
+    {"health-empty", Scene::empty, {"health"}},
+    {"flows", Scene::night, {"flows"}},
+    {"flows-filtered", Scene::night, {"flows", "dest=10.0.0.5", "state=established"}},
+    {"flows-json", Scene::night, {"flows", "--limit", "2", "--json"}},
+    {"flows-bad-key", Scene::night, {"flows", "colour=red"}},
+    {"flows-bad-value", Scene::night, {"flows", "dest=orders-db"}},
+    {"flows-no-value", Scene::night, {"flows", "orders-db"}},
+    {"flows-broken", Scene::broken, {"flows"}},
+    {"limit-list", Scene::night, {"limit", "list"}},
+    {"limit-list-limited", Scene::night, {"limit", "list", "--limit", "2"}},
+    {"limit-list-json", Scene::night, {"limit", "list", "--json"}},
+    {"limit-list-empty", Scene::empty, {"limit", "list"}},
+    {"limit-set-unknown", Scene::night, {"limit", "set", "no-such-service", "--max", "5"}},
+    {"limit-set-nothing", Scene::night, {"limit", "set", "cache"}},
+    {"limit-set-range", Scene::night, {"limit", "set", "cache", "--max", "0"}},
+    {"limit-unset", Scene::night, {"limit", "unset", "orders-db"}},
+    {"limit-unset-unknown", Scene::night, {"limit", "unset", "cache"}},
+    {"limit-unset-json", Scene::night, {"limit", "unset", "orders-db", "--json"}},
+    {"reload", Scene::calm, {"reload"}},
+    {"reload-json", Scene::calm, {"reload", "--json"}},
+    {"reload-refused", Scene::night, {"reload"}},
+    {"no-daemon", std::nullopt, {"health"}},
+    {"no-daemon-write", std::nullopt, {"reload"}},
+    {"unload-nothing", std::nullopt, {"unload"}},
+    {"unload-nothing-json", std::nullopt, {"unload", "--json"}},
+    {"unknown-verb", std::nullopt, {"frobnicate"}},
+    {"no-verb", std::nullopt, {}},
+    {"help", std::nullopt, {"--help"}},
+    {"version", std::nullopt, {"--version"}},
+};
+
+/// The directories of this run as the documentation has them.
+std::string normalised(std::string text, const std::string& runtime_dir, const std::string& bpffs) {
+    for (const auto& [from, to] : std::map<std::string, std::string>{
+             {runtime_dir, "/run/ballast"}, {bpffs, "/sys/fs/bpf/ballast"}})
+        for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at))
+            text.replace(at, from.size(), to);
+    return text;
+}
+
+/// "$ ballast WORDS", standard output, "[stderr]" and what it says, "[exit N]".
+std::string transcript(const std::vector<std::string>& words, const std::string& runtime_dir) {
+    const std::string bpffs = make_temp_dir() + "/none";
+    Command command{
+        .argv = {staged_binary("ballast")},
+        .environment = {"BALLAST_RUNTIME_DIR=" + runtime_dir, "BALLAST_BPFFS=" + bpffs}};
+    command.argv.insert(command.argv.end(), words.begin(), words.end());
+    const Outcome outcome = run(command);
+    const std::string text =
+        fmt::format("$ ballast {}\n{}{}{}[exit {}]\n", fmt::join(words, " "), outcome.out,
+                    outcome.err.empty() ? "" : "[stderr]\n", outcome.err, outcome.status);
+    return normalised(text, runtime_dir, bpffs);
+}
+
+void prints(const Row& row) {
+    const std::string runtime_dir =
+        row.scene ? make<FakeDaemon>(*row.scene).runtime_dir() : make_temp_dir();
+    check_golden(row.name, transcript(row.words, runtime_dir));
+}
+
+/// set_at is the scene's clock and set_by whoever runs the test, so that part is cut off.
+void sets_and_shows() {
+    const auto& daemon = make<FakeDaemon>(Scene::calm);
+    std::string text;
+    for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+             {"limit", "set", "cache", "--max", "60", "--mode", "enforce"},
+             {"limit", "set", "[2001:db8::5]:443", "--max", "8", "--on-limit", "unreachable"},
+             {"limit", "list"},
+             {"limit", "unset", "[2001:0db8::5]:443"}})
+        text += transcript(words, daemon.runtime_dir());
+    const std::string by = fmt::format("set by ");
+    for (std::size_t at = text.find(by); at != std::string::npos; at = text.find(by, at + 1))
+        text.replace(at + by.size(), text.find(" at ", at) - at - by.size(), "root (uid 0)");
+    check_golden("limit-set", text);
+}
+
+void unload_stops_the_daemon() {
+    auto& daemon = make<FakeDaemon>(Scene::calm);
+    const pid_t pid = daemon.process().pid();
+    std::string text = transcript({"unload"}, daemon.runtime_dir());
+    const std::string shown = fmt::format("(pid {})", pid);
+    check(text.find(shown) != std::string::npos, "it names the daemon: " + text);
+    text.replace(text.find(shown), shown.size(), "(pid 4242)");
+    check_golden("unload", text);
+    check_equal(daemon.process().wait().value_or(-1), 0, "the daemon's exit status");
+}
+
+void dead_socket_is_no_daemon() {
+    auto& daemon = make<FakeDaemon>(Scene::calm);
+    daemon.process().kill();
+    check_golden("dead-daemon", transcript({"status"}, daemon.runtime_dir()));
+}
+
+} // namespace
+
+int main() {
+    Suite suite;
+    suite.each(kRows, "prints", prints);
+    suite.add("sets_and_shows", sets_and_shows);
+    suite.add("unload_stops_the_daemon", unload_stops_the_daemon);
+    suite.add("dead_socket_is_no_daemon", dead_socket_is_no_daemon);
+    return suite.run("cli");
+}

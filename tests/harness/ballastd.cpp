@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/harness/ballastd.h"
+
+#include <csignal>
+#include <filesystem>
+#include <poll.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "tests/harness/check.h"
+#include "tests/harness/registry.h"
+
+namespace ballast::test {
+
+namespace fs = std::filesystem;
+
+Ballastd::Ballastd(const std::string& policy, BallastdOptions options)
+    : options_(std::move(options)), directory_(make_temp_dir()) {
+    if (options_.cgroup.empty())
+        options_.cgroup = make<Cgroup>().path();
+    if (options_.bpffs.empty())
+        options_.bpffs = bpffs_mount() + "/" + unique_name();
+    fs::create_directories(runtime_dir());
+    fs::create_directories(state_dir());
+    write_policy(policy);
+    open_notify_socket();
+    Registry::current().on_failure(
+        [this] { note(fmt::format("log of {}:\n{}", directory_, log())); });
+}
+
+Ballastd::~Ballastd() {
+    process_.kill();
+    std::error_code ignored;
+    fs::remove_all(options_.bpffs, ignored);
+}
+
+void Ballastd::open_notify_socket() {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const auto path = directory_ + "/notify";
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    notify_.reset(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    need(notify_ &&
+             ::bind(notify_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0,
+         path);
+}
+
+/// True when a datagram that was waiting says so.
+bool Ballastd::take_ready() const {
+    char buffer[1024];
+    for (;;) {
+        const auto got = ::recv(notify_.get(), buffer, sizeof buffer, 0);
+        if (got < 0)
+            return false;
+        if (std::string_view(buffer, static_cast<std::size_t>(got)).find("READY=1") !=
+            std::string_view::npos)
+            return true;
+    }
+}
+
+Command Ballastd::command() const {
+    Command command;
+    command.argv = {staged_binary("ballastd"),
+                    "--config",
+                    policy_file(),
+                    "--bpffs",
+                    options_.bpffs,
+                    "--cgroup",
+                    options_.cgroup,
+                    "--runtime-dir",
+                    runtime_dir(),
+                    "--state-dir",
+                    state_dir(),
+                    "--log-level",
+                    "debug"};
+    command.argv.insert(command.argv.end(), options_.arguments.begin(), options_.arguments.end());
+    command.environment = {"NOTIFY_SOCKET=" + directory_ + "/notify"};
+    command.mount_namespace = options_.mount_namespace;
+    command.output = directory_ + "/log";
+    return command;
+}
+
+void Ballastd::launch() {
+    take_ready();
+    write_file(directory_ + "/log", log() + fmt::format("-- start {}\n", ++log_parts_));
+    process_.start(command());
+}
+
+Ballastd& Ballastd::start() {
+    launch();
+    const auto deadline = Clock::now() + patience(std::chrono::seconds(30));
+    while (!take_ready()) {
+        pollfd entries[] = {{notify_.get(), POLLIN, 0}, {process_.pidfd(), POLLIN, 0}};
+        const int events = ::poll(entries, 2, left_ms(deadline));
+        if (events == 0)
+            fail_test("ballastd was not ready in time");
+        if ((entries[1].revents & POLLIN) != 0 && entries[0].revents == 0)
+            fail_test(fmt::format("ballastd ended with status {} instead of becoming ready",
+                                  process_.wait().value_or(-1)));
+    }
+    return *this;
+}
+
+int Ballastd::start_to_fail() {
+    launch();
+    return wait_exit();
+}
+
+int Ballastd::wait_exit() {
+    const auto status = process_.wait();
+    check(status.has_value(), "ballastd ended in time");
+    return *status;
+}
+
+void Ballastd::stop() {
+    process_.signal(SIGTERM);
+    check_equal(wait_exit(), 0, "ballastd's exit status after SIGTERM");
+}
+
+void Ballastd::crash() {
+    process_.kill();
+}
+
+void Ballastd::write_policy(const std::string& text) {
+    const auto next = policy_file() + ".new";
+    write_file(next, text);
+    fs::rename(next, policy_file());
+}
+
+void Ballastd::write_dropin(const std::string& name, const std::string& text) {
+    const auto dropins = directory_ + "/policy.d";
+    fs::create_directories(dropins);
+    write_file(dropins + "/" + name + ".new", text);
+    fs::rename(dropins + "/" + name + ".new", dropins + "/" + name);
+}
+
+void Ballastd::remove_dropin(const std::string& name) {
+    fs::remove(directory_ + "/policy.d/" + name);
+}
+
+Outcome Ballastd::cli(std::vector<std::string> words) {
+    Command command;
+    command.argv = {staged_binary("ballast")};
+    command.argv.insert(command.argv.end(), words.begin(), words.end());
+    for (const auto& word :
+         {std::string("--runtime-dir"), runtime_dir(), std::string("--bpffs"), options_.bpffs})
+        command.argv.push_back(word);
+    command.mount_namespace = options_.mount_namespace;
+    return run(command);
+}
+
+Json Ballastd::json(std::vector<std::string> words) {
+    words.emplace_back("--json");
+    const auto outcome = cli(words);
+    check(outcome.status == 0,
+          fmt::format("ballast {} exits with 0, not {}: {}{}", fmt::join(words, " "),
+                      outcome.status, outcome.out, outcome.err));
+    auto parsed = Json::parse(outcome.out, nullptr, false);
+    check(parsed.is_object(), "it prints a JSON object: " + outcome.out);
+    return parsed;
+}
+
+std::vector<Json> Ballastd::rows(const Dest& dest) {
+    const auto outcome = cli({"health", dest.text(), "--json"});
+    constexpr int not_found = 4;
+    if (outcome.status == not_found)
+        return {};
+    check(outcome.status == 0, fmt::format("ballast health {} exits with 0, not {}: {}",
+                                           dest.text(), outcome.status, outcome.err));
+    std::vector<Json> rows;
+    for (const auto& row : Json::parse(outcome.out).at("destinations"))
+        rows.push_back(row);
+    return rows;
+}
+
+Json Ballastd::row(const Dest& dest, const std::string& service) {
+    for (auto& row : rows(dest)) {
+        if (row.at("service") == service)
+            return row;
+    }
+    return nullptr;
+}
+
+long Ballastd::value(const Dest& dest, const std::string& key) {
+    long sum = 0;
+    for (const auto& row : rows(dest))
+        sum += row.at(key).is_null() ? 0 : row.at(key).get<long>();
+    return sum;
+}
+
+void Ballastd::sweep() {
+    json({"flows", "--limit", "1"});
+}
+
+void Ballastd::await_policy(long older) {
+    await([this, older] { return generation() > older; }, "a new policy in force");
+}
+
+std::string Ballastd::log() const {
+    return read_file(directory_ + "/log");
+}
+
+Ballastd& start_ballastd(const std::string& policy) {
+    return make<Ballastd>(policy).start();
+}
+
+} // namespace ballast::test

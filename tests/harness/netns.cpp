@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/harness/netns.h"
+
+#include <algorithm>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/harness/check.h"
+#include "tests/harness/registry.h"
+
+namespace ballast::test {
+
+const std::vector<Family> families = {
+    {"ipv4", AF_INET, "10.77.0.1", "10.77.0.2", "10.77.0.9", "10.78.0.1"},
+    {"ipv6", AF_INET6, "fd77::1", "fd77::2", "fd77::9", "fd78::1"},
+};
+
+namespace {
+
+constexpr auto silent_mac = "02:00:00:00:77:09";
+
+int hold_namespace(int ready) {
+    need(::unshare(CLONE_NEWNET) == 0, "unshare(CLONE_NEWNET)");
+    eventfd_write(ready, 1);
+    ::pause();
+    return 0;
+}
+
+} // namespace
+
+Netns::Netns() {
+    const Fd ready(::eventfd(0, EFD_CLOEXEC));
+    holder_.fork([&ready] { return hold_namespace(ready.get()); });
+    check(wait_fd(ready.get(), POLLIN, Clock::now() + patience()), "a namespace was made");
+    const auto path = fmt::format("/proc/{}/ns/net", holder_.pid());
+    fd_.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    need(static_cast<bool>(fd_), path);
+    ip({"link set lo up"});
+}
+
+const Netns& Netns::own() {
+    static const Netns own(Fd(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)));
+    return own;
+}
+
+void Netns::ip(const std::vector<std::string>& lines) const {
+    const auto batch = make_temp_dir() + "/batch";
+    write_file(batch, fmt::format("{}\n", fmt::join(lines, "\n")));
+    exec({"ip", "-batch", batch});
+}
+
+void Netns::sysctl(const std::string& name, int value) const {
+    std::string path = "/proc/sys/" + name;
+    std::replace(path.begin(), path.end(), '.', '/');
+    exec({"sh", "-c", fmt::format("echo {} >{}", value, path)});
+}
+
+std::string Netns::exec(std::vector<std::string> argv) const {
+    return run_ok({.argv = std::move(argv), .network_namespace = fd_.get()});
+}
+
+Link make_link() {
+    Link link{make<Netns>(), make<Netns>()};
+    std::vector<std::string> client = {
+        fmt::format("link add c0 type veth peer name s0 netns {}", link.server.holder())};
+    std::vector<std::string> server;
+    for (const auto& family : families) {
+        const bool v4 = family.domain == AF_INET;
+        const auto suffix = v4 ? "/24" : "/64 nodad";
+        client.push_back(fmt::format("addr add {}{} dev c0", family.client, suffix));
+        server.push_back(fmt::format("addr add {}{} dev s0", family.server, suffix));
+        client.push_back(fmt::format("neigh add {} lladdr {} dev c0", family.silent, silent_mac));
+    }
+    server.push_back("link set s0 up");
+    client.push_back("link set c0 up");
+    link.client.ip(client);
+    link.server.ip(server);
+    await(
+        [&link] {
+            return link.client.exec({"ip", "link", "show", "c0"}).find("LOWER_UP") !=
+                   std::string::npos;
+        },
+        "the veth pair is up");
+    return link;
+}
+
+void silence(const Netns& client, const Family& family) {
+    client.ip({fmt::format("neigh replace {} lladdr {} dev c0", family.server, silent_mac)});
+}
+
+void end_silence(const Netns& client, const Family& family) {
+    client.ip({fmt::format("neigh del {} dev c0", family.server)});
+}
+
+Inside::Inside(int namespace_fd)
+    : before_(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)) {
+    need(before_ && ::setns(namespace_fd, CLONE_NEWNET) == 0, "setns to a network namespace");
+}
+
+Inside::~Inside() {
+    ::setns(before_.get(), CLONE_NEWNET);
+}
+
+} // namespace ballast::test

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/harness/nginx.h"
+
+#include <algorithm>
+#include <csignal>
+
+#include "tests/harness/check.h"
+#include "tests/harness/registry.h"
+#include "tests/harness/sandbox.h"
+#include "tests/harness/sockets.h"
+#include "tests/harness/ss.h"
+
+namespace ballast::test {
+
+namespace {
+
+constexpr auto configuration = R"(
+daemon off;
+user root;
+worker_processes 1;
+pid {0}/pid;
+error_log {0}/error.log warn;
+events {{ worker_connections 16384; }}
+http {{
+    access_log {0}/access.log;
+    client_body_temp_path {0}/body;
+    proxy_temp_path {0}/proxy;
+    fastcgi_temp_path {0}/fastcgi;
+    uwsgi_temp_path {0}/uwsgi;
+    scgi_temp_path {0}/scgi;
+    keepalive_timeout 3600;
+    client_header_timeout 3600;
+    keepalive_requests 100000000;
+    server {{
+        listen {1} backlog=4096;
+        listen [::]:{1} ipv6only=on backlog=4096;
+        location / {{ return 200 "ok\n"; }}
+    }}
+}}
+)";
+
+} // namespace
+
+Nginx::Nginx(const Netns& where, std::uint16_t port) : directory_(make_temp_dir()) {
+    write_file(directory_ + "/nginx.conf",
+               fmt::format(fmt::runtime(configuration), directory_, port));
+    Registry::current().on_failure([this] {
+        note("nginx: " + read_file(directory_ + "/output") + read_file(directory_ + "/error.log"));
+    });
+    master_.start({.argv = {"nginx", "-p", directory_, "-e", directory_ + "/error.log", "-c",
+                            directory_ + "/nginx.conf"},
+                   .network_namespace = where.fd(),
+                   .output = directory_ + "/output"});
+    await([this] { return !read_file(directory_ + "/pid").empty(); }, "nginx has started");
+}
+
+Nginx::~Nginx() {
+    // its worker only ends with an orderly exit of the master
+    master_.signal(SIGTERM);
+    master_.wait(std::chrono::seconds(5));
+}
+
+unsigned Nginx::requests() const {
+    const auto log = read_file(directory_ + "/access.log");
+    return static_cast<unsigned>(std::count(log.begin(), log.end(), '\n'));
+}
+
+} // namespace ballast::test

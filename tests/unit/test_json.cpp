@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// daemon/api/json and list: the texts that docs/openapi.json promises.
+#include <array>
+#include <limits>
+#include <string>
+
+#include "daemon/api/json.h"
+#include "daemon/api/list.h"
+#include "tests/harness/cmocka.hpp"
+
+namespace {
+
+using namespace ballast;
+using namespace ballast::api;
+using namespace std::chrono_literals;
+
+Endpoint at(std::string_view text) {
+    return parse_endpoint(text).value();
+}
+
+void assert_text(const Json& json, const char* wanted) {
+    assert_string_equal(text_of(json).c_str(), wanted);
+}
+
+void times(void**) {
+    struct Case {
+        std::chrono::nanoseconds since_epoch;
+        const char* text;
+    };
+    for (const Case& c : std::array{
+             Case{0s, "1970-01-01T00:00:00.000Z"},
+             Case{1'714'539'600s + 250ms, "2024-05-01T05:00:00.250Z"},
+             Case{1'709'251'199s + 999ms + 999us, "2024-02-29T23:59:59.999Z"},
+             Case{2'147'483'648s, "2038-01-19T03:14:08.000Z"},
+         }) {
+        const WallTime time(std::chrono::duration_cast<WallTime::duration>(c.since_epoch));
+        assert_string_equal(rfc3339(time).c_str(), c.text);
+    }
+}
+
+void governed_row(void**) {
+    const DestinationRow destination{
+        at("[2001:db8::5]:5432"), "orders-db", Mode::enforce, 10, 7, 1, 2, 3, 4, -5};
+    const PeerRow peer{at("[2001:db8::5]:5432"), "orders-db", 9, 6, 1, 2, 1, 640, 31'000};
+    assert_text(encode_health({&destination, &peer, HealthState::retransmitting}),
+                R"({"endpoint":"[2001:db8::5]:5432","service":"orders-db",)"
+                R"("state":"retransmitting","reason":"unacknowledged","mode":"enforce",)"
+                R"("max_connections":10,"in_use":7,"admitted":1,"refused":3,"over_limit":4,)"
+                R"("adopted":2,"drift":-5,"connections":9,"established":6,"connecting":1,)"
+                R"("closing":2,"retransmitting":1,"rtt_median_us":640,"idle_max_ms":31000})");
+}
+
+void row_without_sockets(void**) {
+    const DestinationRow destination{
+        at("10.0.0.5:80"), "web", Mode::observe, std::nullopt, 0, 0, 0, 0, 0, 0};
+    assert_text(encode_health({&destination, nullptr, HealthState::idle}),
+                R"({"endpoint":"10.0.0.5:80","service":"web","state":"idle",)"
+                R"("reason":"no_connections","mode":"observe","max_connections":null,"in_use":0,)"
+                R"("admitted":0,"refused":0,"over_limit":0,"adopted":0,"drift":0,"connections":0,)"
+                R"("established":0,"connecting":0,"closing":0,"retransmitting":0,)"
+                R"("rtt_median_us":null,"idle_max_ms":null})");
+}
+
+void ungoverned_row(void**) {
+    const PeerRow peer{at("10.0.0.5:80"), "", 1, 1, 0, 0, 0, 0, 5};
+    assert_text(encode_health({nullptr, &peer, HealthState::ok}),
+                R"({"endpoint":"10.0.0.5:80","service":null,"state":"ok","reason":"not_governed",)"
+                R"("mode":null,"max_connections":null,"in_use":null,"admitted":null,)"
+                R"("refused":null,"over_limit":null,"adopted":null,"drift":null,"connections":1,)"
+                R"("established":1,"connecting":0,"closing":0,"retransmitting":0,)"
+                R"("rtt_median_us":null,"idle_max_ms":5})");
+}
+
+void flow(void**) {
+    FlowRow row;
+    row.local = at("10.0.0.1:4000");
+    row.remote = at("10.0.0.5:80");
+    row.state = "SYN-SENT";
+    assert_text(encode_flow(row),
+                R"({"local":"10.0.0.1:4000","remote":"10.0.0.5:80","direction":"outbound",)"
+                R"("state":"SYN-SENT","service":null,"reserved":false,"retransmits":0,)"
+                R"("rtt_us":null,"idle_ms":0,"cookie":null,"netns":0})");
+    row.direction = Direction::inbound;
+    row.cookie = 77;
+    row.netns = 4026531840;
+    row.rtt_us = 5;
+    row.retransmits = 255;
+    row.reserved = true;
+    row.service = "web";
+    assert_text(encode_flow(row),
+                R"({"local":"10.0.0.1:4000","remote":"10.0.0.5:80","direction":"inbound",)"
+                R"("state":"SYN-SENT","service":"web","reserved":true,"retransmits":255,)"
+                R"("rtt_us":5,"idle_ms":0,"cookie":77,"netns":4026531840})");
+}
+
+void service_and_override(void**) {
+    const Service service{"web",        {parse_target("10.0.0.0/8:80-90").value()},
+                          std::nullopt, OnLimit::again,
+                          Mode::off,    "p.toml:3"};
+    assert_text(encode_service(service),
+                R"({"service":"web","to":["10.0.0.0/8:80-90"],"max_connections":null,)"
+                R"("mode":"off","on_limit":"again","origin":"p.toml:3"})");
+    Override row{"web", std::nullopt, std::nullopt, std::nullopt, "uid 7", WallTime(0s)};
+    assert_text(encode_override(row),
+                R"({"target":"web","max_connections":null,"mode":null,"on_limit":null,)"
+                R"("set_by":"uid 7","set_at":"1970-01-01T00:00:00.000Z"})");
+    row.max_connections = 3;
+    row.mode = Mode::enforce;
+    row.on_limit = OnLimit::unreachable;
+    assert_text(encode_override(row), R"({"target":"web","max_connections":3,"mode":"enforce",)"
+                                      R"("on_limit":"unreachable","set_by":"uid 7",)"
+                                      R"("set_at":"1970-01-01T00:00:00.000Z"})");
+}
+
+void status(void**) {
+    DaemonStatus now;
+    now.started = WallTime(100s);
+    now.policy_loaded = WallTime(300s); // the wall clock was set back
+    now.sweep.interval = 5s;
+    now.sweep.last_cpu = 50ms;
+    const Json json = encode_status(now, {}, WallTime(200s));
+    assert_int_equal(json.at("uptime_ms").get<int>(), 100'000);
+    assert_int_equal(json.at("policy").at("age_ms").get<int>(), 0);
+    assert_true(json.at("policy").at("error").is_null());
+    assert_true(json.at("sweep").at("cpu_percent") == 1.0);
+    assert_int_equal(json.at("sweep").at("last_cpu_us").get<int>(), 50'000);
+    now.policy_error = "line 3";
+    now.sweep.interval = 0ms;
+    const Json bad = encode_status(now, {}, WallTime(200s));
+    assert_string_equal(bad.at("policy").at("error").get<std::string>().c_str(), "line 3");
+    assert_true(bad.at("sweep").at("cpu_percent") == 0.0);
+}
+
+void totals(void**) {
+    std::vector<DestinationRow> rows(5);
+    rows[0].max_connections = 5;
+    rows[0].in_use = 5;
+    rows[1].max_connections = 5;
+    rows[1].in_use = 6;
+    rows[1].drift = -2;
+    rows[2].in_use = 99; // no limit
+    rows[2].refused = 4;
+    rows[3].max_connections = 5;
+    rows[3].in_use = 7;
+    rows[3].mode = Mode::off;
+    rows[4].over_limit = 8;
+    rows[4].refused = 1;
+    const LimitTotals sum = total_limits(rows);
+    assert_int_equal(sum.at_limit, 2);
+    assert_int_equal(sum.over_limit, 1);
+    assert_int_equal(sum.refused, 5);
+    assert_int_equal(sum.admitted_over, 8);
+    assert_int_equal(sum.drifted, 1);
+}
+
+void lists(void**) {
+    ListText empty(list_envelope("flows", 0, 0), "flows");
+    assert_string_equal(empty.finish().c_str(),
+                        R"({"schema":1,"kind":"flows","total":0,"returned":0,"flows":[]})");
+    ListText two(list_envelope("flows", 9, 2), "flows");
+    two.add({{"a", 1}});
+    two.add({{"a", 2}});
+    assert_string_equal(two.finish().c_str(), R"({"schema":1,"kind":"flows","total":9,)"
+                                              R"("returned":2,"flows":[{"a":1},{"a":2}]})");
+}
+
+void errors(void**) {
+    assert_text(encode_error("busy", "too \"much\"", ""),
+                R"({"schema":1,"error":{"code":"busy","message":"too \"much\"","hint":null}})");
+    assert_text(encode_error("busy", "m\xff", "wait"), "{\"schema\":1,\"error\":{\"code\":\"busy\","
+                                                       "\"message\":\"m\xef\xbf\xbd\","
+                                                       "\"hint\":\"wait\"}}");
+}
+
+} // namespace
+
+int main() {
+    const CMUnitTest tests[] = {
+        cmocka_unit_test(times),
+        cmocka_unit_test(governed_row),
+        cmocka_unit_test(row_without_sockets),
+        cmocka_unit_test(ungoverned_row),
+        cmocka_unit_test(flow),
+        cmocka_unit_test(service_and_override),
+        cmocka_unit_test(status),
+        cmocka_unit_test(totals),
+        cmocka_unit_test(lists),
+        cmocka_unit_test(errors),
+    };
+    return cmocka_run_group_tests_name("json", tests, nullptr, nullptr);
+}

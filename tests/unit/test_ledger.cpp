@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+// Drift: found, told from what merely happens, and repaired only when seen twice (L1 to L3).
+#include <memory>
+#include <vector>
+
+#include "bpf/lib/reservation.h"
+#include "daemon/kernel/ledger.h"
+#include "tests/harness/cmocka.hpp"
+
+namespace {
+
+using ballast::kernel::Ledger;
+using ballast::kernel::LedgerFindings;
+using ballast::kernel::Monotonic;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr std::uint32_t here = 4026531833; ///< a network namespace
+constexpr std::uint32_t used = 3;          ///< destinations
+
+/// Tables of the daemon's maps in plain memory, and a clock that is moved by hand.
+struct World {
+    std::vector<ballast_bucket> buckets{BALLAST_BUCKETS};
+    std::vector<ballast_bucket_seen> seen{BALLAST_BUCKETS};
+    std::vector<ballast_destination> destinations{used};
+    Ledger ledger{buckets, seen, destinations};
+    Monotonic now{};
+    std::uint32_t sweep = 0;
+
+    /// As connect() does.
+    void admit(std::uint64_t cookie, std::uint32_t destination, std::uint32_t netns = here) {
+        ++destinations[destination].in_use;
+        ballast_bucket_insert(&buckets[ballast_bucket_choice(cookie, 0)], cookie, destination,
+                              netns);
+        ++destinations[destination].admitted;
+    }
+
+    /// A sweep `later`, in namespace `here`, that meets the sockets `met`.
+    LedgerFindings visit(const std::vector<std::uint64_t>& met, seconds later = seconds(5)) {
+        now += later;
+        ledger.begin_sweep(used);
+        ++sweep;
+        for (const auto cookie : met) {
+            const auto bucket = ballast_bucket_choice(cookie, 0);
+            const int place = ballast_bucket_find(&buckets[bucket], cookie);
+            assert_true(place >= 0);
+            seen[bucket].sweep[place] = sweep;
+        }
+        return ledger.end_sweep(sweep, {here}, used, now);
+    }
+
+    [[nodiscard]] bool has(std::uint64_t cookie) const {
+        return ballast_bucket_find(&buckets[ballast_bucket_choice(cookie, 0)], cookie) >= 0;
+    }
+};
+
+void sockets_that_are_met_are_no_drift(void**) {
+    World world;
+    world.admit(11, 0);
+    world.admit(12, 1);
+    for (int i = 0; i < 5; ++i) {
+        const auto findings = world.visit({11, 12});
+        assert_true(findings.drift.empty());
+        assert_int_equal(findings.repairs, 0);
+    }
+    assert_int_equal(world.destinations[0].in_use, 1);
+}
+
+void lost_release_is_reported_at_once_and_repaired_the_second_time(void**) {
+    World world;
+    world.admit(11, 0);
+    world.admit(12, 0);
+    world.visit({11, 12});
+    auto findings = world.visit({11});
+    assert_int_equal(findings.drift[0], 1);
+    assert_int_equal(findings.repairs, 0);
+    assert_true(world.has(12));
+    findings = world.visit({11});
+    assert_int_equal(findings.repairs, 1);
+    assert_false(world.has(12));
+    assert_int_equal(world.destinations[0].in_use, 1);
+    findings = world.visit({11});
+    assert_true(findings.drift.empty());
+}
+
+/// Admitted behind the iterator's back: unseen, but the destination was not quiet (L3).
+void connection_made_during_the_sweep_is_no_drift(void**) {
+    World world;
+    world.now += seconds(5);
+    world.ledger.begin_sweep(used);
+    world.admit(11, 0);
+    const auto findings = world.ledger.end_sweep(++world.sweep, {here}, used, world.now);
+    assert_true(findings.drift.empty());
+    assert_true(world.visit({11}).drift.empty());
+}
+
+/// Two sweeps within a moment are one observation (L1).
+void two_quick_sweeps_repair_nothing(void**) {
+    World world;
+    world.admit(11, 0);
+    world.visit({});
+    const auto findings = world.visit({}, seconds(0));
+    assert_int_equal(findings.repairs, 0);
+    assert_true(world.has(11));
+}
+
+void socket_missed_once_stays(void**) {
+    World world;
+    world.admit(11, 0);
+    world.visit({});
+    world.visit({11});
+    assert_int_equal(world.visit({}).repairs, 0);
+    assert_true(world.has(11));
+}
+
+void namespace_that_was_not_visited_is_not_judged(void**) {
+    World world;
+    world.admit(11, 0, here + 1);
+    for (int i = 0; i < 10; ++i)
+        assert_true(world.visit({}).drift.empty());
+    assert_true(world.has(11));
+    world.now += minutes(15);
+    world.visit({});
+    world.visit({});
+    assert_false(world.has(11));
+    assert_int_equal(world.destinations[0].in_use, 0);
+}
+
+struct Mismatch {
+    const char* what;
+    std::uint32_t in_use;
+    std::int64_t drift;
+};
+
+void count_without_entries_is_mended_the_second_time(void**) {
+    for (const auto& [what, in_use, drift] :
+         {Mismatch{"too high", 4, 3}, Mismatch{"too low", 0, -1}}) {
+        print_message("# %s\n", what);
+        World world;
+        world.admit(11, 2);
+        world.destinations[2].in_use = in_use;
+        auto findings = world.visit({11});
+        assert_int_equal(findings.drift[2], drift);
+        assert_int_equal(world.destinations[2].in_use, in_use);
+        findings = world.visit({11});
+        assert_int_equal(findings.repairs, 1);
+        assert_int_equal(world.destinations[2].in_use, 1);
+        assert_true(world.visit({11}).drift.empty());
+    }
+}
+
+void connect_that_failed_at_once_is_reclaimed(void**) {
+    World world;
+    world.admit(11, 0);
+    ballast_reservation& entry = world.buckets[ballast_bucket_choice(11, 0)].entries[0];
+    entry.destination |= BALLAST_PENDING;
+    assert_int_equal(world.ledger.reclaim_pending(used, world.now), 0);
+    world.now += seconds(1);
+    assert_int_equal(world.ledger.reclaim_pending(used, world.now), 1);
+    assert_int_equal(world.destinations[0].in_use, 0);
+    assert_false(world.has(11));
+}
+
+void connect_that_goes_on_is_not_reclaimed(void**) {
+    World world;
+    world.admit(11, 0);
+    ballast_reservation& entry = world.buckets[ballast_bucket_choice(11, 0)].entries[0];
+    entry.destination |= BALLAST_PENDING;
+    world.ledger.reclaim_pending(used, world.now);
+    ballast_entry_confirm(&entry);
+    world.now += seconds(2);
+    assert_int_equal(world.ledger.reclaim_pending(used, world.now), 0);
+    assert_true(world.has(11));
+}
+
+/// A sweep does not see a socket that never got to SYN_SENT; that alone is no drift.
+void pending_connect_is_no_drift(void**) {
+    World world;
+    world.admit(11, 0);
+    world.buckets[ballast_bucket_choice(11, 0)].entries[0].destination |= BALLAST_PENDING;
+    assert_true(world.visit({}).drift.empty());
+    assert_true(world.visit({}).drift.empty());
+    assert_true(world.has(11));
+}
+
+} // namespace
+
+int main() {
+    const CMUnitTest tests[] = {
+        cmocka_unit_test(sockets_that_are_met_are_no_drift),
+        cmocka_unit_test(lost_release_is_reported_at_once_and_repaired_the_second_time),
+        cmocka_unit_test(connection_made_during_the_sweep_is_no_drift),
+        cmocka_unit_test(two_quick_sweeps_repair_nothing),
+        cmocka_unit_test(socket_missed_once_stays),
+        cmocka_unit_test(namespace_that_was_not_visited_is_not_judged),
+        cmocka_unit_test(count_without_entries_is_mended_the_second_time),
+        cmocka_unit_test(connect_that_failed_at_once_is_reclaimed),
+        cmocka_unit_test(connect_that_goes_on_is_not_reclaimed),
+        cmocka_unit_test(pending_connect_is_no_drift)};
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// daemon/api/metrics: series, labels, and the bound on their number.
+#include <array>
+#include <string>
+
+#include "daemon/api/metrics.h"
+#include "tests/harness/cmocka.hpp"
+
+namespace {
+
+using namespace ballast;
+using namespace ballast::api;
+
+bool has_line(const std::string& text, const std::string& line) {
+    return ("\n" + text).find("\n" + line + "\n") != std::string::npos;
+}
+
+std::size_t count(const std::string& text, const std::string& what) {
+    std::size_t found = 0;
+    for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1))
+        ++found;
+    return found;
+}
+
+DestinationRow row(std::uint16_t port, std::uint32_t in_use) {
+    DestinationRow made;
+    made.endpoint = {parse_address("2001:db8::5").value(), port};
+    made.service = "web";
+    made.in_use = in_use;
+    return made;
+}
+
+void daemon_series(void**) {
+    DaemonStatus status;
+    status.version = "0.1.0";
+    status.abi_version = 7;
+    status.armed = false;
+    status.policy_error = "bad";
+    status.fail_open.daemon_silent = 17;
+    status.sweep.last_cpu = std::chrono::microseconds(4'200);
+    status.sweep.interval = std::chrono::milliseconds(5'000);
+    status.sweep.repairs = 2;
+    const std::string text = metrics_text(status, {});
+    for (const char* line : {
+             R"(ballast_build_info{version="0.1.0",abi_version="7"} 1)",
+             "ballast_armed 0",
+             "ballast_policy_refused 1",
+             R"(ballast_fail_open_total{reason="daemon_silent"} 17)",
+             R"(ballast_fail_open_total{reason="retiring"} 0)",
+             "ballast_sweep_cpu_seconds 0.0042",
+             "ballast_sweep_interval_seconds 5",
+             "ballast_repairs_total 2",
+             "# TYPE ballast_repairs_total counter",
+             "# TYPE ballast_drift gauge",
+             "ballast_destinations_left_out 0",
+         })
+        assert_true(has_line(text, line));
+}
+
+void destination_series(void**) {
+    DestinationRow limited = row(443, 9);
+    limited.max_connections = 10;
+    limited.refused = 431;
+    limited.drift = -1;
+    const std::string text = metrics_text({}, {limited, row(80, 3)});
+    const std::string labels = R"({service="web",destination="[2001:db8::5]:443"})";
+    assert_true(has_line(text, "ballast_destination_in_use" + labels + " 9"));
+    assert_true(has_line(text, "ballast_destination_max_connections" + labels + " 10"));
+    assert_true(has_line(text, "ballast_destination_refused_total" + labels + " 431"));
+    assert_true(has_line(text, "ballast_destination_drift" + labels + " -1"));
+    assert_int_equal(count(text, "\nballast_destination_max_connections{"), 1);
+    assert_int_equal(count(text, "\nballast_destination_in_use{"), 2);
+}
+
+void bounded(void**) {
+    std::vector<DestinationRow> rows;
+    for (std::uint16_t port = 1; port <= kMaxMetricDestinations + 7; ++port)
+        rows.push_back(row(port, port));
+    const std::string text = metrics_text({}, rows);
+    assert_int_equal(count(text, "\nballast_destination_in_use{"), kMaxMetricDestinations);
+    assert_true(has_line(text, "ballast_destinations_left_out 7"));
+    assert_int_equal(count(text, "[2001:db8::5]:7\""), 0); // the least busy are left out
+    assert_true(count(text, "[2001:db8::5]:8\"") > 0);
+}
+
+} // namespace
+
+int main() {
+    const CMUnitTest tests[] = {cmocka_unit_test(daemon_series),
+                                cmocka_unit_test(destination_series), cmocka_unit_test(bounded)};
+    return cmocka_run_group_tests_name("metrics", tests, nullptr, nullptr);
+}

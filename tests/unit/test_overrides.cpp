@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+// daemon/config/overrides: what an operator sets by CLI on top of the files.
+#include <array>
+#include <string>
+
+#include "daemon/config/overrides.h"
+#include "daemon/config/policy_parser.h"
+#include "daemon/model/names.h"
+#include "daemon/model/prefix_rules.h"
+#include "tests/harness/cmocka.hpp"
+
+namespace {
+
+using namespace ballast;
+using namespace std::chrono_literals;
+
+const std::chrono::system_clock::time_point kSetAt{1'900'000'000s};
+constexpr const char* kOrigin = "override by root at 2030-03-17T17:46:40Z";
+
+Policy policy_of(const std::string& text) {
+    return *parse_policy({{"p.toml", text}}).policy;
+}
+
+const std::string kText = "[[service]]\nname='db'\nto=['10.0.0.0/8', '10.0.0.5:80-89']\n"
+                          "max_connections=100\non_limit='again'\nmode='observe'\n"
+                          "[[service]]\nname='web'\nto=['10.0.0.9:80']\n";
+
+Override override_of(const char* target, std::optional<std::uint32_t> max = 7,
+                     std::optional<Mode> mode = {}, std::optional<OnLimit> on_limit = {}) {
+    return {target, max, mode, on_limit, "root", kSetAt};
+}
+
+/// "NAME max mode on_limit to,to | origin"
+std::string shown(const Service& service) {
+    std::string targets;
+    for (const Target& target : service.to)
+        targets += (targets.empty() ? "" : ",") + target.text();
+    const std::string max =
+        service.max_connections ? std::to_string(*service.max_connections) : "-";
+    return fmt::format("{} {} {} {} {} | {}", service.name, max, name_of(service.mode),
+                       name_of(service.on_limit), targets, service.origin);
+}
+
+/// Lists all services after the overrides; nothing may be skipped.
+std::string applied(const std::string& text, const std::vector<Override>& overrides) {
+    const MergedPolicy merged = apply_overrides(policy_of(text), overrides);
+    assert_int_equal(merged.skipped.size(), 0);
+    std::string out;
+    for (const Service& service : merged.policy.services)
+        out += shown(service) + "\n";
+    return out;
+}
+
+const std::string kDb = "db 100 observe again 10.0.0.0/8,10.0.0.5:80-89 | p.toml:1";
+const std::string kWeb = "web - observe refused 10.0.0.9:80 | p.toml:7";
+
+void none_changes_nothing(void**) {
+    assert_true(apply_overrides(policy_of(kText), {}).policy == policy_of(kText));
+}
+
+void of_a_service(void**) {
+    const std::string tail = fmt::format(", {}\n{}\n", kOrigin, kWeb);
+    const std::string targets = " 10.0.0.0/8,10.0.0.5:80-89 | p.toml:1";
+    struct Case {
+        Override wanted;
+        const char* fields;
+    };
+    for (const Case& c : std::array{
+             Case{override_of("db", 7), "db 7 observe again"},
+             Case{override_of("db", {}, Mode::enforce), "db 100 enforce again"},
+             Case{override_of("db", {}, {}, OnLimit::unreachable), "db 100 observe unreachable"},
+             Case{override_of("db", 1, Mode::off, OnLimit::refused), "db 1 off refused"},
+         })
+        assert_string_equal(applied(kText, {c.wanted}).c_str(),
+                            fmt::format("{}{}{}", c.fields, targets, tail).c_str());
+}
+
+void of_an_endpoint(void**) {
+    struct Case {
+        const char* text;
+        Override wanted;
+        const char* added;
+    };
+    const std::string enforcing = "[guards]\nlimit='enforce'\n";
+    for (const Case& c : std::array{
+             Case{"", override_of("10.0.0.7:80"), "10.0.0.7:80 7 observe refused 10.0.0.7:80 | "},
+             Case{enforcing.c_str(), override_of("10.0.0.7:80"),
+                  "10.0.0.7:80 7 enforce refused 10.0.0.7:80 | "},
+             Case{enforcing.c_str(), override_of("10.0.0.7:80", {}, Mode::off, OnLimit::again),
+                  "10.0.0.7:80 - off again 10.0.0.7:80 | "},
+             Case{"", override_of("[2001:DB8::5]:443"),
+                  "[2001:db8::5]:443 7 observe refused [2001:db8::5]:443 | "},
+             Case{"", override_of("[::ffff:10.0.0.7]:80"),
+                  "10.0.0.7:80 7 observe refused 10.0.0.7:80 | "},
+         })
+        assert_string_equal(applied(c.text, {c.wanted}).c_str(),
+                            (std::string(c.added) + kOrigin + "\n").c_str());
+}
+
+void a_wider_service_is_left_alone(void**) {
+    const std::string added =
+        fmt::format("10.0.0.7:80 7 observe refused 10.0.0.7:80 | {}", kOrigin);
+    assert_string_equal(applied(kText, {override_of("10.0.0.7:80")}).c_str(),
+                        fmt::format("{}\n{}\n{}\n", kDb, kWeb, added).c_str());
+}
+
+void ranges_of_the_same_address_give_way(void**) {
+    struct Case {
+        const char* target;
+        const char* db;
+        const char* web;
+    };
+    for (const Case& c : std::array{
+             Case{"10.0.0.5:80", "10.0.0.0/8,10.0.0.5:81-89", "10.0.0.9:80"},
+             Case{"10.0.0.5:85", "10.0.0.0/8,10.0.0.5:80-84,10.0.0.5:86-89", "10.0.0.9:80"},
+             Case{"10.0.0.5:89", "10.0.0.0/8,10.0.0.5:80-88", "10.0.0.9:80"},
+             Case{"10.0.0.5:79", "10.0.0.0/8,10.0.0.5:80-89", "10.0.0.9:80"},
+             Case{"10.0.0.5:90", "10.0.0.0/8,10.0.0.5:80-89", "10.0.0.9:80"},
+             Case{"10.0.0.9:80", "10.0.0.0/8,10.0.0.5:80-89", ""},
+         }) {
+        const std::string wanted =
+            fmt::format("db 100 observe again {} | p.toml:1\nweb - observe refused {} | p.toml:7\n"
+                        "{} 7 observe refused {} | {}\n",
+                        c.db, c.web, c.target, c.target, kOrigin);
+        assert_string_equal(applied(kText, {override_of(c.target)}).c_str(), wanted.c_str());
+    }
+}
+
+void it_governs_that_endpoint_and_no_other(void**) {
+    const MergedPolicy merged = apply_overrides(policy_of(kText), {override_of("10.0.0.5:85")});
+    const auto spans = port_spans(merged.policy, *parse_prefix("10.0.0.5"));
+    const std::vector<PortSpan> wanted{{0, 1}, {85, 3}, {86, 1}};
+    assert_true(spans == wanted);
+}
+
+void twice_the_same_endpoint(void**) {
+    const std::string wanted =
+        fmt::format("10.0.0.7:80 9 enforce refused 10.0.0.7:80 | {}, {}\n", kOrigin, kOrigin);
+    assert_string_equal(applied("", {override_of("10.0.0.7:80", 7, Mode::enforce),
+                                     override_of("[::ffff:10.0.0.7]:80", 9)})
+                            .c_str(),
+                        wanted.c_str());
+}
+
+/// 1,023 services, 16,384 targets or 15 ranges on the address that the override names.
+std::string full_of_services() {
+    std::string text;
+    for (int i = 0; i < 1023; ++i)
+        text += fmt::format("[[service]]\nname='s{}'\nto=['10.1.{}.{}']\n", i, i / 256, i % 256);
+    return text;
+}
+
+std::string full_of_targets() {
+    std::string text = "[[service]]\nname='s'\nto=[";
+    for (int i = 0; i < 16384; ++i)
+        text += fmt::format("'10.1.{}.{}',", i / 256, i % 256);
+    return text + "]\n";
+}
+
+std::string full_of_ranges() {
+    std::string text = "[[service]]\nname='s'\nto=['10.0.0.7:1000-2000',";
+    for (int i = 0; i < 14; ++i)
+        text += fmt::format("'10.0.0.7:{}',", 100 + 2 * i);
+    return text + "]\n";
+}
+
+void what_does_not_fit_is_skipped(void**) {
+    struct Case {
+        std::string text;
+        Override wanted;
+        const char* reason;
+    };
+    for (const Case& c : std::array{
+             Case{kText, override_of("gone"), "the policy has no service of that name"},
+             Case{kText, override_of("10.0.0.7"), "the policy has no service of that name"},
+             Case{kText, override_of(""), "the policy has no service of that name"},
+             Case{kText, override_of("10.0.0.0/8:80"), "the policy has no service of that name"},
+             Case{kText, override_of("10.0.0.5:80-90"), "the policy has no service of that name"},
+             Case{kText, override_of("10.0.0.5:0"), "the policy has no service of that name"},
+             Case{kText, override_of("db", 0), "max_connections 0 is not in 1..1000000"},
+             Case{kText, override_of("db", 1'000'001), "is not in 1..1000000"},
+             Case{kText, override_of("db", {}), "it changes nothing"},
+             Case{full_of_services(), override_of("10.0.0.7:80"), "there are 1023 services"},
+             Case{full_of_targets(), override_of("10.0.0.7:80"), "there are 16384 targets"},
+             Case{full_of_ranges(), override_of("10.0.0.7:80"),
+                  "10.0.0.7 has too many port ranges already"},
+             Case{full_of_ranges(), override_of("10.0.0.7:1500"),
+                  "10.0.0.7 has too many port ranges already"},
+         }) {
+        const Policy policy = policy_of(c.text);
+        const MergedPolicy merged = apply_overrides(policy, {c.wanted});
+        const std::string wanted =
+            fmt::format("{} of \"{}\" is not in force: ", kOrigin, c.wanted.target);
+        assert_string_equal(merged.skipped.at(0).substr(0, wanted.size()).c_str(), wanted.c_str());
+        assert_true(merged.skipped[0].find(c.reason) != std::string::npos);
+        assert_true(merged.policy == policy);
+    }
+}
+
+void one_that_is_skipped_stops_no_other(void**) {
+    const auto merged =
+        apply_overrides(policy_of(kText), {override_of("gone"), override_of("web", 3)});
+    assert_int_equal(merged.skipped.size(), 1);
+    assert_int_equal(merged.policy.services[1].max_connections.value_or(0), 3);
+}
+
+void a_full_policy_can_still_be_changed(void**) {
+    const auto merged = apply_overrides(policy_of(full_of_services()), {override_of("s5", 3)});
+    assert_int_equal(merged.skipped.size(), 0);
+    assert_int_equal(merged.policy.services[5].max_connections.value_or(0), 3);
+    const auto ranges =
+        apply_overrides(policy_of(full_of_ranges()), {override_of("10.0.0.7:102", 3)});
+    assert_int_equal(ranges.skipped.size(), 0);
+}
+
+} // namespace
+
+int main() {
+    const CMUnitTest tests[] = {
+        cmocka_unit_test(none_changes_nothing),
+        cmocka_unit_test(of_a_service),
+        cmocka_unit_test(of_an_endpoint),
+        cmocka_unit_test(a_wider_service_is_left_alone),
+        cmocka_unit_test(ranges_of_the_same_address_give_way),
+        cmocka_unit_test(it_governs_that_endpoint_and_no_other),
+        cmocka_unit_test(twice_the_same_endpoint),
+        cmocka_unit_test(what_does_not_fit_is_skipped),
+        cmocka_unit_test(one_that_is_skipped_stops_no_other),
+        cmocka_unit_test(a_full_policy_can_still_be_changed),
+    };
+    return cmocka_run_group_tests_name("overrides", tests, nullptr, nullptr);
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// One bucket of the reservation table (bpf/lib/reservation.h) and its invariants R2 and R3.
+#include <array>
+#include <atomic>
+#include <map>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "bpf/lib/reservation.h"
+#include "tests/harness/cmocka.hpp"
+
+namespace {
+
+void entry_comes_back_as_it_went_in(void**) {
+    ballast_bucket bucket{};
+    assert_int_equal(ballast_bucket_find(&bucket, 42), -1);
+    const int place = ballast_bucket_insert(&bucket, 42, 7 | BALLAST_PENDING, 99);
+    assert_int_equal(ballast_bucket_find(&bucket, 42), place);
+    assert_int_equal(bucket.entries[place].netns, 99);
+    ballast_entry_confirm(&bucket.entries[place]);
+    assert_int_equal(bucket.entries[place].destination, 7);
+    __u32 destination = 0;
+    assert_true(ballast_entry_release(&bucket.entries[place], 42, &destination));
+    assert_int_equal(destination, 7);
+    assert_int_equal(ballast_bucket_find(&bucket, 42), -1);
+}
+
+void second_release_does_nothing(void**) {
+    ballast_bucket bucket{};
+    const int place = ballast_bucket_insert(&bucket, 42, 7, 0);
+    __u32 destination = 0;
+    assert_true(ballast_entry_release(&bucket.entries[place], 42, &destination));
+    assert_false(ballast_entry_release(&bucket.entries[place], 42, &destination));
+    assert_true(ballast_bucket_insert(&bucket, 43, 8, 0) == place);
+    assert_false(ballast_entry_release(&bucket.entries[place], 42, &destination));
+    assert_int_equal(ballast_bucket_find(&bucket, 43), place);
+}
+
+void full_bucket_takes_no_more(void**) {
+    ballast_bucket bucket{};
+    for (__u64 cookie = 1; cookie <= BALLAST_BUCKET_WIDTH; ++cookie)
+        assert_true(ballast_bucket_insert(&bucket, cookie, 0, 0) >= 0);
+    assert_int_equal(ballast_bucket_insert(&bucket, 100, 0, 0), -1);
+}
+
+/// Random insertions and releases against a map: same content after each step.
+void bucket_agrees_with_a_map(void**) {
+    std::mt19937 random(7);
+    ballast_bucket bucket{};
+    std::map<__u64, __u32> model;
+    for (int step = 0; step < 100'000; ++step) {
+        const __u64 cookie = 1 + random() % 12;
+        const auto destination = static_cast<__u32>(random() % 1000);
+        const int place = ballast_bucket_find(&bucket, cookie);
+        assert_int_equal(place >= 0, model.contains(cookie));
+        if (place < 0) {
+            const bool inserted = ballast_bucket_insert(&bucket, cookie, destination, 0) >= 0;
+            assert_int_equal(inserted, model.size() < BALLAST_BUCKET_WIDTH);
+            if (inserted)
+                model[cookie] = destination;
+        } else {
+            __u32 found = 0;
+            assert_true(ballast_entry_release(&bucket.entries[place], cookie, &found));
+            assert_int_equal(found, model[cookie]);
+            model.erase(cookie);
+        }
+    }
+}
+
+/// A socket's own CPU, and a daemon that reclaims at random: each entry is released once (R2).
+void each_entry_is_released_once(void**) {
+    static ballast_bucket bucket{};
+    static std::atomic<long> released{0};
+    static std::atomic<bool> done{false};
+    std::thread reclaimer([] {
+        while (!done)
+            for (auto& entry : bucket.entries) {
+                const __u64 cookie = BALLAST_LOAD(entry.cookie);
+                __u32 destination = 0;
+                if (cookie && cookie != BALLAST_CLAIMED &&
+                    ballast_entry_release(&entry, cookie, &destination))
+                    ++released;
+            }
+    });
+    constexpr int sockets_each = 200'000;
+    const auto live = [](__u64 first) {
+        for (__u64 cookie = first; cookie < first + sockets_each; ++cookie) {
+            while (ballast_bucket_insert(&bucket, cookie, 1 | BALLAST_PENDING, 0) < 0) {
+            }
+            int place = ballast_bucket_find(&bucket, cookie);
+            if (place >= 0)
+                ballast_entry_confirm(&bucket.entries[place]);
+            place = ballast_bucket_find(&bucket, cookie);
+            __u32 destination = 0;
+            if (place >= 0 && ballast_entry_release(&bucket.entries[place], cookie, &destination))
+                ++released;
+        }
+    };
+    std::thread first(live, 1);
+    std::thread second(live, 1'000'000'000);
+    first.join();
+    second.join();
+    done = true;
+    reclaimer.join();
+    for (const auto& entry : bucket.entries)
+        assert_int_equal(entry.cookie, 0);
+    assert_int_equal(released, 2L * sockets_each);
+}
+
+void choices_are_spread(void**) {
+    std::set<__u32> firsts;
+    for (__u64 cookie = 1; cookie <= BALLAST_BUCKETS; ++cookie) {
+        firsts.insert(ballast_bucket_choice(cookie, 0));
+        std::set<__u32> choices;
+        for (__u32 n = 0; n < BALLAST_BUCKET_CHOICES; ++n)
+            choices.insert(ballast_bucket_choice(cookie, n));
+        assert_int_equal(choices.size(), BALLAST_BUCKET_CHOICES);
+    }
+    // Cookies in sequence fill every bucket before any gets a second entry.
+    assert_int_equal(firsts.size(), BALLAST_BUCKETS);
+}
+
+/// 100,000 connections (DESIGN's scale), some kept for long while others come and go: all find room.
+void table_has_room_for_a_hundred_thousand(void**) {
+    static std::array<ballast_bucket, BALLAST_BUCKETS> table{};
+    std::mt19937_64 random(11);
+    __u64 cookie = 1;
+    for (int kept = 0; kept < 100'000; ++kept) {
+        cookie += 1 + random() % 40; // those in between have closed
+        bool placed = false;
+        for (__u32 n = 0; n < BALLAST_BUCKET_CHOICES && !placed; ++n)
+            placed =
+                ballast_bucket_insert(&table[ballast_bucket_choice(cookie, n)], cookie, 0, 0) >= 0;
+        if (!placed)
+            fail_msg("connection %d found no place", kept);
+    }
+}
+
+} // namespace
+
+int main() {
+    const CMUnitTest tests[] = {cmocka_unit_test(entry_comes_back_as_it_went_in),
+                                cmocka_unit_test(second_release_does_nothing),
+                                cmocka_unit_test(full_bucket_takes_no_more),
+                                cmocka_unit_test(bucket_agrees_with_a_map),
+                                cmocka_unit_test(each_entry_is_released_once),
+                                cmocka_unit_test(choices_are_spread),
+                                cmocka_unit_test(table_has_room_for_a_hundred_thousand)};
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}

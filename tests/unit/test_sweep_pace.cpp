@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// The sweep's interval keeps it within its share of one core at any cost.
+#include <array>
+
+#include "daemon/govern/sweep_pace.h"
+#include "tests/harness/cmocka.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Case {
+    std::chrono::nanoseconds wanted, cpu, interval;
+};
+
+void interval_follows_the_cost(void**) {
+    static constexpr std::array<Case, 6> cases{{
+        {5s, 5ms, 5s},
+        {5s, 50ms, 5s},
+        {5s, 51ms, 5100ms},
+        {1s, 2s, 200s},
+        {1s, 100s, 1h},
+        {1h, 0ms, 1h},
+    }};
+    for (const auto& [wanted, cpu, interval] : cases)
+        assert_int_equal(ballast::govern::sweep_interval(wanted, cpu).count(), interval.count());
+}
+
+} // namespace
+
+int main() {
+    const CMUnitTest tests[] = {cmocka_unit_test(interval_follows_the_cost)};
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
