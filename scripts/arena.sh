@@ -1,0 +1,159 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# An arena for benchmarks and demos: a client's and a server's network namespace joined by a veth
+# pair, and a ballastd of its own that governs only the client's cgroup. One at a time on a host.
+# All of it goes when the script ends; what a script killed with SIGKILL left, the next one removes.
+#
+#   cgroup ballast-arena/{client,server,daemon}   everything that runs in the arena
+#   /run/ballast-arena/{bpffs,runtime,state}      ballastd's
+# shellcheck disable=SC2154 # repo, build and stage come from lib.sh
+
+. "$repo/scripts/lib.sh"
+
+arena=ballast-arena
+arena_dir=/run/$arena
+# RFC 2544: addresses for benchmarks, which no network carries
+server_address=198.18.0.1
+ungoverned_address=198.18.0.2
+load=$build/tests/bench/ballast-load
+
+arena_open() {
+	need_tools ip nsenter setpriv jq ss
+	[ -x "$load" ] || die "$load is not built. Build the tests too: cmake --build --preset release."
+	exec 9>"$arena_dir.lock"
+	flock -n 9 || die "another benchmark or demo is under way (it holds $arena_dir.lock). Wait for its end."
+	arena_cgroup=$(cgroup2_root)/$arena
+	arena_clear
+	trap arena_clear EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	mkdir -p "$arena_dir"/{bpffs,runtime,state} "$arena_cgroup"/{client,server,daemon}
+	mount -t bpf bpf "$arena_dir/bpffs" || die "cannot mount a bpffs. Does this kernel have BPF?"
+	arena_network
+}
+
+need_tools() {
+	local tool
+	for tool; do
+		command -v "$tool" >/dev/null || die "the command $tool is not installed. Run scripts/setup."
+	done
+}
+
+arena_network() {
+	local last
+	ip netns add "$arena-client"
+	ip netns add "$arena-server"
+	ip -n "$arena-client" link add arena0 type veth peer name arena0 netns "$arena-server"
+	{
+		# the first is what connects by default, the others are for what is held
+		for last in {1..9}; do echo "address add 198.18.1.$last/16 dev arena0"; done
+		printf 'link set %s up\n' lo arena0
+	} | ip -n "$arena-client" -batch -
+	{
+		printf 'address add %s/16 dev arena0\n' "$server_address" "$ungoverned_address"
+		printf 'link set %s up\n' lo arena0
+	} | ip -n "$arena-server" -batch -
+	in_arena client sysctl -qw net.ipv4.ip_local_port_range="10000 65000"
+	in_arena server sysctl -qw net.core.somaxconn=65535 net.ipv4.tcp_max_syn_backlog=65535
+}
+
+# Everything in the cgroup dies first; unmounting drops the pins, and with them the programs.
+arena_clear() {
+	local part
+	if [ -e "$arena_dir/bpf_stats" ]; then bpf_stats_off; fi
+	if [ -d "$arena_cgroup" ]; then
+		echo 1 >"$arena_cgroup/cgroup.kill"
+		for part in client server daemon; do
+			[ ! -d "$arena_cgroup/$part" ] || wait_until 100 rmdir "$arena_cgroup/$part" 2>/dev/null ||
+				say "notice: something in the cgroup $arena_cgroup/$part does not die."
+		done
+		rmdir "$arena_cgroup" || true
+	fi
+	for part in client server; do
+		[ ! -e "/run/netns/$arena-$part" ] || ip netns delete "$arena-$part"
+	done
+	if mountpoint -q "$arena_dir/bpffs"; then umount "$arena_dir/bpffs"; fi
+	rm -rf "$arena_dir"
+}
+
+# enter PART COMMAND...: becomes the command, in that part's cgroup and, but for the daemon, its
+# namespace. (`ip netns exec` would hide the cgroup and the bpffs.)
+enter() {
+	local part=$1
+	shift
+	echo 0 >"$arena_cgroup/$part/cgroup.procs"
+	if [ "$part" = daemon ]; then exec "$@"; fi
+	exec nsenter --net="/run/netns/$arena-$part" "$@"
+}
+
+in_arena() { (enter "$@"); }
+
+# arena_start NAME PART COMMAND...: in the background; waits for the first line of its output,
+# which is $arena_dir/NAME.out. Sets started to its process id.
+arena_start() {
+	local name=$1 out=$arena_dir/$1.out
+	shift
+	: >"$out"
+	(enter "$@") >"$out" 2>"$out.err" 9>&- &
+	started=$!
+	wait_until 1200 said_or_ended "$out" "$started" || die "$name is not ready after 2 minutes."
+	[ -s "$out" ] || die "$name ended: $(tail -n 3 "$out.err")"
+}
+
+said_or_ended() { [ -s "$1" ] || ! kill -0 "$2" 2>/dev/null; }
+
+arena_stop() {
+	kill "$1" 2>/dev/null || true
+	wait "$1" 2>/dev/null || true
+}
+
+arena_ballast() {
+	"$stage/bin/ballast" --runtime-dir "$arena_dir/runtime" --bpffs "$arena_dir/bpffs/ballast" "$@"
+}
+
+ballastd_answers_or_ended() {
+	arena_ballast status >/dev/null 2>&1 || ! kill -0 "$daemon" 2>/dev/null
+}
+
+# arena_ballast_up POLICY-FILE: starts ballastd; sets daemon to its process id
+arena_ballast_up() {
+	local log=$arena_dir/ballastd.log
+	(enter daemon "$stage/bin/ballastd" --config "$1" --cgroup "$arena_cgroup/client" \
+		--bpffs "$arena_dir/bpffs/ballast" --runtime-dir "$arena_dir/runtime" \
+		--state-dir "$arena_dir/state") >"$log" 2>&1 9>&- &
+	daemon=$!
+	wait_until 300 ballastd_answers_or_ended || die "ballastd does not answer after 30 s: $(tail -n 3 "$log")"
+	kill -0 "$daemon" 2>/dev/null || die "ballastd ended: $(tail -n 3 "$log")"
+}
+
+arena_ballast_down() {
+	arena_ballast unload >/dev/null || die "ballast unload failed, see above."
+	wait "$daemon" || say "notice: ballastd ended with status $?: $(tail -n 3 "$arena_dir/ballastd.log")"
+	[ ! -e "$arena_dir/bpffs/ballast" ] || die "ballast unload left $(find "$arena_dir/bpffs/ballast" | wc -l) pins."
+}
+
+# The kernel's own account of what each program costs; off by default, as it costs a little itself.
+bpf_stats_on() {
+	sysctl -n kernel.bpf_stats_enabled >"$arena_dir/bpf_stats"
+	sysctl -qw kernel.bpf_stats_enabled=1
+}
+
+bpf_stats_off() {
+	sysctl -qw kernel.bpf_stats_enabled="$(cat "$arena_dir/bpf_stats")"
+	rm "$arena_dir/bpf_stats"
+}
+
+# hook_programs DIR: ids of the programs whose links are pinned below DIR. An iterator's is left
+# out: no connection runs it.
+hook_programs() {
+	find "$1" -type f -exec bpftool -j link show pinned {} ';' 2>/dev/null |
+		jq -rs '[.[] | select(.prog_id? and .type != "iter") | .prog_id] | unique[]'
+}
+
+# program_totals ID...: "runs nanoseconds" of these programs together since they were loaded
+program_totals() {
+	local id
+	for id; do bpftool -j prog show id "$id"; done |
+		jq -rs '"\(map(.run_cnt // 0) | add) \(map(.run_time_ns // 0) | add)"'
+}
