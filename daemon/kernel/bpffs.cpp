@@ -25,6 +25,18 @@ bool is_bpffs(const std::string& path) {
            static_cast<unsigned long>(status.f_type) == BPF_FS_MAGIC;
 }
 
+/// A new bpffs is not empty where the kernel preloads its iterators (kernel/bpf/inode.c,
+/// populate_bpffs()); those go with the mount.
+bool has_foreign_pins(const std::string& at) {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(at, error)) {
+        const auto name = entry.path().filename();
+        if (name != "maps.debug" && name != "progs.debug")
+            return true;
+    }
+    return false;
+}
+
 Result<void> mount_bpffs(const std::string& at, const std::string& runtime_dir) {
     if (::mount("bpf", at.c_str(), "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
         return fail(Error::system(fmt::format("mount a bpffs at {}", at), errno)
@@ -66,11 +78,11 @@ Result<bool> release_bpffs(const std::string& runtime_dir) {
     std::string at;
     if (!std::getline(marker, at))
         return false;
-    std::error_code error;
-    if (is_bpffs(at) && !fs::is_empty(at, error))
-        return false; // somebody else pinned something there since
+    if (is_bpffs(at) && has_foreign_pins(at))
+        return false; // somebody else's, since
     if (is_bpffs(at) && ::umount(at.c_str()))
         return fail(Error::system(fmt::format("unmount {}", at), errno));
+    std::error_code error;
     fs::remove(marker_path(runtime_dir), error);
     return true;
 }

@@ -94,41 +94,50 @@ std::vector<std::uint32_t> Ledger::count_entries(std::uint32_t used) const {
     return counts;
 }
 
-/// The same disagreement at each of several looks with nothing else happening, or 0.
-std::int64_t Ledger::lasting_mismatch(std::uint32_t destination) const {
-    std::int64_t mismatch = 0;
-    for (int look = 0; look < looks_at_mismatch; ++look) {
-        const std::uint64_t before = activity(destination);
-        const auto counts = count_entries(destination + 1);
-        const auto found = static_cast<std::int64_t>(in_use_of(destinations_[destination])) -
-                           static_cast<std::int64_t>(counts[destination]);
-        if (activity(destination) != before || found == 0 || (look && found != mismatch))
-            return 0;
-        mismatch = found;
+/// Where in_use and entries disagree now. Activity is read first: a destination to which anything
+/// happens during the look has another activity at the next.
+Ledger::Mismatches Ledger::look_at_counts(std::uint32_t used) const {
+    std::vector<std::uint64_t> activities(used);
+    for (std::uint32_t d = 0; d < used; ++d)
+        activities[d] = activity(d);
+    const auto counts = count_entries(used);
+    Mismatches found;
+    for (std::uint32_t d = 0; d < used; ++d) {
+        const auto difference = static_cast<std::int64_t>(in_use_of(destinations_[d])) -
+                                static_cast<std::int64_t>(counts[d]);
+        if (difference)
+            found.emplace(d, Mismatch{difference, activities[d]});
     }
-    return mismatch;
+    return found;
+}
+
+/// A program between its two writes disagrees for less time than one look takes.
+Ledger::Mismatches Ledger::lasting_mismatches(std::uint32_t used) const {
+    Mismatches lasting = look_at_counts(used);
+    for (int look = 1; look < looks_at_mismatch && !lasting.empty(); ++look) {
+        const Mismatches again = look_at_counts(used);
+        std::erase_if(lasting, [&](const auto& mismatch) {
+            const auto still = again.find(mismatch.first);
+            return still == again.end() || still->second != mismatch.second;
+        });
+    }
+    return lasting;
 }
 
 void Ledger::judge_counts(std::uint32_t used, LedgerFindings& findings) {
-    const auto counts = count_entries(used);
-    std::unordered_map<std::uint32_t, std::int64_t> mismatches;
-    for (std::uint32_t d = 0; d < used; ++d) {
-        if (in_use_of(destinations_[d]) == counts[d])
-            continue;
-        const std::int64_t mismatch = lasting_mismatch(d);
-        if (mismatch == 0)
-            continue;
-        findings.drift[d] += mismatch;
+    Mismatches lasting = lasting_mismatches(used);
+    std::erase_if(lasting, [&](const auto& mismatch) {
+        const auto& [d, now] = mismatch;
+        findings.drift[d] += now.difference;
         const auto known = mismatches_.find(d);
-        if (known == mismatches_.end() || known->second != mismatch) {
-            mismatches.emplace(d, mismatch);
-            continue;
-        }
-        __atomic_fetch_sub(&destinations_[d].in_use, static_cast<std::uint32_t>(mismatch),
+        if (known == mismatches_.end() || known->second.difference != now.difference)
+            return false;
+        __atomic_fetch_sub(&destinations_[d].in_use, static_cast<std::uint32_t>(now.difference),
                            __ATOMIC_SEQ_CST);
         ++findings.repairs;
-    }
-    mismatches_ = std::move(mismatches);
+        return true;
+    });
+    mismatches_ = std::move(lasting);
 }
 
 bool Ledger::may_judge(std::uint32_t netns, const std::unordered_set<std::uint32_t>& visited,

@@ -57,13 +57,20 @@ class Ledger {
         std::uint64_t cookie;
         Monotonic since;
     };
+    struct Mismatch {
+        std::int64_t difference; ///< in_use less entries
+        std::uint64_t activity;
+        bool operator==(const Mismatch&) const = default;
+    };
+    using Mismatches = std::unordered_map<std::uint32_t, Mismatch>; ///< by destination
     using Suspects = std::unordered_map<std::uint32_t, Suspect>; ///< by entry number
 
     [[nodiscard]] ballast_reservation& entry(std::uint32_t number) const;
     [[nodiscard]] std::vector<std::uint32_t> count_entries(std::uint32_t used) const;
     [[nodiscard]] std::uint64_t activity(std::uint32_t destination) const;
     void judge_counts(std::uint32_t used, LedgerFindings& findings);
-    [[nodiscard]] std::int64_t lasting_mismatch(std::uint32_t destination) const;
+    [[nodiscard]] Mismatches look_at_counts(std::uint32_t used) const;
+    [[nodiscard]] Mismatches lasting_mismatches(std::uint32_t used) const;
     void judge_unseen(std::uint32_t sweep, const std::unordered_set<std::uint32_t>& visited,
                       Monotonic now, LedgerFindings& findings);
     bool may_judge(std::uint32_t netns, const std::unordered_set<std::uint32_t>& visited,
@@ -78,7 +85,7 @@ class Ledger {
     Suspects unseen_;
     std::uint64_t activity_at_reclaim_ = 0;
     std::vector<std::uint64_t> activity_at_begin_;
-    std::unordered_map<std::uint32_t, std::int64_t> mismatches_;
+    Mismatches mismatches_; ///< of the last sweep
     std::unordered_map<std::uint32_t, Monotonic> last_visit_;
 };
 
