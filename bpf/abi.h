@@ -26,7 +26,8 @@
 /* Rows of `limits`: one half holds the policy in force, the other the one being written. */
 #define BALLAST_LIMIT_ROWS (2 * BALLAST_MAX_SERVICES)
 
-/* Port spans one prefix can carry: up to 15 disjoint ranges with a gap before, between and behind. */
+/* Port spans one prefix can carry: up to 15 disjoint ranges with a gap before, between and behind.
+ */
 #define BALLAST_MAX_PORT_SPANS 32
 
 /* Reservations live in buckets; a socket may sit in any of BALLAST_BUCKET_CHOICES of them. */
@@ -129,8 +130,8 @@ struct ballast_destination {
     __u32 in_use;
     __u16 service; /* 0: index is free */
     __u16 port;
-    __u64 admitted;   /* connects that got a reservation, over the limit or not */
-    __u64 adopted;    /* older sockets that a sweep gave a reservation */
+    __u64 admitted; /* connects that got a reservation, over the limit or not */
+    __u64 adopted;  /* older sockets that a sweep gave a reservation */
     __u64 refused;
     __u64 over_limit; /* admitted although at the limit: observe, disarmed or daemon silent */
     __u8 address[16];
@@ -194,22 +195,14 @@ struct ballast_flow {
     __u8 reserved[3];
 };
 
-/* Key of map `listeners`; its value is the number of the sweep that met a listener there. */
-struct ballast_listener_key {
-    __u32 netns;
-    __u32 port;
-};
-
 /* Map `sweep_totals`, one element: zeroed by the daemon before each namespace is swept. */
 struct ballast_sweep_totals {
     __u64 sockets;
     __u64 time_wait;
-    __u64 listeners;
     __u64 adopted;
     __u64 moved;
     __u64 untracked;
-    __u64 listeners_lost; /* listeners beyond the table: inbound sockets may look outbound */
-    __u64 reserved;
+    __u64 reserved[3];
 };
 
 #define BALLAST_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
@@ -231,7 +224,6 @@ BALLAST_ASSERT_SIZE(struct ballast_bucket, 128);
 BALLAST_ASSERT_SIZE(struct ballast_bucket_seen, 32);
 BALLAST_ASSERT_SIZE(struct ballast_service_name, 64);
 BALLAST_ASSERT_SIZE(struct ballast_flow, 64);
-BALLAST_ASSERT_SIZE(struct ballast_listener_key, 8);
 BALLAST_ASSERT_SIZE(struct ballast_sweep_totals, 64);
 
 #endif

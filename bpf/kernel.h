@@ -64,20 +64,20 @@ struct sock_cgroup_data {
 struct sock {
     struct sock_common __sk_common;
     struct sock_cgroup_data sk_cgrp_data;
-    __u8 sk_userlocks : 4;
+};
+
+struct ipv6_pinfo {
+    int mcast_oif;
 };
 
 struct inet_sock {
     struct sock sk;
-};
-
-struct inet_bind_bucket {
-    signed char fastreuse;
+    struct ipv6_pinfo* pinet6;
+    int mc_index;
 };
 
 struct inet_connection_sock {
     struct inet_sock icsk_inet;
-    struct inet_bind_bucket* icsk_bind_hash;
     __u8 icsk_retransmits;
 };
 
@@ -116,7 +116,5 @@ enum {
     TCP_LISTEN = 10,
     TCP_NEW_SYN_RECV = 12,
 };
-
-enum { SOCK_BINDPORT_LOCK = 8 };
 
 #endif

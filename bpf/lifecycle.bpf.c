@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * TCP state changes: confirms a reservation at SYN_SENT, releases it at CLOSE (states and invariants:
- * bpf/lib/reservation.h). Runs for every TCP socket of the host, so the common case must end at once:
- * a socket without a cookie has no reservation, since reserving makes one.
+ * TCP state changes: confirms a reservation at SYN_SENT, releases it at CLOSE (states and
+ * invariants: bpf/lib/reservation.h). Runs for every TCP socket of the host, so the common case
+ * must end at once: a socket without a cookie has no reservation, since reserving makes one.
  */
 #include "bpf/tables.h"
 

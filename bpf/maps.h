@@ -70,13 +70,4 @@ BALLAST_MAP struct {
     __type(value, __u32);
 } free_destinations SEC(".maps");
 
-/* Listening (namespace, port) pairs and the sweep that met them; tells accepted from connected. */
-BALLAST_MAP struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __uint(max_entries, 16384);
-    __type(key, struct ballast_listener_key);
-    __type(value, __u32);
-} listeners SEC(".maps");
-
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The sweep: visits every TCP socket of one network namespace with the socket locked
- * (net/ipv4/tcp_ipv4.c, bpf_iter_tcp_seq_show()), listening sockets first. For each outbound
+ * (net/ipv4/tcp_ipv4.c, bpf_iter_tcp_seq_show()). For each outbound
  * connection that a policy governs it marks the reservation as seen, adopts the socket where it has
  * none, and moves the reservation where the policy now names another service. Emits one record a
  * socket. May meet a socket twice or miss one when a bucket changes under it (fixed in 6.17), so
@@ -36,21 +36,19 @@ BALLAST_INLINE void read_addresses(const struct sock_common* skc, struct ballast
 }
 
 /*
- * The kernel does not say who called whom. connect() without bind() leaves fastreuse at -1 on its
- * port (net/ipv4/inet_hashtables.c, __inet_hash_connect()); an accepted socket shares its listener's
- * port and loses SOCK_BINDPORT_LOCK (net/core/sock.c, sk_clone()). What remains, bind() to port 0
- * and connect(), differs from an accepted socket by the port's having no listener.
+ * The kernel does not say who called whom, but an accepted socket keeps the interface its SYN came
+ * in by as the one for multicast (net/ipv4/tcp_ipv4.c, tcp_v4_syn_recv_sock(): mc_index;
+ * net/ipv6/tcp_ipv6.c: mcast_oif). A socket that connects has 0 there, since stream sockets are not
+ * allowed to set it (do_ip_setsockopt(), do_ipv6_setsockopt()).
  */
-BALLAST_INLINE bool is_inbound(struct tcp_sock* tp, __u32 netns, __u16 port, __u32 sweep) {
-    struct inet_bind_bucket* bucket = tp->inet_conn.icsk_bind_hash;
-    if (bucket && bucket->fastreuse < 0)
+BALLAST_INLINE bool is_inbound(struct tcp_sock* tp, __u16 family) {
+    struct inet_sock* inet = &tp->inet_conn.icsk_inet;
+    if (inet->mc_index)
+        return true;
+    if (family != AF_INET6)
         return false;
-    struct sock* sk = &tp->inet_conn.icsk_inet.sk;
-    if (BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & SOCK_BINDPORT_LOCK)
-        return false;
-    struct ballast_listener_key key = {.netns = netns, .port = port};
-    __u32* met = bpf_map_lookup_elem(&listeners, &key);
-    return met && *met == sweep;
+    struct ipv6_pinfo* ipv6 = inet->pinet6;
+    return ipv6 && ipv6->mcast_oif;
 }
 
 /* Whether the socket was made inside the governed subtree. */
@@ -86,8 +84,7 @@ BALLAST_INLINE bool adopt(__u64 cookie, const struct ballast_flow* flow, __u16 s
         return false;
     __u32 index = (__u32)found;
     struct ballast_destination* destination = bpf_map_lookup_elem(&destinations, &index);
-    if (!destination ||
-        ballast_take(&destination->in_use, BALLAST_RETIRED - 1) != BALLAST_TAKEN)
+    if (!destination || ballast_take(&destination->in_use, BALLAST_RETIRED - 1) != BALLAST_TAKEN)
         return false;
     if (!ballast_insert_reservation(cookie, index, flow->netns)) {
         ballast_give_back_place(index);
@@ -147,14 +144,6 @@ BALLAST_INLINE void account(struct sock_common* skc, struct ballast_flow* flow,
     }
 }
 
-BALLAST_INLINE void note_listener(const struct sock_common* skc, __u32 sweep,
-                                  struct ballast_sweep_totals* totals) {
-    struct ballast_listener_key key = {.netns = skc->skc_net.net->ns.inum, .port = skc->skc_num};
-    if (bpf_map_update_elem(&listeners, &key, &sweep, BPF_ANY))
-        ballast_count(&totals->listeners_lost);
-    ballast_count(&totals->listeners);
-}
-
 BALLAST_INLINE void measure(struct tcp_sock* tp, struct ballast_flow* flow) {
     flow->rtt_us = tp->srtt_us >> 3;
     flow->idle_jiffies = (__u32)bpf_jiffies64() - tp->rcv_tstamp;
@@ -162,8 +151,7 @@ BALLAST_INLINE void measure(struct tcp_sock* tp, struct ballast_flow* flow) {
 }
 
 BALLAST_INLINE void visit(struct sock_common* skc, struct seq_file* seq, __u32 sweep,
-                          const struct ballast_control* head,
-                          struct ballast_sweep_totals* totals) {
+                          const struct ballast_control* head, struct ballast_sweep_totals* totals) {
     struct tcp_sock* tp = bpf_skc_to_tcp_sock(skc);
     if (!tp)
         return;
@@ -176,7 +164,7 @@ BALLAST_INLINE void visit(struct sock_common* skc, struct seq_file* seq, __u32 s
     struct ballast_place place = {};
     if (flow.cookie)
         place = ballast_find_reservation(flow.cookie);
-    if (!place.entry && is_inbound(tp, flow.netns, flow.local_port, sweep)) {
+    if (!place.entry && is_inbound(tp, skc->skc_family)) {
         flow.flags |= BALLAST_FLOW_INBOUND;
     } else if (flow.state != TCP_CLOSE && is_governed_cgroup(tp, head)) {
         union ballast_address address;
@@ -201,9 +189,7 @@ int ballast_sweep(struct bpf_iter__tcp* ctx) {
         ballast_count(&totals->time_wait);
         return 0;
     case TCP_NEW_SYN_RECV:
-        return 0;
     case TCP_LISTEN:
-        note_listener(skc, head->sweep, totals);
         return 0;
     default:
         visit(skc, ctx->meta->seq, head->sweep, head, totals);

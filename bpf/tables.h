@@ -59,7 +59,8 @@ BALLAST_INLINE __s64 ballast_new_index(void) {
 }
 
 /* Makes the destination and returns its index, or that of whoever was quicker, or -1. */
-static __attribute__((noinline)) __s64 ballast_add_destination(const struct ballast_destination_key* key) {
+static __attribute__((noinline)) __s64
+ballast_add_destination(const struct ballast_destination_key* key) {
     if (!key)
         return -1;
     __s64 fresh = ballast_new_index();
@@ -122,7 +123,8 @@ BALLAST_INLINE struct ballast_place ballast_find_reservation(__u64 cookie) {
     return place;
 }
 
-/* Enters a reservation whose place in the count is already taken; false when all buckets are full. */
+/* Enters a reservation whose place in the count is already taken; false when all buckets are full.
+ */
 BALLAST_INLINE bool ballast_insert_reservation(__u64 cookie, __u32 destination, __u32 netns) {
     for (__u32 n = 0; n < BALLAST_BUCKET_CHOICES; n++) {
         __u32 index = ballast_bucket_choice(cookie, n);

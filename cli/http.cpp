@@ -13,7 +13,7 @@ namespace {
 
 constexpr long kConnectTimeoutMs = 2'000;
 constexpr long kTotalTimeoutMs = 30'000;
-constexpr std::size_t kMaxReplyBytes = 64 * 1024 * 1024;
+constexpr std::size_t kMaxReplyBytes = std::size_t{64} * 1024 * 1024;
 
 using Handle = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
 using Headers = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;

@@ -13,7 +13,10 @@
 namespace {
 
 int check_config(const std::string& file) {
-    const auto policy = ballast::load_policy(file);
+    const auto report = ballast::check_policy(file);
+    if (!report.warnings.empty())
+        fmt::print(stderr, "warnings:\n{}\n", report.warnings.text());
+    const auto policy = report.result();
     if (!policy) {
         fmt::print(stderr, "{}\n", policy.error().text());
         return 1;

@@ -22,10 +22,10 @@ arena_open() {
 	need_tools ip nsenter setpriv jq ss
 	[ -x "$load" ] || die "$load is not built. Build the tests too: cmake --build --preset release."
 	exec 9>"$arena_dir.lock"
-	flock -n 9 || die "another benchmark or demo is under way (it holds $arena_dir.lock). Wait for its end."
+	flock -w 15 9 || die "another benchmark or demo is under way (it holds $arena_dir.lock). Wait for its end."
 	arena_cgroup=$(cgroup2_root)/$arena
 	arena_clear
-	trap arena_clear EXIT
+	trap 'set +e; arena_clear' EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
 	mkdir -p "$arena_dir"/{bpffs,runtime,state} "$arena_cgroup"/{client,server,daemon}
@@ -82,6 +82,7 @@ arena_clear() {
 enter() {
 	local part=$1
 	shift
+	exec 9>&- # the lock is this script's, not that of what may outlive it
 	echo 0 >"$arena_cgroup/$part/cgroup.procs"
 	if [ "$part" = daemon ]; then exec "$@"; fi
 	exec nsenter --net="/run/netns/$arena-$part" "$@"
@@ -95,7 +96,7 @@ arena_start() {
 	local name=$1 out=$arena_dir/$1.out
 	shift
 	: >"$out"
-	(enter "$@") >"$out" 2>"$out.err" 9>&- &
+	(enter "$@") >"$out" 2>"$out.err" &
 	started=$!
 	wait_until 1200 said_or_ended "$out" "$started" || die "$name is not ready after 2 minutes."
 	[ -s "$out" ] || die "$name ended: $(tail -n 3 "$out.err")"
@@ -121,7 +122,7 @@ arena_ballast_up() {
 	local log=$arena_dir/ballastd.log
 	(enter daemon "$stage/bin/ballastd" --config "$1" --cgroup "$arena_cgroup/client" \
 		--bpffs "$arena_dir/bpffs/ballast" --runtime-dir "$arena_dir/runtime" \
-		--state-dir "$arena_dir/state") >"$log" 2>&1 9>&- &
+		--state-dir "$arena_dir/state") >"$log" 2>&1 &
 	daemon=$!
 	wait_until 300 ballastd_answers_or_ended || die "ballastd does not answer after 30 s: $(tail -n 3 "$log")"
 	kill -0 "$daemon" 2>/dev/null || die "ballastd ended: $(tail -n 3 "$log")"

@@ -76,8 +76,8 @@ list_parts() {
 	done
 }
 
-# run_part FOLDER [NAME ARG...]: builds if that was never done, then becomes scripts/FOLDER/NAME
-# as root
+# run_part FOLDER [NAME ARG...]: sets up, builds if that was never done, then becomes
+# scripts/FOLDER/NAME as root
 run_part() {
 	local folder=$1
 	shift
@@ -92,10 +92,8 @@ run_part() {
 	case ${2:-} in
 	-h | --help) exec "$repo/scripts/$folder/$1" --help ;;
 	esac
-	if [ ! -x "$build/tests/bench/ballast-load" ] || [ ! -x "$stage/bin/ballastd" ]; then
-		"$repo/scripts/setup"
-		build_release
-	fi
+	"$repo/scripts/setup"
+	if [ ! -x "$build/tests/bench/ballast-load" ] || [ ! -x "$stage/bin/ballastd" ]; then build_release; fi
 	need_root "$@"
 	BALLAST_BUILD=$build exec "$repo/scripts/$folder/$1" "${@:2}"
 }

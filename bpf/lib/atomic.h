@@ -26,6 +26,8 @@ BALLAST_INLINE bool ballast_swap_if_u64(__u64* word, __u64 expected, __u64 wante
     return __sync_val_compare_and_swap(word, expected, wanted) == expected;
 }
 
-BALLAST_INLINE void ballast_count(__u64* counter) { __sync_fetch_and_add(counter, 1); }
+BALLAST_INLINE void ballast_count(__u64* counter) {
+    __sync_fetch_and_add(counter, 1);
+}
 
 #endif

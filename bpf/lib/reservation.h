@@ -19,11 +19,11 @@
  *     Cookies are never reused, so a swap that succeeds hit the entry that was read before.
  * R3  An entry's destination is written between claim and publication of its cookie, and later
  *     changed only by swaps that name the old value.
- * R4  destinations[d].in_use is the number of entries with destination d, but for the moment between
- *     the two writes of an insertion (count first) or a release (entry first).
- * R5  R4's places are never given back without their entry, nor entries dropped without their place:
- *     a program or a daemon that dies between two writes leaves a count that is too high, which the
- *     sweep reports as drift and corrects when it sees it twice.
+ * R4  destinations[d].in_use is the number of entries with destination d, but for the moment
+ * between the two writes of an insertion (count first) or a release (entry first). R5  R4's places
+ * are never given back without their entry, nor entries dropped without their place: a program or a
+ * daemon that dies between two writes leaves a count that is too high, which the sweep reports as
+ * drift and corrects when it sees it twice.
  */
 #ifndef BALLAST_BPF_LIB_RESERVATION_H
 #define BALLAST_BPF_LIB_RESERVATION_H
@@ -77,8 +77,7 @@ BALLAST_INLINE bool ballast_entry_release(struct ballast_reservation* entry, __u
 BALLAST_INLINE void ballast_entry_confirm(struct ballast_reservation* entry) {
     __u32 destination = BALLAST_LOAD(entry->destination);
     if (destination & BALLAST_PENDING)
-        (void)ballast_swap_if_u32(&entry->destination, destination,
-                                  destination & ~BALLAST_PENDING);
+        (void)ballast_swap_if_u32(&entry->destination, destination, destination & ~BALLAST_PENDING);
 }
 
 #endif

@@ -32,8 +32,8 @@ Json encode_counts(const std::vector<HealthRow>& rows) {
 
 /// Flows that are in trouble first: most retransmissions, then longest silence.
 bool needs_attention_before(const FlowRow& a, const FlowRow& b) {
-    return std::tuple(b.retransmits, b.idle_ms, a.remote, a.local) <
-           std::tuple(a.retransmits, a.idle_ms, b.remote, b.local);
+    return std::tie(b.retransmits, b.idle_ms, a.remote, a.local) <
+           std::tie(a.retransmits, a.idle_ms, b.remote, b.local);
 }
 
 template <typename Rows, typename Encode>

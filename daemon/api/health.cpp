@@ -14,9 +14,8 @@ bool limited(const DestinationRow* row) {
     return row != nullptr && row->mode != Mode::off && row->max_connections.has_value();
 }
 
-bool unanswered(const PeerRow* peer) {
-    return peer != nullptr && peer->established == 0 && peer->connecting > 0 &&
-           peer->retransmitting > 0;
+bool unanswered(const PeerRow& peer) {
+    return peer.established == 0 && peer.connecting > 0 && peer.retransmitting > 0;
 }
 
 bool near_limit(const DestinationRow& row) {
@@ -31,19 +30,19 @@ std::optional<HealthState> state_of_limit(const DestinationRow& row) {
     return std::nullopt;
 }
 
-HealthState assess(const DestinationRow* row, const PeerRow* peer) {
+HealthState assess(const DestinationRow* row, const PeerRow& peer) {
     if (unanswered(peer))
         return HealthState::unreachable;
     if (limited(row))
         if (const auto state = state_of_limit(*row))
             return *state;
-    if (peer != nullptr && peer->retransmitting > 0)
+    if (peer.retransmitting > 0)
         return HealthState::retransmitting;
     if (row != nullptr && row->drift != 0)
         return HealthState::drift;
     if (limited(row) && near_limit(*row))
         return HealthState::near_limit;
-    const bool unused = row != nullptr && row->in_use == 0 && peer == nullptr;
+    const bool unused = row != nullptr && row->in_use == 0 && peer.connections == 0;
     return unused ? HealthState::idle : HealthState::ok;
 }
 
@@ -81,11 +80,16 @@ void add_peers(std::vector<HealthRow>& rows, const std::vector<PeerRow>& peers) 
 
 bool worse(const HealthRow& a, const HealthRow& b) {
     // most connections first, hence the swapped sides
-    return std::tuple(a.state, b.connections(), a.endpoint(), a.service()) <
-           std::tuple(b.state, a.connections(), b.endpoint(), b.service());
+    return std::forward_as_tuple(a.state, b.connections(), a.endpoint(), a.service()) <
+           std::forward_as_tuple(b.state, a.connections(), b.endpoint(), b.service());
 }
 
 } // namespace
+
+const PeerRow& no_sockets() {
+    static const PeerRow none;
+    return none;
+}
 
 std::string_view name_of(HealthState state) {
     return state_names.at(static_cast<std::size_t>(state));
@@ -104,10 +108,6 @@ const Endpoint& HealthRow::endpoint() const {
 
 const std::string& HealthRow::service() const {
     return destination != nullptr ? destination->service : peer->service;
-}
-
-std::uint32_t HealthRow::connections() const {
-    return peer != nullptr ? peer->connections : 0;
 }
 
 std::string_view reason_of(const HealthRow& row) {
@@ -142,7 +142,7 @@ std::vector<HealthRow> join_health(const std::vector<DestinationRow>& destinatio
               [](const HealthRow& a, const HealthRow& b) { return a.endpoint() < b.endpoint(); });
     add_peers(rows, peers);
     for (HealthRow& row : rows)
-        row.state = assess(row.destination, row.peer);
+        row.state = assess(row.destination, *row.peer);
     std::sort(rows.begin(), rows.end(), worse);
     return rows;
 }

@@ -31,16 +31,19 @@ constexpr std::size_t kHealthStates = 8;
 std::string_view name_of(HealthState state);
 std::optional<HealthState> health_state_named(std::string_view name);
 
-/// One endpoint. At least one of the two is set; they point into the vectors given to join_health,
-/// which must outlive the row.
+/// The peer of a destination that no sweep saw a socket of.
+const PeerRow& no_sockets();
+
+/// One endpoint. They point into the vectors given to join_health, which must outlive the row.
 struct HealthRow {
     const DestinationRow* destination = nullptr; ///< null: no policy governs it
-    const PeerRow* peer = nullptr;               ///< null: the last sweep saw no socket of it
+    const PeerRow* peer = &no_sockets();         ///< never null
     HealthState state = HealthState::ok;
 
     [[nodiscard]] const Endpoint& endpoint() const;
     [[nodiscard]] const std::string& service() const; ///< empty: no policy governs it
-    [[nodiscard]] std::uint32_t connections() const;
+    /// Sockets in any state but TIME_WAIT.
+    [[nodiscard]] std::uint32_t connections() const { return peer->connections; }
 };
 
 /// A stable code that says why the row has its state ("limit_refusing", "limit_observed", ...).

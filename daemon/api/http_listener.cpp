@@ -16,13 +16,13 @@ namespace ballast::api {
 namespace {
 
 constexpr unsigned kMaxConnections = 64;
-constexpr std::size_t kConnectionMemory = 16 * 1024;
+constexpr std::size_t kConnectionMemory = std::size_t{16} * 1024;
 constexpr unsigned kTimeoutSeconds = 10;
-constexpr std::size_t kMaxUnsentBytes = 16 * 1024 * 1024;
+constexpr std::size_t kMaxUnsentBytes = std::size_t{16} * 1024 * 1024;
 constexpr std::uint64_t kTimerAccuracyUs = 1; // uploads go on by timers that are due at once
 
 /// Longer uploads are cut off instead of being read to their end for a 413.
-constexpr std::size_t kMaxDiscardedBytes = 1024 * 1024;
+constexpr std::size_t kMaxDiscardedBytes = std::size_t{1024} * 1024;
 
 /// A body on loan to libmicrohttpd, with the count it is taken off when returned.
 struct Loan {
@@ -80,6 +80,7 @@ struct HttpListener::Exchange {
 
 /// The C callbacks of libmicrohttpd and sd-event.
 struct Callbacks {
+    // NOLINTNEXTLINE(readability-function-size): the signature is libmicrohttpd's
     static MHD_Result on_request(void* cls, MHD_Connection* connection, const char* url,
                                  const char* method, const char*, const char* upload,
                                  std::size_t* upload_size, void** state) {

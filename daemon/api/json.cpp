@@ -96,14 +96,14 @@ void add_reservations(Json& json, const DestinationRow* row) {
     json["drift"] = governed ? Json(row->drift) : Json(nullptr);
 }
 
-void add_sockets(Json& json, const PeerRow& peer, bool seen) {
+void add_sockets(Json& json, const PeerRow& peer) {
     json["connections"] = peer.connections;
     json["established"] = peer.established;
     json["connecting"] = peer.connecting;
     json["closing"] = peer.closing;
     json["retransmitting"] = peer.retransmitting;
     json["rtt_median_us"] = nonzero_or_null(peer.rtt_median_us);
-    json["idle_max_ms"] = seen ? Json(peer.idle_max_ms) : Json(nullptr);
+    json["idle_max_ms"] = peer.connections != 0 ? Json(peer.idle_max_ms) : Json(nullptr);
 }
 
 } // namespace
@@ -158,14 +158,13 @@ Json encode_status(const DaemonStatus& status, const LimitTotals& totals, WallTi
 }
 
 Json encode_health(const HealthRow& row) {
-    static const PeerRow no_sockets;
     Json json;
     json["endpoint"] = row.endpoint().text();
     json["service"] = or_null(row.service());
     json["state"] = name_of(row.state);
     json["reason"] = reason_of(row);
     add_reservations(json, row.destination);
-    add_sockets(json, row.peer != nullptr ? *row.peer : no_sockets, row.peer != nullptr);
+    add_sockets(json, *row.peer);
     return json;
 }
 

@@ -11,7 +11,7 @@
 namespace ballast::api {
 
 /// The largest request body that is taken; longer ones are answered with 413.
-constexpr std::size_t kMaxBodyBytes = 64 * 1024;
+constexpr std::size_t kMaxBodyBytes = std::size_t{64} * 1024;
 
 struct Request {
     std::string method; ///< upper case

@@ -54,8 +54,8 @@ Error explain(const Error& load_error, const std::string& cgroup) {
     std::string missing;
     for (const auto& probe : kernel::probe_features(cgroup))
         if (probe.required && probe.answer != kernel::Answer::yes)
-            missing += fmt::format("{}{} ({})", missing.empty() ? "" : "; ", probe.feature,
-                                   probe.detail);
+            missing +=
+                fmt::format("{}{} ({})", missing.empty() ? "" : "; ", probe.feature, probe.detail);
     if (missing.empty())
         return load_error;
     return Error(fmt::format("kernel {} lacks: {}", kernel_release(), missing))
@@ -90,11 +90,11 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
                                             .cgroup = options.cgroup});
     if (!programs)
         return fail(explain(programs.error(), options.cgroup));
-    std::unique_ptr<Daemon> daemon(
-        new Daemon(options, std::move(*loop), std::move(*programs)));
-    auto up = daemon->prepare(std::move(*store))
-                  .and_then([&] { return daemon->attach(); })
-                  .and_then([&] { return daemon->serve(); });
+    std::unique_ptr<Daemon> daemon(new Daemon(options, std::move(*loop), std::move(*programs)));
+    auto up =
+        daemon->prepare(std::move(*store)).and_then([&] { return daemon->attach(); }).and_then([&] {
+            return daemon->serve();
+        });
     if (up)
         return daemon;
     const bool was_there = daemon->programs_.adopted();
@@ -129,9 +129,9 @@ Result<void> Daemon::prepare(Store store) {
 Result<void> Daemon::attach() {
     apply_options();
     heartbeat();
-    return sweeps_->run_now()
-        .and_then([&] { return programs_.attach_admission(); })
-        .and_then([&] { return sweeps_->run_now(); });
+    return sweeps_->run_now().and_then([&] { return programs_.attach_admission(); }).and_then([&] {
+        return sweeps_->run_now();
+    });
 }
 
 Result<void> Daemon::serve() {
@@ -185,8 +185,8 @@ Result<int> Daemon::run() {
 }
 
 void Daemon::heartbeat() {
-    __atomic_store_n(&maps_.control->heartbeat_ns,
-                     static_cast<std::uint64_t>(monotonic().count()), __ATOMIC_RELEASE);
+    __atomic_store_n(&maps_.control->heartbeat_ns, static_cast<std::uint64_t>(monotonic().count()),
+                     __ATOMIC_RELEASE);
 }
 
 void Daemon::on_second() {
@@ -212,9 +212,8 @@ void Daemon::report_limits() {
         if (destination.refused || destination.over_limit)
             readings.push_back({index, destination.refused, destination.over_limit});
     }
-    const auto findings =
-        limit_guard_.read(readings, std::chrono::steady_clock::now(),
-                          [this](std::uint32_t index) { return row_of(index); });
+    const auto findings = limit_guard_.read(readings, std::chrono::steady_clock::now(),
+                                            [this](std::uint32_t index) { return row_of(index); });
     for (const auto& finding : findings)
         spdlog::warn("finding reason={} destination={} service={} {}", finding.reason,
                      finding.destination.text(), finding.service, finding.evidence);
@@ -307,7 +306,9 @@ std::vector<DestinationRow> Daemon::destinations() {
     return rows;
 }
 
-std::vector<PeerRow> Daemon::peers() { return sweeps_->peers(); }
+std::vector<PeerRow> Daemon::peers() {
+    return sweeps_->peers();
+}
 
 Result<std::vector<FlowRow>> Daemon::flows() {
     const std::uint32_t hz = kernel::jiffies_per_second();
@@ -323,8 +324,12 @@ Result<std::vector<FlowRow>> Daemon::flows() {
     return rows;
 }
 
-std::vector<Service> Daemon::services() { return policy_->policy().services; }
-std::vector<Override> Daemon::overrides() { return policy_->overrides(); }
+std::vector<Service> Daemon::services() {
+    return policy_->policy().services;
+}
+std::vector<Override> Daemon::overrides() {
+    return policy_->overrides();
+}
 
 Result<void> Daemon::put_override(Override wanted) {
     auto put = policy_->put_override(wanted);
@@ -348,6 +353,8 @@ Result<bool> Daemon::remove_override(const std::string& target) {
 Result<void> Daemon::reload() {
     ::sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
                  static_cast<long long>(monotonic().count() / 1000));
+    if (watch_)
+        watch_->watch(); // before reading, or a change in a new directory could slip between
     auto loaded = policy_->reload();
     if (loaded) {
         apply_options();
@@ -357,12 +364,12 @@ Result<void> Daemon::reload() {
     } else {
         spdlog::error("policy refused, the one in force stays: {}", loaded.error().text());
     }
-    if (watch_)
-        watch_->watch();
     ::sd_notify(0, "READY=1");
     return loaded;
 }
 
-void Daemon::stop() { loop_.stop(0); }
+void Daemon::stop() {
+    loop_.stop(0);
+}
 
 } // namespace ballast::app

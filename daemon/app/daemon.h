@@ -20,7 +20,7 @@
 namespace ballast::app {
 
 class Daemon final : public api::Backend {
-  public:
+public:
     /// Does all that can fail before anything is attached first, so that a daemon that cannot start
     /// changes nothing on the host.
     static Result<std::unique_ptr<Daemon>> start(const Options& options);
@@ -39,7 +39,7 @@ class Daemon final : public api::Backend {
     Result<void> reload() override;
     void stop() override;
 
-  private:
+private:
     Daemon(Options options, EventLoop loop, kernel::Programs programs);
     Result<void> prepare(Store store);
     Result<void> attach();

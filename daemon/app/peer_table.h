@@ -15,7 +15,7 @@
 namespace ballast::app {
 
 class PeerTable {
-  public:
+public:
     /// Endpoints kept; sockets of further ones are only counted as left out.
     static constexpr std::size_t max_peers = 16384;
 
@@ -30,7 +30,7 @@ class PeerTable {
     /// Sockets that belonged to endpoints beyond max_peers.
     [[nodiscard]] std::uint64_t left_out() const { return left_out_; }
 
-  private:
+private:
     struct Key {
         Endpoint endpoint;
         std::uint16_t service = 0;

@@ -5,7 +5,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include "daemon/config/overrides.h"
 #include "daemon/config/policy_files.h"
 
 namespace ballast::app {
@@ -18,10 +17,9 @@ std::vector<Override> PolicyKeeper::overrides() const {
     return {};
 }
 
-Result<void> PolicyKeeper::put(const Policy& from_files, const std::vector<Override>& overrides) {
-    MergedPolicy merged = apply_overrides(from_files, overrides);
-    for (const auto& why : merged.skipped)
-        spdlog::warn("override skipped: {}", why);
+Result<void> PolicyKeeper::put(MergedPolicy merged) {
+    for (const auto& skipped : merged.skipped)
+        spdlog::warn("override skipped: {}", skipped.why);
     if (auto done = map_.put(merged.policy); !done)
         return done;
     in_force_ = std::move(merged.policy);
@@ -29,12 +27,12 @@ Result<void> PolicyKeeper::put(const Policy& from_files, const std::vector<Overr
 }
 
 Result<void> PolicyKeeper::reload() {
-    auto loaded = load_policy(file_);
-    Result<void> done;
-    if (!loaded)
-        done = fail(loaded.error());
-    else
-        done = put(*loaded, overrides());
+    const PolicyReport report = check_policy(file_);
+    for (const auto& warning : report.warnings.problems())
+        spdlog::warn("{}", warning.text());
+    auto loaded = report.result();
+    const auto done =
+        loaded ? put(apply_overrides(*loaded, overrides())) : Result<void>(fail(loaded.error()));
     if (!done) {
         error_ = done.error().text();
         return done;
@@ -58,10 +56,14 @@ Result<void> PolicyKeeper::put_override(const Override& wanted) {
     auto all = overrides();
     std::erase_if(all, [&](const Override& other) { return other.target == wanted.target; });
     all.push_back(wanted);
-    if (auto done = put(from_files_, all); !done)
+    MergedPolicy merged = apply_overrides(from_files_, all);
+    for (const auto& skipped : merged.skipped)
+        if (skipped.target == wanted.target)
+            return fail(Error(skipped.why));
+    if (auto done = put(std::move(merged)); !done)
         return done;
     if (auto stored = store_.put_override(wanted); !stored) {
-        (void)put(from_files_, overrides());
+        (void)put(apply_overrides(from_files_, overrides()));
         return stored;
     }
     return {};
@@ -73,7 +75,7 @@ Result<bool> PolicyKeeper::remove_override(const std::string& target) {
         return removed;
     if (!error_.empty())
         return true; // takes effect with the next policy that is accepted
-    if (auto done = put(from_files_, overrides()); !done)
+    if (auto done = put(apply_overrides(from_files_, overrides())); !done)
         return fail(done.error());
     return true;
 }

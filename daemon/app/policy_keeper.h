@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/config/overrides.h"
 #include "daemon/kernel/policy_map.h"
 #include "daemon/model/override.h"
 #include "daemon/model/policy.h"
@@ -16,7 +17,7 @@
 namespace ballast::app {
 
 class PolicyKeeper {
-  public:
+public:
     PolicyKeeper(std::string file, kernel::PolicyMap& map, Store store)
         : file_(std::move(file)), map_(map), store_(std::move(store)) {}
 
@@ -38,8 +39,8 @@ class PolicyKeeper {
     [[nodiscard]] const std::string& error() const { return error_; }
     [[nodiscard]] WallTime loaded() const { return loaded_; }
 
-  private:
-    Result<void> put(const Policy& from_files, const std::vector<Override>& overrides);
+private:
+    Result<void> put(MergedPolicy merged);
 
     std::string file_;
     kernel::PolicyMap& map_;

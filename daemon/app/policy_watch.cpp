@@ -59,7 +59,8 @@ void PolicyWatch::read_events() {
         if (got <= 0)
             break;
         for (ssize_t at = 0; at < got;) {
-            const auto* event = reinterpret_cast<const inotify_event*>(&buffer[static_cast<std::size_t>(at)]);
+            const auto* event =
+                reinterpret_cast<const inotify_event*>(&buffer[static_cast<std::size_t>(at)]);
             is_ours = is_ours || (event->mask & IN_Q_OVERFLOW) ||
                       (event->len && is_policy(event->name, policy_file_));
             at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);

@@ -14,17 +14,16 @@
 namespace ballast::app {
 
 class PolicyWatch {
-  public:
+public:
     /// Calls `changed` once files have been quiet for a moment. A directory that does not exist is
     /// not watched until watch() is called again and finds it.
-    static Result<std::unique_ptr<PolicyWatch>> start(EventLoop& loop,
-                                                      std::filesystem::path policy_file,
-                                                      std::function<void()> changed);
+    static Result<std::unique_ptr<PolicyWatch>>
+    start(EventLoop& loop, std::filesystem::path policy_file, std::function<void()> changed);
 
     /// Watches directories that have appeared since; call it after each reload.
     void watch();
 
-  private:
+private:
     explicit PolicyWatch(std::filesystem::path policy_file)
         : policy_file_(std::move(policy_file)) {}
     void read_events();

@@ -13,7 +13,9 @@ namespace ballast::app {
 
 namespace {
 
-kernel::Monotonic now() { return std::chrono::steady_clock::now(); }
+kernel::Monotonic now() {
+    return std::chrono::steady_clock::now();
+}
 
 } // namespace
 

@@ -21,7 +21,7 @@
 namespace ballast::app {
 
 class SweepRunner {
-  public:
+public:
     /// All references must outlive the runner. `link` is the iterator's.
     static Result<std::unique_ptr<SweepRunner>> create(EventLoop& loop, kernel::Maps& maps,
                                                        kernel::PolicyMap& policy, int link);
@@ -43,7 +43,7 @@ class SweepRunner {
         return findings_.drift;
     }
 
-  private:
+private:
     SweepRunner(kernel::Maps& maps, kernel::PolicyMap& policy, int link);
     void turn();
     Result<void> begin();

@@ -5,6 +5,8 @@
 namespace ballast::app {
 
 /// "0.1.0"
-constexpr const char* version() { return BALLAST_VERSION; }
+constexpr const char* version() {
+    return BALLAST_VERSION;
+}
 
 } // namespace ballast::app

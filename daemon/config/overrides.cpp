@@ -148,8 +148,9 @@ MergedPolicy apply_overrides(Policy policy, const std::vector<Override>& overrid
     MergedPolicy merged{std::move(policy), {}};
     for (const Override& wanted : overrides)
         if (const auto reason = apply(merged.policy, wanted))
-            merged.skipped.push_back(fmt::format("{} of {} is not in force: {}", origin_of(wanted),
-                                                 quoted(wanted.target), *reason));
+            merged.skipped.push_back(
+                {wanted.target, fmt::format("{} of {} is not in force: {}", origin_of(wanted),
+                                            quoted(wanted.target), *reason)});
     return merged;
 }
 

@@ -10,9 +10,15 @@
 
 namespace ballast {
 
+/// An override that is not in force.
+struct SkippedOverride {
+    std::string target;
+    std::string why; ///< one sentence
+};
+
 struct MergedPolicy {
     Policy policy;
-    std::vector<std::string> skipped; ///< why an override is not in force, one sentence each
+    std::vector<SkippedOverride> skipped; ///< in the order of the overrides
 };
 
 /// Applies `overrides` in their order.

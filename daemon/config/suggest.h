@@ -8,8 +8,8 @@
 
 namespace ballast {
 
-/// `; did you mean "max_connections"?` if some word is at most two edits away (insert, delete,
-/// replace or swap a letter) and fewer than it has letters; otherwise empty.
+/// `; did you mean "max_connections"?` if some word is at most two edits away (a letter more, less
+/// or another) and fewer than it has letters; otherwise empty.
 std::string did_you_mean(std::string_view written, std::span<const std::string_view> words);
 
 /// "off, observe, enforce".

@@ -63,8 +63,12 @@ std::vector<Finding> LimitGuard::read(std::span<const LimitReading> readings,
             continue;
         auto& known = known_[reading.index];
         if (is_first_) // what an earlier daemon counted is no news
-            known = {reading.refused, reading.over_limit, reading.refused, reading.over_limit,
-                     now,             false};
+            known = {reading.refused,
+                     reading.over_limit,
+                     reading.refused,
+                     reading.over_limit,
+                     now,
+                     false};
         else
             judge(reading, known, now, describe, findings);
     }

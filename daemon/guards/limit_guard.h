@@ -26,7 +26,7 @@ struct LimitReading {
 };
 
 class LimitGuard {
-  public:
+public:
     /// Without a further event for so long, a destination counts as clear.
     static constexpr std::chrono::seconds quiet{60};
     /// Findings of one reading; more are coalesced into a count.
@@ -43,7 +43,7 @@ class LimitGuard {
     /// Findings that were coalesced since start.
     [[nodiscard]] std::uint64_t coalesced() const { return coalesced_; }
 
-  private:
+private:
     struct Known {
         std::uint64_t refused = 0;
         std::uint64_t over_limit = 0;
@@ -52,9 +52,8 @@ class LimitGuard {
         std::chrono::steady_clock::time_point last_event;
         bool in_episode = false;
     };
-    void judge(const LimitReading& reading, Known& known,
-               std::chrono::steady_clock::time_point now, const Describe& describe,
-               std::vector<Finding>& findings);
+    void judge(const LimitReading& reading, Known& known, std::chrono::steady_clock::time_point now,
+               const Describe& describe, std::vector<Finding>& findings);
     void add(std::vector<Finding>& findings, const char* reason, const DestinationRow& row,
              const Known& known);
 

@@ -17,7 +17,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string marker_path(const std::string& runtime_dir) { return runtime_dir + "/bpffs-mounted"; }
+std::string marker_path(const std::string& runtime_dir) {
+    return runtime_dir + "/bpffs-mounted";
+}
 
 bool is_bpffs(const std::string& path) {
     struct statfs status {};

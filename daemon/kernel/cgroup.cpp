@@ -23,9 +23,9 @@ struct CloseMounts {
 
 std::uint32_t depth_below(const std::string& root, const std::string& path) {
     const auto relative = std::filesystem::path(path).lexically_relative(root);
-    return relative == "." ? 0
-                           : static_cast<std::uint32_t>(
-                                 std::distance(relative.begin(), relative.end()));
+    return relative == "."
+               ? 0
+               : static_cast<std::uint32_t>(std::distance(relative.begin(), relative.end()));
 }
 
 Result<void> require_cgroup2(int fd, const std::string& path) {

@@ -17,9 +17,9 @@ Result<std::string> cgroup2_mount();
 /// The subtree whose connections are governed.
 struct CgroupRoot {
     Fd directory;
-    std::string path;          ///< absolute
-    std::uint64_t id = 0;      ///< inode number, which is the kernel's cgroup id
-    std::uint32_t level = 0;   ///< depth below the root; 0: the whole hierarchy
+    std::string path;        ///< absolute
+    std::uint64_t id = 0;    ///< inode number, which is the kernel's cgroup id
+    std::uint32_t level = 0; ///< depth below the root; 0: the whole hierarchy
 };
 
 /// Opens `path`; empty means the root of the hierarchy. A relative path is taken below that root.

@@ -30,8 +30,8 @@ std::uint32_t jiffies_per_second() {
 
 std::string_view state_name(std::uint8_t state) {
     static constexpr std::array<std::string_view, 13> names{
-        "UNKNOWN",   "ESTAB",      "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT",
-        "CLOSE",     "CLOSE-WAIT", "LAST-ACK", "LISTEN",   "CLOSING",    "NEW-SYN-RECV"};
+        "UNKNOWN", "ESTAB",      "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2",  "TIME-WAIT",
+        "CLOSE",   "CLOSE-WAIT", "LAST-ACK", "LISTEN",   "CLOSING",    "NEW-SYN-RECV"};
     return names.at(state < names.size() ? state : 0);
 }
 
@@ -53,8 +53,7 @@ FlowRow to_row(const ballast_flow& flow, const std::string& service, std::uint32
     FlowRow row;
     row.local = local_of(flow);
     row.remote = remote_of(flow);
-    row.direction =
-        flow.flags & BALLAST_FLOW_INBOUND ? Direction::inbound : Direction::outbound;
+    row.direction = flow.flags & BALLAST_FLOW_INBOUND ? Direction::inbound : Direction::outbound;
     row.state = state_name(flow.state);
     row.service = service;
     row.cookie = flow.cookie;

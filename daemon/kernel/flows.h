@@ -12,8 +12,9 @@
 
 namespace ballast::kernel {
 
-/// Ticks a second of the kernel's jiffies: CLOCK_MONOTONIC_COARSE advances once per tick and reports
-/// that as its resolution (kernel/time/posix-timers.c), so no kernel configuration is needed.
+/// Ticks a second of the kernel's jiffies: CLOCK_MONOTONIC_COARSE advances once per tick and
+/// reports that as its resolution (kernel/time/posix-timers.c), so no kernel configuration is
+/// needed.
 std::uint32_t jiffies_per_second();
 
 /// The name `ss` gives to a kernel TCP state (include/net/tcp_states.h).

@@ -31,15 +31,18 @@ constexpr bpf_insn store_zero(std::uint8_t address, std::int16_t offset) {
 constexpr bpf_insn load(std::uint8_t to, std::uint8_t address, std::int16_t offset) {
     return make(BPF_LDX | BPF_MEM | BPF_DW, to, address, offset, 0);
 }
-constexpr bpf_insn compare_exchange(std::uint8_t address, std::uint8_t value,
-                                    std::int16_t offset) {
+constexpr bpf_insn compare_exchange(std::uint8_t address, std::uint8_t value, std::int16_t offset) {
     return make(BPF_STX | BPF_ATOMIC | BPF_DW, address, value, offset, BPF_CMPXCHG);
 }
 /// Skips `count` instructions when the register is not 0.
 constexpr bpf_insn skip_if_set(std::uint8_t reg, std::int16_t count) {
     return make(BPF_JMP | BPF_JNE | BPF_K, reg, 0, count, 0);
 }
-constexpr bpf_insn call(std::int32_t helper) { return make(BPF_JMP | BPF_CALL, 0, 0, 0, helper); }
-constexpr bpf_insn leave() { return make(BPF_JMP | BPF_EXIT, 0, 0, 0, 0); }
+constexpr bpf_insn call(std::int32_t helper) {
+    return make(BPF_JMP | BPF_CALL, 0, 0, 0, helper);
+}
+constexpr bpf_insn leave() {
+    return make(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+}
 
 } // namespace ballast::kernel::insn

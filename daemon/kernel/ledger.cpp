@@ -17,7 +17,9 @@ std::uint32_t in_use_of(const ballast_destination& destination) {
     return BALLAST_LOAD(destination.in_use) & ~BALLAST_RETIRED;
 }
 
-bool is_entry(std::uint64_t cookie) { return cookie && cookie != BALLAST_CLAIMED; }
+bool is_entry(std::uint64_t cookie) {
+    return cookie && cookie != BALLAST_CLAIMED;
+}
 
 } // namespace
 

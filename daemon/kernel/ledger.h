@@ -33,7 +33,7 @@ struct LedgerFindings {
 };
 
 class Ledger {
-  public:
+public:
     static constexpr std::chrono::seconds min_age{1};
     static constexpr std::chrono::minutes lost_namespace_age{15};
 
@@ -52,7 +52,7 @@ class Ledger {
     LedgerFindings end_sweep(std::uint32_t sweep, const std::unordered_set<std::uint32_t>& visited,
                              std::uint32_t used, Monotonic now);
 
-  private:
+private:
     struct Suspect {
         std::uint64_t cookie;
         Monotonic since;
@@ -63,7 +63,7 @@ class Ledger {
         bool operator==(const Mismatch&) const = default;
     };
     using Mismatches = std::unordered_map<std::uint32_t, Mismatch>; ///< by destination
-    using Suspects = std::unordered_map<std::uint32_t, Suspect>; ///< by entry number
+    using Suspects = std::unordered_map<std::uint32_t, Suspect>;    ///< by entry number
 
     [[nodiscard]] ballast_reservation& entry(std::uint32_t number) const;
     [[nodiscard]] std::vector<std::uint32_t> count_entries(std::uint32_t used) const;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A BPF array map seen as memory: programs and daemon work on the same words, without a system call.
+// A BPF array map seen as memory: programs and daemon work on the same words, without a system
+// call.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +19,7 @@ namespace ballast::kernel {
 /// Owns one mapping of a BPF_F_MMAPABLE array of T; unmapped when destroyed.
 template <typename T>
 class Mapped {
-  public:
+public:
     Mapped() = default;
     ~Mapped() { unmap(); }
     Mapped(Mapped&& other) noexcept
@@ -48,7 +49,7 @@ class Mapped {
     [[nodiscard]] T& operator[](std::size_t index) const { return data_[index]; }
     [[nodiscard]] T* operator->() const { return data_; }
 
-  private:
+private:
     static std::size_t length(std::size_t count) {
         const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
         return (sizeof(T) * count + page - 1) / page * page;

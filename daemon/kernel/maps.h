@@ -21,7 +21,6 @@ struct Maps {
     Fd policy;
     Fd destination_index;
     Fd free_destinations;
-    Fd listeners;
 };
 
 } // namespace ballast::kernel

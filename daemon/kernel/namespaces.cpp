@@ -16,7 +16,7 @@ namespace ballast::kernel {
 namespace {
 
 class Collector {
-  public:
+public:
     /// Adds the namespace behind `path` if it is new; false where it cannot be looked at.
     bool add(const std::string& path) {
         struct stat status {};
@@ -33,7 +33,7 @@ class Collector {
 
     std::vector<NetNamespace> take() { return std::move(found_); }
 
-  private:
+private:
     std::unordered_set<ino_t> known_;
     std::vector<NetNamespace> found_;
 };

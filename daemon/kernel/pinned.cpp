@@ -50,12 +50,14 @@ Result<bool> set_armed(const std::string& bpffs_dir, bool armed) {
 Result<std::vector<std::string>> unload(const std::string& bpffs_dir,
                                         const std::string& runtime_dir) {
     // A daemon that holds the links would keep the programs attached without their pins.
-    const auto owner = lock_when_owner_ends(bpffs_dir);
+    auto owner = lock_when_owner_ends(bpffs_dir);
     if (!owner && owner.error().errno_value() != ENOENT)
         return fail(owner.error());
     auto removed = remove_pins(bpffs_dir);
     if (!removed)
         return removed;
+    if (owner)
+        owner->reset(); // or the mount would be busy
     const auto unmounted = release_bpffs(runtime_dir);
     if (!unmounted)
         return fail(unmounted.error());

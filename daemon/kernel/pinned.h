@@ -16,8 +16,8 @@ Result<bool> set_armed(const std::string& bpffs_dir, bool armed);
 
 /// Removes every pin under `bpffs_dir` (links first, so nothing runs half-way), the directory, and
 /// the bpffs mount if Ballast had made it (`runtime_dir` remembers that). Returns the paths that
-/// were removed; none is not an error. Refused while a ballastd that owns the pins is running, since
-/// its programs would stay attached.
+/// were removed; none is not an error. Refused while a ballastd that owns the pins is running,
+/// since its programs would stay attached.
 Result<std::vector<std::string>> unload(const std::string& bpffs_dir,
                                         const std::string& runtime_dir);
 

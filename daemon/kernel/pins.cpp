@@ -15,11 +15,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+bool exists(const std::string& path) {
+    return ::access(path.c_str(), F_OK) == 0;
+}
 
 bool all_pinned(const std::string& dir) {
-    return std::ranges::all_of(pinned_maps,
-                               [&](auto map) { return exists(map_pin(dir, map)); }) &&
+    return std::ranges::all_of(pinned_maps, [&](auto map) { return exists(map_pin(dir, map)); }) &&
            std::ranges::all_of(pinned_links,
                                [&](auto link) { return exists(link_pin(dir, link)); });
 }
@@ -34,7 +35,8 @@ Result<ballast_control> read_control(const std::string& dir) {
     __u32 length = sizeof(info);
     if (::bpf_obj_get_info_by_fd(map.get(), &info, &length))
         return fail(Error::system(fmt::format("describe pinned map {}", pin), errno));
-    std::vector<std::uint8_t> value(std::max<std::size_t>(info.value_size, sizeof(ballast_control)));
+    std::vector<std::uint8_t> value(
+        std::max<std::size_t>(info.value_size, sizeof(ballast_control)));
     const __u32 first = 0;
     if (::bpf_map_lookup_elem(map.get(), &first, value.data()))
         return fail(Error::system(fmt::format("read pinned map {}", pin), errno));
@@ -72,8 +74,9 @@ Result<PinState> inspect_pins(const std::string& bpffs_dir) {
         return fail(control.error());
     if (control->abi_version != 0 && control->abi_version != BALLAST_ABI_VERSION)
         return fail(
-            Error(fmt::format("the programs pinned at {} speak ABI version {}, this build speaks {}",
-                              bpffs_dir, control->abi_version, BALLAST_ABI_VERSION))
+            Error(
+                fmt::format("the programs pinned at {} speak ABI version {}, this build speaks {}",
+                            bpffs_dir, control->abi_version, BALLAST_ABI_VERSION))
                 .hint("unload them with `ballast unload` first; that ends enforcement until the "
                       "next start"));
     return control->ready && all_pinned(bpffs_dir) ? PinState::complete : PinState::incomplete;

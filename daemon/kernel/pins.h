@@ -14,9 +14,9 @@
 namespace ballast::kernel {
 
 /// Maps that outlive the daemon, pinned under their own names; `policy` before its users.
-inline constexpr std::array<std::string_view, 12> pinned_maps{
-    "control",       "counters",     "limits", "destinations",      "reservations",      "seen",
-    "service_names", "sweep_totals", "policy", "destination_index", "free_destinations", "listeners"};
+inline constexpr std::array<std::string_view, 11> pinned_maps{
+    "control",       "counters",     "limits", "destinations",      "reservations",     "seen",
+    "service_names", "sweep_totals", "policy", "destination_index", "free_destinations"};
 
 /// Links, pinned as "link_NAME"; admission last in both attaching and pinning.
 inline constexpr std::array<std::string_view, 4> pinned_links{"set_state", "sock_release",

@@ -29,8 +29,8 @@ void store_name(ballast_service_name& slot, const std::string& name) {
 /// Which ids still have a destination in the table.
 std::vector<bool> ids_in_use(const Maps& maps) {
     std::vector<bool> used(BALLAST_MAX_SERVICES, false);
-    const auto count = std::min<std::uint32_t>(maps.control->next_destination,
-                                               BALLAST_MAX_DESTINATIONS);
+    const auto count =
+        std::min<std::uint32_t>(maps.control->next_destination, BALLAST_MAX_DESTINATIONS);
     for (const auto& destination : maps.destinations.all().first(count))
         if (destination.service < BALLAST_MAX_SERVICES)
             used[destination.service] = true;
@@ -46,7 +46,9 @@ ballast_limit to_limit(const Service& service, std::uint16_t id) {
 
 } // namespace
 
-PolicyMap::PolicyMap(Maps& maps) : maps_(&maps) { adopt_trie(); }
+PolicyMap::PolicyMap(Maps& maps) : maps_(&maps) {
+    adopt_trie();
+}
 
 /// Which half of `limits` is in force is read off the trie itself: a daemon may have died between
 /// any two writes, and only the trie is what programs see.
@@ -119,10 +121,11 @@ Result<std::vector<std::uint16_t>> PolicyMap::assign_ids(const Policy& policy) {
         while (next < BALLAST_MAX_SERVICES && taken[next])
             ++next;
         if (next == BALLAST_MAX_SERVICES)
-            return fail(Error(fmt::format("no service id is free for {}: all {} are in use, some by "
-                                          "connections of services that left the policy",
-                                          service.name, BALLAST_MAX_SERVICES - 1))
-                            .hint("try again once those connections have closed"));
+            return fail(
+                Error(fmt::format("no service id is free for {}: all {} are in use, some by "
+                                  "connections of services that left the policy",
+                                  service.name, BALLAST_MAX_SERVICES - 1))
+                    .hint("try again once those connections have closed"));
         taken[next] = true;
         ids.push_back(next);
     }
@@ -131,7 +134,8 @@ Result<std::vector<std::uint16_t>> PolicyMap::assign_ids(const Policy& policy) {
 
 void PolicyMap::write_limits(const Policy& policy, const std::vector<std::uint16_t>& ids,
                              unsigned half) {
-    const auto rows = maps_->limits.all().subspan(half * BALLAST_MAX_SERVICES, BALLAST_MAX_SERVICES);
+    const auto rows =
+        maps_->limits.all().subspan(half * BALLAST_MAX_SERVICES, BALLAST_MAX_SERVICES);
     std::ranges::fill(rows, ballast_limit{});
     for (std::size_t i = 0; i < ids.size(); ++i) {
         rows[ids[i]] = to_limit(policy.services[i], ids[i]);
@@ -154,19 +158,17 @@ Result<Fd> PolicyMap::build_trie(const Policy& policy, const std::vector<std::ui
         ballast_prefix_rule value{};
         value.span_count = static_cast<__u32>(rule.spans.size());
         if (value.span_count > BALLAST_MAX_PORT_SPANS)
-            return fail(Error(fmt::format("{} needs {} port spans, more than {}",
-                                          rule.prefix.text(), value.span_count,
-                                          BALLAST_MAX_PORT_SPANS)));
+            return fail(
+                Error(fmt::format("{} needs {} port spans, more than {}", rule.prefix.text(),
+                                  value.span_count, BALLAST_MAX_PORT_SPANS)));
         for (std::size_t i = 0; i < rule.spans.size(); ++i) {
             const auto [first, service] = rule.spans[i];
-            const auto row =
-                service ? half * BALLAST_MAX_SERVICES + ids[service - 1U] : 0U;
+            const auto row = service ? half * BALLAST_MAX_SERVICES + ids[service - 1U] : 0U;
             value.spans[i] = {.first = first, .limit = static_cast<__u16>(row)};
         }
         if (::bpf_map_update_elem(trie.get(), &key, &value, BPF_ANY))
-            return fail(Error::system(fmt::format("add {} to the policy's prefix trie",
-                                                  rule.prefix.text()),
-                                      errno));
+            return fail(Error::system(
+                fmt::format("add {} to the policy's prefix trie", rule.prefix.text()), errno));
     }
     return trie;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Puts a policy in force: writes its limits into the half of `limits` that is not in use, its
-// prefixes into a new trie, and swaps the trie in. One pointer changes, so no connect() sees half of
-// two policies; the update returns once no program uses the old one.
+// prefixes into a new trie, and swaps the trie in. One pointer changes, so no connect() sees half
+// of two policies; the update returns once no program uses the old one.
 //
 // Service ids are stable: a service keeps its id for as long as its name is in the policy or one of
 // its destinations is in the table, over restarts too, since `service_names` is pinned.
@@ -18,7 +18,7 @@
 namespace ballast::kernel {
 
 class PolicyMap {
-  public:
+public:
     /// Takes over the policy in force, if there is one.
     explicit PolicyMap(Maps& maps);
 
@@ -39,7 +39,7 @@ class PolicyMap {
     /// Waits until every program that runs now has ended.
     Result<void> wait_for_programs();
 
-  private:
+private:
     Result<std::vector<std::uint16_t>> assign_ids(const Policy& policy);
     void write_limits(const Policy& policy, const std::vector<std::uint16_t>& ids, unsigned half);
     Result<Fd> build_trie(const Policy& policy, const std::vector<std::uint16_t>& ids,
@@ -49,7 +49,7 @@ class PolicyMap {
 
     Maps* maps_;
     unsigned half_ = 0; ///< of `limits`, in force
-    Fd trie_; ///< the inner map in force; kept to be written again by wait_for_programs()
+    Fd trie_;           ///< the inner map in force; kept to be written again by wait_for_programs()
 };
 
 } // namespace ballast::kernel

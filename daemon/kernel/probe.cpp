@@ -79,7 +79,9 @@ Result<void> try_btf() {
                    "open /sys/kernel/btf/vmlinux");
 }
 
-Result<void> try_bpffs() { return done_if(Fd(::fsopen("bpf", FSOPEN_CLOEXEC)), "fsopen(bpf)"); }
+Result<void> try_bpffs() {
+    return done_if(Fd(::fsopen("bpf", FSOPEN_CLOEXEC)), "fsopen(bpf)");
+}
 
 Result<void> try_cgroup(const std::string& path) {
     const auto cgroup = open_cgroup(path);
@@ -112,9 +114,9 @@ Result<void> try_queue() {
 
 Result<void> try_set_retval() {
     constexpr int any_errno = -111;
-    return forget(load_program(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT,
-                               program_of(insn::set(1, any_errno), insn::call(BPF_FUNC_set_retval),
-                                          insn::set(0, 0))));
+    return forget(load_program(
+        BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT,
+        program_of(insn::set(1, any_errno), insn::call(BPF_FUNC_set_retval), insn::set(0, 0))));
 }
 
 Result<void> try_cgroup_link(const std::string& path) {
@@ -131,16 +133,16 @@ Result<void> try_cgroup_link(const std::string& path) {
 }
 
 Result<void> try_clock() {
-    return forget(load_program(
-        BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT,
-        program_of(insn::call(BPF_FUNC_ktime_get_coarse_ns), insn::set(0, 1))));
+    return forget(
+        load_program(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT,
+                     program_of(insn::call(BPF_FUNC_ktime_get_coarse_ns), insn::set(0, 1))));
 }
 
 Result<void> try_atomics() {
-    return forget(load_program(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT,
-                               program_of(insn::store_zero(10, -8), insn::set(0, 0),
-                                          insn::set(2, 1), insn::compare_exchange(10, 2, -8),
-                                          insn::set(0, 1))));
+    return forget(
+        load_program(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT,
+                     program_of(insn::store_zero(10, -8), insn::set(0, 0), insn::set(2, 1),
+                                insn::compare_exchange(10, 2, -8), insn::set(0, 1))));
 }
 
 Result<void> try_state_tracepoint() {

@@ -11,7 +11,7 @@ namespace ballast::kernel {
 enum class Answer { yes, no, unknown };
 
 struct Probe {
-    std::string feature;         ///< "bpf_set_retval in cgroup/connect4"
+    std::string feature; ///< "bpf_set_retval in cgroup/connect4"
     Answer answer;
     std::string detail;          ///< what the system said where the answer is not yes
     std::string cost_of_lacking; ///< what Ballast cannot do without it

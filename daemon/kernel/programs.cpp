@@ -175,7 +175,6 @@ Result<void> Programs::State::map_memory() {
             maps.policy = Fd(::dup(map_fd("policy")));
             maps.destination_index = Fd(::dup(map_fd("destination_index")));
             maps.free_destinations = Fd(::dup(map_fd("free_destinations")));
-            maps.listeners = Fd(::dup(map_fd("listeners")));
             return {};
         });
 }
@@ -201,8 +200,8 @@ Result<bool> Programs::State::is_same_program(std::size_t link, int link_fd) con
         if (::bpf_obj_get_info_by_fd(programs.at(i), &infos.at(i), &length))
             return fail(Error::system("describe a program", errno));
     }
-    const bool is_elsewhere = of_link.type == BPF_LINK_TYPE_CGROUP &&
-                              of_link.cgroup.cgroup_id != cgroup.id;
+    const bool is_elsewhere =
+        of_link.type == BPF_LINK_TYPE_CGROUP && of_link.cgroup.cgroup_id != cgroup.id;
     return !is_elsewhere && std::memcmp(infos[0].tag, infos[1].tag, sizeof(infos[0].tag)) == 0;
 }
 
@@ -307,10 +306,20 @@ Result<void> Programs::attach_admission() {
     return {};
 }
 
-Maps& Programs::maps() { return state_->maps; }
-int Programs::sweep_link() const { return state_->sweep_link.get(); }
-bool Programs::adopted() const { return state_->adopted; }
-const CgroupRoot& Programs::cgroup() const { return state_->cgroup; }
-const std::vector<std::string>& Programs::notices() const { return state_->notices; }
+Maps& Programs::maps() {
+    return state_->maps;
+}
+int Programs::sweep_link() const {
+    return state_->sweep_link.get();
+}
+bool Programs::adopted() const {
+    return state_->adopted;
+}
+const CgroupRoot& Programs::cgroup() const {
+    return state_->cgroup;
+}
+const std::vector<std::string>& Programs::notices() const {
+    return state_->notices;
+}
 
 } // namespace ballast::kernel

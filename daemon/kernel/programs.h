@@ -23,7 +23,7 @@ struct LoadOptions {
 };
 
 class Programs {
-  public:
+public:
     /// Opens, loads and pins maps and programs; attaches the programs that release. Pins of another
     /// ABI version are refused with both versions named; pins of a load that was cut short are
     /// removed first (noted in notices()).
@@ -48,7 +48,7 @@ class Programs {
     /// What the operator should know of how the load went.
     [[nodiscard]] const std::vector<std::string>& notices() const;
 
-  private:
+private:
     struct State;
     explicit Programs(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;

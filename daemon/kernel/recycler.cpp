@@ -23,8 +23,7 @@ ballast_destination_key key_of(const ballast_destination& destination) {
 } // namespace
 
 std::uint32_t Recycler::ever_used() const {
-    return std::min<std::uint32_t>(maps_->control->next_destination,
-                                   BALLAST_MAX_DESTINATIONS);
+    return std::min<std::uint32_t>(maps_->control->next_destination, BALLAST_MAX_DESTINATIONS);
 }
 
 std::uint32_t Recycler::used() const {

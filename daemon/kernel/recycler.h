@@ -23,7 +23,7 @@
 namespace ballast::kernel {
 
 class Recycler {
-  public:
+public:
     /// Above this share of the table, idle destinations go after `hurried_ttl`.
     static constexpr double hurry_above = 0.9;
     static constexpr std::chrono::seconds hurried_ttl{10};
@@ -42,7 +42,7 @@ class Recycler {
     /// Destinations in the table, by counting.
     [[nodiscard]] std::uint32_t used() const;
 
-  private:
+private:
     [[nodiscard]] std::uint32_t ever_used() const;
     Result<std::size_t> free(const std::vector<std::uint32_t>& retired);
 

@@ -14,9 +14,6 @@ namespace ballast::kernel {
 
 namespace {
 
-/// Old listeners are taken out of their table every so many sweeps, and when it is full.
-constexpr std::uint32_t sweeps_to_forget_after = 64;
-
 std::chrono::nanoseconds thread_cpu() {
     timespec time{};
     ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
@@ -59,7 +56,6 @@ bool Sweeper::step(const Sink& sink) {
     if (next_ == spaces_.size()) {
         spaces_.clear();
         next_ = 0;
-        forget_listeners();
     }
     totals_.cpu += thread_cpu() - start;
     return true;
@@ -87,8 +83,7 @@ Result<void> Sweeper::read_all(const Fd& iterator, const Sink& sink) {
     alignas(ballast_flow) std::array<std::byte, 512 * sizeof(ballast_flow)> buffer;
     std::size_t held = 0;
     for (;;) {
-        const ssize_t got =
-            ::read(iterator.get(), buffer.data() + held, buffer.size() - held);
+        const ssize_t got = ::read(iterator.get(), buffer.data() + held, buffer.size() - held);
         if (got < 0 && (errno == EINTR || errno == EAGAIN))
             continue; // EAGAIN: a million sockets without a record (kernel/bpf/bpf_iter.c)
         if (got < 0)
@@ -114,29 +109,9 @@ void Sweeper::add_totals() {
     const ballast_sweep_totals& kernel = maps_->sweep_totals[0];
     totals_.sockets += kernel.sockets;
     totals_.time_wait += kernel.time_wait;
-    totals_.listeners += kernel.listeners;
     totals_.adopted += kernel.adopted;
     totals_.moved += kernel.moved;
     totals_.untracked += kernel.untracked;
-    totals_.listeners_lost += kernel.listeners_lost;
-}
-
-/// Programs ignore listeners of earlier sweeps, so this only makes room.
-void Sweeper::forget_listeners() {
-    if (totals_.number % sweeps_to_forget_after && totals_.listeners_lost == 0)
-        return;
-    std::vector<ballast_listener_key> old;
-    ballast_listener_key key{};
-    const ballast_listener_key* previous = nullptr;
-    while (::bpf_map_get_next_key(maps_->listeners.get(), previous, &key) == 0) {
-        std::uint32_t sweep = 0;
-        if (::bpf_map_lookup_elem(maps_->listeners.get(), &key, &sweep) == 0 &&
-            sweep != totals_.number)
-            old.push_back(key);
-        previous = &key;
-    }
-    for (const auto& stale : old)
-        ::bpf_map_delete_elem(maps_->listeners.get(), &stale);
 }
 
 } // namespace ballast::kernel

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the in-kernel socket iterator over every network namespace, one namespace a step, so that the
-// event loop is never held for longer than one namespace takes.
+// Runs the in-kernel socket iterator over every network namespace, one namespace a step, so that
+// the event loop is never held for longer than one namespace takes.
 #pragma once
 
 #include <chrono>
@@ -23,18 +23,16 @@ struct SweepTotals {
     std::uint32_t number = 0;
     std::uint64_t sockets = 0; ///< TIME_WAIT and listeners apart
     std::uint64_t time_wait = 0;
-    std::uint64_t listeners = 0;
     std::uint64_t adopted = 0;
     std::uint64_t moved = 0;     ///< reservations that a new policy gave to another destination
     std::uint64_t untracked = 0; ///< governed sockets that could not be counted: a table is full
-    std::uint64_t listeners_lost = 0;
     std::chrono::nanoseconds cpu{0};
     std::unordered_set<std::uint32_t> visited; ///< inode numbers of namespaces
     std::vector<std::string> failures;         ///< namespaces that could not be visited, and why
 };
 
 class Sweeper {
-  public:
+public:
     /// Receives sockets in batches as they are read; the memory is reused after the call.
     using Sink = std::function<void(std::span<const ballast_flow>)>;
 
@@ -49,12 +47,11 @@ class Sweeper {
 
     [[nodiscard]] const SweepTotals& totals() const { return totals_; }
 
-  private:
+private:
     Result<void> visit(const NetNamespace& space, const Sink& sink);
     Result<Fd> open_iterator(const NetNamespace& space) const;
     Result<void> read_all(const Fd& iterator, const Sink& sink);
     void add_totals();
-    void forget_listeners();
 
     Maps* maps_;
     int link_;

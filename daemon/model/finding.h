@@ -9,7 +9,7 @@
 namespace ballast {
 
 struct Finding {
-    std::string reason;   ///< stable code, "limit_refusing"
+    std::string reason; ///< stable code, "limit_refusing"
     Endpoint destination;
     std::string service;
     std::string evidence; ///< "key=value ..." for people and for grep

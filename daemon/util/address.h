@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // IP addresses and prefixes as Ballast keys them: 16 bytes, network byte order, IPv4 as
 // ::ffff:a.b.c.d.
+// NOLINT: clang-tidy 14 takes the 0 that a defaulted <=> is compared with for a pointer.
 #pragma once
 
 #include <array>
@@ -20,7 +21,7 @@ struct Address {
     [[nodiscard]] bool is_v4() const;
     /// RFC 5952 text; an IPv4 address as dotted quad.
     [[nodiscard]] std::string text() const;
-    auto operator<=>(const Address&) const = default;
+    auto operator<=>(const Address&) const = default; // NOLINT(modernize-use-nullptr)
 };
 
 /// `length` is 0..128 in the v4-mapped space: 10.0.0.0/8 has length 104.
@@ -31,7 +32,7 @@ struct Prefix {
     /// "10.0.0.0/8", "2001:db8::/32"; without "/n" where it is one address.
     [[nodiscard]] std::string text() const;
     [[nodiscard]] bool contains(const Address& other) const;
-    auto operator<=>(const Prefix&) const = default;
+    auto operator<=>(const Prefix&) const = default; // NOLINT(modernize-use-nullptr)
 };
 
 /// A destination: one remote address and port (host byte order).
@@ -41,7 +42,7 @@ struct Endpoint {
 
     /// "10.0.0.5:5432", "[2001:db8::5]:5432".
     [[nodiscard]] std::string text() const;
-    auto operator<=>(const Endpoint&) const = default;
+    auto operator<=>(const Endpoint&) const = default; // NOLINT(modernize-use-nullptr)
 };
 
 /// Parses an IPv4 or IPv6 literal (no zone, no port). Leading zeros in IPv4 are refused.

@@ -19,8 +19,12 @@ int call(void* callback) {
     return 0;
 }
 
-int on_time(sd_event_source*, std::uint64_t, void* callback) { return call(callback); }
-int on_io(sd_event_source*, int, std::uint32_t, void* callback) { return call(callback); }
+int on_time(sd_event_source*, std::uint64_t, void* callback) {
+    return call(callback);
+}
+int on_io(sd_event_source*, int, std::uint32_t, void* callback) {
+    return call(callback);
+}
 int on_signal_info(sd_event_source*, const signalfd_siginfo*, void* callback) {
     return call(callback);
 }
@@ -31,7 +35,9 @@ Error failed(const char* what, int negative_errno) {
 
 } // namespace
 
-EventSource::~EventSource() { sd_event_source_disable_unref(source_); }
+EventSource::~EventSource() {
+    sd_event_source_disable_unref(source_);
+}
 
 EventSource::EventSource(EventSource&& other) noexcept
     : source_(std::exchange(other.source_, nullptr)), callback_(std::move(other.callback_)) {}
@@ -55,15 +61,18 @@ Result<EventLoop> EventLoop::create() {
     return loop;
 }
 
-EventLoop::~EventLoop() { sd_event_unref(event_); }
+EventLoop::~EventLoop() {
+    sd_event_unref(event_);
+}
 
 EventLoop::EventLoop(EventLoop&& other) noexcept : event_(std::exchange(other.event_, nullptr)) {}
 
 Result<EventSource> EventLoop::timer(Callback callback) {
     EventSource source;
     source.callback_ = std::make_unique<Callback>(std::move(callback));
-    const int error = sd_event_add_time_relative(event_, &source.source_, CLOCK_MONOTONIC, 0,
-                                                 timer_accuracy_us, on_time, source.callback_.get());
+    const int error =
+        sd_event_add_time_relative(event_, &source.source_, CLOCK_MONOTONIC, 0, timer_accuracy_us,
+                                   on_time, source.callback_.get());
     if (error < 0)
         return fail(failed("add a timer", error));
     sd_event_source_set_enabled(source.source_, SD_EVENT_OFF);
@@ -108,6 +117,8 @@ Result<int> EventLoop::run() {
     return code;
 }
 
-void EventLoop::stop(int code) { sd_event_exit(event_, code); }
+void EventLoop::stop(int code) {
+    sd_event_exit(event_, code);
+}
 
 } // namespace ballast

@@ -16,7 +16,7 @@ namespace ballast {
 
 /// One registered source; dropping it unregisters the callback.
 class EventSource {
-  public:
+public:
     EventSource() = default;
     ~EventSource();
     EventSource(EventSource&& other) noexcept;
@@ -27,14 +27,14 @@ class EventSource {
     /// Timers only: fires once, `delay` from now, in place of any earlier time.
     void arm(std::chrono::nanoseconds delay);
 
-  private:
+private:
     friend class EventLoop;
     sd_event_source* source_ = nullptr;
     std::unique_ptr<std::function<void()>> callback_; ///< its address is the C callback's argument
 };
 
 class EventLoop {
-  public:
+public:
     using Callback = std::function<void()>;
 
     static Result<EventLoop> create();
@@ -60,7 +60,7 @@ class EventLoop {
 
     [[nodiscard]] sd_event* get() const { return event_; }
 
-  private:
+private:
     EventLoop() = default;
     sd_event* event_ = nullptr;
 };

@@ -42,8 +42,8 @@ clock='clock_gettime|gettimeofday|timespec_get|_clock::now|\btime\((NULL|nullptr
 all=(bpf daemon cli tests)
 pure=(daemon/guards daemon/govern daemon/model)
 
-forbid 'only daemon/kernel knows libbpf and the skeletons (and bpf/ and its tests)' "$libbpf" \
-	< <(sources "${all[@]}" | except bpf tests/bpf daemon/kernel)
+forbid 'only daemon/kernel knows libbpf and the skeletons (and bpf/, its tests and benchmark)' "$libbpf" \
+	< <(sources "${all[@]}" | except bpf tests/bpf tests/bench daemon/kernel)
 forbid 'only daemon/netlink knows libmnl' "$libmnl" \
 	< <(sources "${all[@]}" | except daemon/netlink)
 forbid 'guards, govern and model know neither daemon/kernel nor daemon/netlink' "$include\"daemon/(kernel|netlink)/" \

@@ -7,7 +7,7 @@
 
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../lib.sh"
 cd "$repo" || exit
-cache=$repo/build/check
+cache=${build%/*}/check
 
 # own_files [PATTERN...]: the project's files, as git sees them, new ones included
 # shellcheck disable=SC2120

@@ -7,12 +7,12 @@ set -euo pipefail
 me=check/licence
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
-# JSON has no comments, golden files are compared byte by byte, licences are what they are
-exempt='^(LICENSE|bpf/LICENSE)$|\.json$|^tests/golden/.*\.(txt|out)$'
+# JSON has no comments, golden files are compared byte by byte, a fuzzer's corpus is input
+exempt='^(LICENSE|bpf/LICENSE)$|\.json$|^tests/golden/expected/|^tests/fuzz/corpus/'
 
 wanted() {
 	case $1 in
-	bpf/*) echo 'GPL-2.0|GPL-2.0 OR Apache-2.0|Apache-2.0' ;;
+	bpf/* | tests/bpf/*) echo 'GPL-2.0|GPL-2.0 OR Apache-2.0|Apache-2.0' ;;
 	*) echo 'Apache-2.0' ;;
 	esac
 }

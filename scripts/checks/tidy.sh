@@ -6,7 +6,7 @@ set -euo pipefail
 me=check/tidy
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
-need_tool clang-tidy
+need_tool clang-tidy-16
 need_configured_build
 
 # The sources that are compiled, by the build's own list.
@@ -21,13 +21,13 @@ look() {
 	key=$(verdict_key "$1" "$context $(command_of "$1")")
 	known_clean "$key" && return
 	# g++'s flags are in the compile commands; clang need not know all of them
-	clang-tidy --quiet -p "$build" --warnings-as-errors='*' \
+	clang-tidy-16 --quiet -p "$build" --warnings-as-errors='*' \
 		--extra-arg=-Wno-unknown-warning-option "$repo/$1" 2> >(grep -v 'warnings\? generated' >&2)
 	remember_clean "$key"
 }
 
 forget_old_verdicts
-context=$(clang-tidy --version; own_files '*.clang-tidy' | xargs -r cat)
+context=$(clang-tidy-16 --version; own_files '*.clang-tidy' | xargs -r cat)
 export -f look command_of closure verdict_key known_clean remember_clean
 export context cache build repo
 compiled | each_file look

@@ -158,6 +158,7 @@ void bounds_connections() {
     check_equal(daemon.ask("GET", "/v1/status").status, 200L, "control.sock has its own places");
     idle.pop_front();
     check(further.answered(patience()), "it is served once a place is free");
+    check(!idle.front().answered(std::chrono::milliseconds(0)), "not by the others' time-out");
 }
 
 void survives_broken_requests() {

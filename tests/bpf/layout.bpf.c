@@ -20,7 +20,6 @@ struct contract {
     struct ballast_bucket_seen bucket_seen;
     struct ballast_service_name service_name;
     struct ballast_flow flow;
-    struct ballast_listener_key listener_key;
     struct ballast_sweep_totals sweep_totals;
 };
 

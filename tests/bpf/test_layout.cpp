@@ -29,7 +29,8 @@ struct Layout {
     std::vector<Member> members;
 };
 
-#define MEMBER(type, member) {#member, offsetof(type, member), sizeof(type::member)}
+#define MEMBER(type, member)                                                                       \
+    { #member, offsetof(type, member), sizeof(type::member) }
 
 const std::vector<Layout>& layouts() {
     static const std::vector<Layout> all{
@@ -94,16 +95,11 @@ const std::vector<Layout>& layouts() {
           MEMBER(ballast_flow, state), MEMBER(ballast_flow, flags), MEMBER(ballast_flow, netns),
           MEMBER(ballast_flow, rtt_us), MEMBER(ballast_flow, idle_jiffies),
           MEMBER(ballast_flow, retransmits), MEMBER(ballast_flow, reserved)}},
-        {"ballast_listener_key",
-         sizeof(ballast_listener_key),
-         {MEMBER(ballast_listener_key, netns), MEMBER(ballast_listener_key, port)}},
         {"ballast_sweep_totals",
          sizeof(ballast_sweep_totals),
          {MEMBER(ballast_sweep_totals, sockets), MEMBER(ballast_sweep_totals, time_wait),
-          MEMBER(ballast_sweep_totals, listeners), MEMBER(ballast_sweep_totals, adopted),
-          MEMBER(ballast_sweep_totals, moved), MEMBER(ballast_sweep_totals, untracked),
-          MEMBER(ballast_sweep_totals, listeners_lost),
-          MEMBER(ballast_sweep_totals, reserved)}}};
+          MEMBER(ballast_sweep_totals, adopted), MEMBER(ballast_sweep_totals, moved),
+          MEMBER(ballast_sweep_totals, untracked), MEMBER(ballast_sweep_totals, reserved)}}};
     return all;
 }
 

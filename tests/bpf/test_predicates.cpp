@@ -23,7 +23,7 @@ struct CloseSkeleton {
 using Skeleton = std::unique_ptr<predicates_bpf, CloseSkeleton>;
 
 class Generator {
-  public:
+public:
     explicit Generator(unsigned seed) : random_(seed) {}
 
     __u32 below(__u32 bound) { return std::uniform_int_distribution<__u32>(0, bound - 1)(random_); }
@@ -51,7 +51,7 @@ class Generator {
             vary_rule(call.rule);
     }
 
-  private:
+private:
     void vary_rule(ballast_prefix_rule& rule) {
         rule = {};
         rule.span_count = 1 + below(BALLAST_MAX_PORT_SPANS);
@@ -80,8 +80,7 @@ predicate_call run_in_kernel(const Skeleton& skeleton, const predicate_call& cal
     options.sz = sizeof(options);
     options.data_in = packet;
     options.data_size_in = sizeof(packet);
-    assert_int_equal(
-        bpf_prog_test_run_opts(bpf_program__fd(skeleton->progs.run_one), &options), 0);
+    assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(skeleton->progs.run_one), &options), 0);
     assert_int_equal(options.retval, 0);
     predicate_call after{};
     assert_int_equal(bpf_map_lookup_elem(calls, &first, &after), 0);

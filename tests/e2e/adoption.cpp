@@ -21,9 +21,16 @@ struct Loopback {
 // an address that nobody else on the host uses
 constexpr Loopback loopbacks[] = {{"ipv4", "127.77.0.1"}, {"ipv6", "::1"}};
 
+Link* net = nullptr;
+
 /// A ballastd that is not started yet, so that there are connections older than its load.
 Ballastd& prepare(const std::string& policy_text) {
     return make<Ballastd>(policy_text);
+}
+
+/// A listener of the link's server on a port of its own.
+Listener& serve(const Family& family) {
+    return make<Listener>(net->server, Dest{family.server, 0});
 }
 
 void counts_and_releases(Ballastd& ballastd, const Netns& from, const Dest& dest) {
@@ -50,17 +57,15 @@ void in_the_hosts_namespace(const Loopback& loopback) {
 }
 
 void in_another_namespace(const Family& family) {
-    const auto link = make_link();
     auto& ballastd = prepare(limit_policy(older + 1));
-    auto& server = make<Listener>(link.server, Dest{family.server, 5432});
-    counts_and_releases(ballastd, link.client, server.dest());
+    auto& server = serve(family);
+    counts_and_releases(ballastd, net->client, server.dest());
 }
 
 void v4_mapped() {
-    const auto link = make_link();
     auto& ballastd = prepare(limit_policy(older));
-    auto& server = make<Listener>(link.server, Dest{"10.77.0.2", 5432});
-    auto& socket = make<Fd>(tcp_socket(link.client, AF_INET6));
+    auto& server = serve(families.front());
+    auto& socket = make<Fd>(tcp_socket(net->client, AF_INET6));
     check_errno(connect_errno(socket, server.dest()), 0, "connect to a v4-mapped address");
     ballastd.start();
     check_equal(ballastd.in_use(server.dest()), 1, "in_use at once");
@@ -70,11 +75,10 @@ void v4_mapped() {
 
 /// SYN_SENT, CLOSE_WAIT and FIN_WAIT2 hold a place like any other state; TIME_WAIT holds none.
 void in_every_state(const Family& family) {
-    const auto link = make_link();
     auto& ballastd = prepare(limit_policy(10));
-    auto& server = make<Listener>(link.server, Dest{family.server, 5432});
-    auto& opening = make<Fd>(connecting(link.client, {family.silent, 5432}));
-    auto& open = open_connections(link.client, server.dest(), 3);
+    auto& server = serve(family);
+    auto& opening = make<Fd>(connecting(net->client, {family.silent, 5432}));
+    auto& open = open_connections(net->client, server.dest(), 3);
     auto& accepted = make<std::vector<Fd>>();
     for (int i = 0; i < 3; ++i)
         accepted.push_back(server.accept());
@@ -82,7 +86,7 @@ void in_every_state(const Family& family) {
     ::shutdown(open[1].get(), SHUT_WR);
     open[2].reset();
     accepted[2].reset();
-    await_equal([&] { return ss_count(link.client.fd(), server.dest(), "TIME-WAIT"); }, 1U,
+    await_equal([&] { return ss_count(net->client.fd(), server.dest(), "TIME-WAIT"); }, 1U,
                 "TIME-WAIT");
     ballastd.start();
     check_equal(ballastd.in_use(server.dest()), 2, "in_use at once");
@@ -96,12 +100,11 @@ void in_every_state(const Family& family) {
 
 /// bind() before connect() must not make a client look like a server.
 void bound_before_connect(const Family& family) {
-    const auto link = make_link();
     auto& ballastd = prepare(limit_policy(10));
-    auto& server = make<Listener>(link.server, Dest{family.server, 5432});
+    auto& server = serve(family);
     auto& open = make<std::vector<Fd>>();
     for (const std::uint16_t port : {std::uint16_t{0}, std::uint16_t{7777}}) {
-        open.push_back(tcp_socket(link.client, family.domain));
+        open.push_back(tcp_socket(net->client, family.domain));
         const SocketAddress local({family.client, port}, family.domain);
         need(::bind(open.back().get(), local.get(), local.length) == 0, "bind");
         check_errno(connect_errno(open.back(), server.dest()), 0, "connect after bind");
@@ -122,15 +125,14 @@ Dest remote_of(const Fd& accepted, const Family& family) {
 
 /// Accepted before and after the load; their peers' addresses are governed on every port.
 void inbound_is_not_counted(const Family& family) {
-    const auto link = make_link();
     auto& ballastd = prepare(limit_policy(10));
-    auto& server = make<Listener>(link.server, Dest{family.server, 5432});
-    auto& open = open_connections(link.client, server.dest(), 2);
+    auto& server = serve(family);
+    auto& open = open_connections(net->client, server.dest(), 2);
     auto& accepted = make<std::vector<Fd>>();
     accepted.push_back(server.accept());
     accepted.push_back(server.accept());
     ballastd.start();
-    open.push_back(attempt(link.client, server.dest()).socket);
+    open.push_back(attempt(net->client, server.dest()).socket);
     accepted.push_back(server.accept());
     ballastd.sweep();
     check_equal(ballastd.in_use(server.dest()), 3, "in_use of what connected");
@@ -142,10 +144,9 @@ void inbound_is_not_counted(const Family& family) {
 
 /// A server that stops listening keeps what it accepted.
 void inbound_without_listener(const Family& family) {
-    const auto link = make_link();
     auto& ballastd = prepare(limit_policy(10));
-    auto& server = make<Listener>(link.server, Dest{family.server, 5432});
-    open_connections(link.client, server.dest(), 1);
+    auto& server = serve(family);
+    open_connections(net->client, server.dest(), 1);
     auto& accepted = make<Fd>(server.accept());
     ballastd.start();
     server.close();
@@ -157,15 +158,19 @@ void inbound_without_listener(const Family& family) {
 }
 
 void outside_the_cgroup(const Family& family) {
-    const auto link = make_link();
-    auto& server = make<Listener>(link.server, Dest{family.server, 5432});
-    open_connections(link.client, server.dest(), 2);
-    auto& ballastd = prepare(limit_policy(1)); // joins its cgroup only now
+    auto& ballastd = prepare(limit_policy(1));
+    auto& server = serve(family);
+    auto& cgroup = *ballastd.own_cgroup();
+    cgroup.leave();
+    open_connections(net->client, server.dest(), 2);
     ballastd.start();
+    open_connections(net->client, server.dest(), 2);
+    ballastd.sweep();
     check_equal(ballastd.in_use(server.dest()), 0, "in_use for those made outside");
-    open_connections(link.client, server.dest(), 1);
+    cgroup.enter();
+    open_connections(net->client, server.dest(), 1);
     check_equal(ballastd.in_use(server.dest()), 1, "in_use with one made inside");
-    check_errno(attempt(link.client, server.dest()).error, ECONNREFUSED, "second made inside");
+    check_errno(attempt(net->client, server.dest()).error, ECONNREFUSED, "second made inside");
     ballastd.sweep();
     check_equal(ballastd.in_use(server.dest()), 1, "in_use after a sweep");
 }
@@ -174,6 +179,7 @@ void outside_the_cgroup(const Family& family) {
 
 int main() {
     return Suite()
+        .shared([] { net = &make<Link>(make_link()); })
         .each(loopbacks, "older connections in the host's namespace", in_the_hosts_namespace)
         .each(families, "older connections in another namespace", in_another_namespace)
         .add("older connections by v4-mapped addresses", v4_mapped)

@@ -21,7 +21,9 @@ constexpr int threads_per_worker = 4;
 constexpr std::size_t held_per_thread = 4;
 constexpr unsigned low_limit = 10;
 constexpr unsigned high_limit = 25;
-constexpr std::uint16_t http = 80;
+constexpr unsigned least_rounds = 20;
+// without it the workers would leave no time for what kills them
+const auto pause_between_steps = patience(std::chrono::milliseconds(2));
 
 using Random = std::minstd_rand;
 
@@ -34,15 +36,15 @@ unsigned number_from(const char* variable, unsigned otherwise) {
 std::vector<Dest> destinations() {
     std::vector<Dest> all;
     for (const auto& family : families) {
-        all.push_back({family.server, http});
-        all.push_back({family.silent, http});
+        all.push_back({family.server, Nginx::first_port});
+        all.push_back({family.silent, Nginx::first_port});
     }
     return all;
 }
 
-/// Told to all workers: connect no more, keep what is open.
+/// Told to all workers.
 struct Orders {
-    std::atomic<bool> hold{false};
+    std::atomic<bool> hold{false}; ///< connect no more, keep what is open
 };
 
 Orders& make_orders() {
@@ -113,8 +115,10 @@ int make_a_mess(const Netns& where, const Orders& orders, unsigned seed) {
         threads.emplace_back([&orders, seed, i] {
             Mess mess(seed + i);
             const auto all = destinations();
-            while (!orders.hold.load())
+            while (!orders.hold.load()) {
                 mess.step(all);
+                std::this_thread::sleep_for(pause_between_steps);
+            }
             ::pause();
         });
     return 0;
@@ -171,17 +175,16 @@ void kill_race() {
     const auto seconds = number_from("BALLAST_RACE_SECONDS", 15);
     note(fmt::format("{} s, BALLAST_RACE_SEED={}", seconds, seed));
     auto& scene = make_scene(limit_policy(low_limit));
-    make<Nginx>(scene.link.server, http);
+    make<Nginx>(scene.link.server);
     scene.link.server.sysctl("net.ipv4.tcp_fastopen", 3);
     auto& race =
         make<Race>(scene, make_orders(), make<std::vector<Process>>(workers), Random(seed));
     const auto end = Clock::now() + std::chrono::seconds(seconds);
     unsigned rounds = 0;
-    for (; Clock::now() < end; ++rounds) {
+    for (; rounds < least_rounds || Clock::now() < end; ++rounds) {
         race.disturb(rounds);
         std::this_thread::sleep_for(std::chrono::milliseconds(race.random() % 50));
     }
-    check(rounds >= 10, "policy and daemon were disturbed, too");
     race.orders.hold = true;
     check_agreement(race);
     for (auto& process : race.processes)
@@ -189,8 +192,9 @@ void kill_race() {
     for (const auto& dest : destinations())
         check_exact(scene, dest, 0);
     check_equal(scene.ballastd.status().at("sweep").at("drift").get<long>(), 0, "drift in all");
-    check_equal(scene.ballastd.status().at("sweep").at("repairs").get<long>(), 0, "repairs");
-    note(fmt::format("{} rounds", rounds));
+    // not 0 for sure: a daemon killed while it gives back a place leaves one for the sweep
+    note(fmt::format("{} rounds, {} repairs since the last crash", rounds,
+                     scene.ballastd.status().at("sweep").at("repairs").get<long>()));
 }
 
 } // namespace

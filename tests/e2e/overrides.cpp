@@ -8,87 +8,79 @@ using namespace ballast::test;
 
 namespace {
 
-struct Served {
-    Scene& scene;
-    Dest dest;
-    std::vector<Fd>& open;
+Scene* scene = nullptr;
 
-    [[nodiscard]] Ballastd& ballastd() const { return scene.ballastd; }
-
-    /// Exactly `count` in all can be open; leaves them open.
-    void check_limit(unsigned count, Where where = Where::current()) const {
-        while (open.size() < count) {
-            auto made = attempt(scene.link.client, dest);
-            check_errno(made.error, 0, fmt::format("connection {}", open.size() + 1), where);
-            open.push_back(std::move(made.socket));
-        }
-        check_errno(attempt(scene.link.client, dest).error, ECONNREFUSED,
-                    fmt::format("connection {}", count + 1), where);
+/// Exactly `count` connections in all can be open; leaves them open.
+void check_limit(std::vector<Fd>& open, const Dest& dest, unsigned count,
+                 Where where = Where::current()) {
+    while (open.size() < count) {
+        auto made = attempt(scene->link.client, dest);
+        check_errno(made.error, 0, fmt::format("connection {}", open.size() + 1), where);
+        open.push_back(std::move(made.socket));
     }
-};
-
-Served serve(const Family& family) {
-    auto& scene = make_scene(limit_policy(1));
-    auto& server = make<Listener>(scene.link.server, Dest{family.server, 5432});
-    return {scene, server.dest(), make<std::vector<Fd>>()};
+    check_refused(*scene, dest, fmt::format("connection {}", count + 1), where);
 }
 
-void set_and_unset(const Served& served, const std::string& target) {
-    served.check_limit(1);
-    served.ballastd().json({"limit", "set", target, "--max", "2", "--mode", "enforce"});
-    served.check_limit(2);
-    served.ballastd().stop();
-    served.ballastd().start();
-    served.ballastd().json({"limit", "set", target, "--max", "3", "--mode", "enforce"});
-    served.ballastd().crash();
-    served.ballastd().start();
-    served.check_limit(3);
-    const auto listed = served.ballastd().json({"limit", "list"});
-    check_equal(listed.at("overrides").at(0).at("target").get<std::string>(), target,
-                "the override that is listed");
-    served.ballastd().json({"limit", "unset", target});
-    served.open.pop_back();
-    await_in_use(served.ballastd(), served.dest, 2);
-    check_errno(attempt(served.scene.link.client, served.dest).error, ECONNREFUSED,
-                "over the file's limit");
-    served.open.clear();
-    await_in_use(served.ballastd(), served.dest, 0);
-    served.check_limit(1);
-    check_no_repairs(served.ballastd());
+void set(const std::string& target, unsigned limit) {
+    scene->ballastd.json(
+        {"limit", "set", target, "--max", std::to_string(limit), "--mode", "enforce"});
+}
+
+void set_and_unset(const Dest& dest, const std::string& target) {
+    auto& ballastd = scene->ballastd;
+    auto& open = make<std::vector<Fd>>();
+    check_limit(open, dest, 1);
+    set(target, 2);
+    check_limit(open, dest, 2);
+    ballastd.stop();
+    ballastd.start();
+    check_limit(open, dest, 2);
+    set(target, 3);
+    ballastd.crash();
+    ballastd.start();
+    check_limit(open, dest, 3);
+    const auto listed = ballastd.json({"limit", "list"}).at("overrides");
+    check_equal(listed.at(0).at("target").get<std::string>(), target, "the override listed");
+    ballastd.json({"limit", "unset", target});
+    open.pop_back();
+    await_in_use(ballastd, dest, 2);
+    check_refused(*scene, dest, "over the file's limit");
+    open.clear();
+    await_in_use(ballastd, dest, 0);
+    check_limit(open, dest, 1);
+    check_no_repairs(ballastd);
 }
 
 void by_service(const Family& family) {
-    set_and_unset(serve(family), "test");
+    set_and_unset(serve(*scene, family).dest(), "test");
 }
 
 void by_endpoint(const Family& family) {
-    const auto served = serve(family);
-    set_and_unset(served, served.dest.text());
+    const auto& dest = serve(*scene, family).dest();
+    set_and_unset(dest, dest.text());
 }
 
 void endpoint_leaves_others_alone(const Family& family) {
-    const auto served = serve(family);
-    served.ballastd().json({"limit", "set", served.dest.text(), "--max", "3", "--mode", "enforce"});
-    auto& other = make<Listener>(served.scene.link.server, Dest{family.server, 6000});
-    open_connections(served.scene.link.client, other.dest(), 1);
-    check_errno(attempt(served.scene.link.client, other.dest()).error, ECONNREFUSED,
-                "second to another port");
-    served.check_limit(3);
+    const auto& dest = serve(*scene, family).dest();
+    const auto& other = serve(*scene, family).dest();
+    set(dest.text(), 3);
+    check_limit(make<std::vector<Fd>>(), other, 1);
+    check_limit(make<std::vector<Fd>>(), dest, 3);
+    scene->ballastd.json({"limit", "unset", dest.text()});
 }
 
 void survives_a_reload(const Family& family) {
-    const auto served = serve(family);
-    served.ballastd().json({"limit", "set", "test", "--max", "2"});
-    const long before = served.ballastd().generation();
-    served.ballastd().write_policy(limit_policy(5));
-    served.ballastd().await_policy(before);
-    served.check_limit(2);
+    const auto& dest = serve(*scene, family).dest();
+    set("test", 2);
+    scene->ballastd.enforce(limit_policy(5));
+    check_limit(make<std::vector<Fd>>(), dest, 2);
+    scene->ballastd.json({"limit", "unset", "test"});
+    scene->ballastd.enforce(limit_policy(1));
 }
 
 void unset_of_nothing() {
-    const auto served = serve(families.front());
     constexpr int not_found = 4;
-    const auto outcome = served.ballastd().cli({"limit", "unset", "10.77.0.2:9"});
+    const auto outcome = scene->ballastd.cli({"limit", "unset", "10.77.0.2:9"});
     check_equal(outcome.status, not_found, "exit status of unsetting what was never set");
     check(outcome.err.find("10.77.0.2:9") != std::string::npos, "it names what: " + outcome.err);
 }
@@ -97,6 +89,7 @@ void unset_of_nothing() {
 
 int main() {
     return Suite()
+        .shared([] { scene = &make_scene(limit_policy(1)); })
         .each(families, "set by service", by_service)
         .each(families, "set by endpoint", by_endpoint)
         .each(families, "an endpoint's leaves other destinations alone",

@@ -27,6 +27,14 @@ Scene& make_scene(const std::string& policy_text) {
     return make<Scene>(link, start_ballastd(policy_text));
 }
 
+Listener& serve(const Scene& scene, const Family& family) {
+    return make<Listener>(scene.link.server, Dest{family.server, 0});
+}
+
+void check_refused(const Scene& scene, const Dest& dest, std::string_view what, Where where) {
+    check_errno(attempt(scene.link.client, dest).error, ECONNREFUSED, what, where);
+}
+
 std::vector<Fd>& open_connections(const Netns& from, const Dest& dest, unsigned count) {
     auto& open = make<std::vector<Fd>>();
     while (open.size() < count) {

@@ -43,6 +43,13 @@ struct Scene {
 /// The two namespaces and a running ballastd.
 Scene& make_scene(const std::string& policy_text);
 
+/// A listener of the scene's server on a port that the kernel chooses: a destination of its own.
+Listener& serve(const Scene& scene, const Family& family);
+
+/// The next connection is refused by Ballast.
+void check_refused(const Scene& scene, const Dest& dest, std::string_view what,
+                   Where where = Where::current());
+
 /// Opens `count` connections, each of which has to succeed.
 std::vector<Fd>& open_connections(const Netns& from, const Dest& dest, unsigned count);
 

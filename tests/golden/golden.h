@@ -10,4 +10,7 @@ namespace ballast::test {
 /// Fails the test, showing both, unless `got` is what the file holds.
 void check_golden(const std::string& name, const std::string& got);
 
+/// Where the test and its files are staged.
+std::string golden_dir();
+
 } // namespace ballast::test

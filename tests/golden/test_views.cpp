@@ -30,17 +30,18 @@ std::vector<Probe> old_kernel() {
 
 struct Row {
     std::string name;
+    std::string verb;
     Table (*table)();
 };
 
 const std::vector<Row> kRows{
-    {"check", [] { return check_view(new_kernel()); }},
-    {"check-old", [] { return check_view(old_kernel()); }},
-    {"arm", [] { return armed_view(kBpffs, false, true); }},
-    {"arm-again", [] { return armed_view(kBpffs, true, true); }},
-    {"disarm", [] { return armed_view(kBpffs, true, false); }},
-    {"disarm-again", [] { return armed_view(kBpffs, false, false); }},
-    {"unload-pins",
+    {"check", "check", [] { return check_view(new_kernel()); }},
+    {"check-old", "check", [] { return check_view(old_kernel()); }},
+    {"arm", "arm", [] { return armed_view(kBpffs, false, true); }},
+    {"arm-again", "arm", [] { return armed_view(kBpffs, true, true); }},
+    {"disarm", "disarm", [] { return armed_view(kBpffs, true, false); }},
+    {"disarm-again", "disarm", [] { return armed_view(kBpffs, false, false); }},
+    {"unload-pins", "unload",
      [] {
          return unload_view(kBpffs, 4242, {kBpffs + "/link/connect4", kBpffs + "/map/control"});
      }},
@@ -48,7 +49,9 @@ const std::vector<Row> kRows{
 
 void shows(const Row& row) {
     const Table table = row.table();
-    check_golden("view-" + row.name, table.text({}) + table.json());
+    const std::string command = "$ ballast " + row.verb;
+    check_golden("view-" + row.name,
+                 command + "\n" + table.text({}) + command + " --json\n" + table.json());
 }
 
 } // namespace

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "tests/harness/check.h"
+#include "tests/harness/http.h"
 #include "tests/harness/registry.h"
 
 namespace ballast::test {
@@ -16,8 +17,10 @@ namespace fs = std::filesystem;
 
 Ballastd::Ballastd(const std::string& policy, BallastdOptions options)
     : options_(std::move(options)), directory_(make_temp_dir()) {
-    if (options_.cgroup.empty())
-        options_.cgroup = make<Cgroup>().path();
+    if (options_.cgroup.empty()) {
+        own_cgroup_ = &make<Cgroup>();
+        options_.cgroup = own_cgroup_->path();
+    }
     if (options_.bpffs.empty())
         options_.bpffs = bpffs_mount() + "/" + unique_name();
     fs::create_directories(runtime_dir());
@@ -45,17 +48,15 @@ void Ballastd::open_notify_socket() {
          path);
 }
 
-/// True when a datagram that was waiting says so.
+/// Takes every datagram that waits; true when one of them says so.
 bool Ballastd::take_ready() const {
     char buffer[1024];
-    for (;;) {
-        const auto got = ::recv(notify_.get(), buffer, sizeof buffer, 0);
-        if (got < 0)
-            return false;
-        if (std::string_view(buffer, static_cast<std::size_t>(got)).find("READY=1") !=
-            std::string_view::npos)
-            return true;
+    bool ready = false;
+    for (ssize_t got = 0; (got = ::recv(notify_.get(), buffer, sizeof buffer, 0)) >= 0;) {
+        const std::string_view text(buffer, static_cast<std::size_t>(got));
+        ready = ready || text.find("READY=1") != std::string_view::npos;
     }
+    return ready;
 }
 
 Command Ballastd::command() const {
@@ -160,17 +161,29 @@ Json Ballastd::json(std::vector<std::string> words) {
     return parsed;
 }
 
+/// One request; what ballastd has told its service manager meanwhile is read, since it would wait
+/// for that for ever once the socket is full.
+std::string Ballastd::ask(const std::string& socket, const std::string& method,
+                          const std::string& target) {
+    take_ready();
+    const auto answer = http_request(runtime_dir() + "/" + socket, method, target);
+    check(answer.status == 200,
+          fmt::format("{} {} gives 200, not {}: {}", method, target, answer.status, answer.body));
+    return answer.body;
+}
+
+Json Ballastd::get(const std::string& target) {
+    return Json::parse(ask("query.sock", "GET", target));
+}
+
+void Ballastd::enforce(const std::string& policy_text) {
+    write_policy(policy_text);
+    ask("control.sock", "POST", "/v1/reload");
+}
+
 std::vector<Json> Ballastd::rows(const Dest& dest) {
-    const auto outcome = cli({"health", dest.text(), "--json"});
-    constexpr int not_found = 4;
-    if (outcome.status == not_found)
-        return {};
-    check(outcome.status == 0, fmt::format("ballast health {} exits with 0, not {}: {}",
-                                           dest.text(), outcome.status, outcome.err));
-    std::vector<Json> rows;
-    for (const auto& row : Json::parse(outcome.out).at("destinations"))
-        rows.push_back(row);
-    return rows;
+    const auto health = get("/v1/health?dest=" + url_encoded(dest.text()));
+    return health.at("destinations").get<std::vector<Json>>();
 }
 
 Json Ballastd::row(const Dest& dest, const std::string& service) {
@@ -186,10 +199,6 @@ long Ballastd::value(const Dest& dest, const std::string& key) {
     for (const auto& row : rows(dest))
         sum += row.at(key).is_null() ? 0 : row.at(key).get<long>();
     return sum;
-}
-
-void Ballastd::sweep() {
-    json({"flows", "--limit", "1"});
 }
 
 void Ballastd::await_policy(long older) {

@@ -57,25 +57,32 @@ public:
     Outcome cli(std::vector<std::string> words);
     /// Runs `ballast WORDS... --json`, which has to succeed, and parses its stdout.
     Json json(std::vector<std::string> words);
-    Json status() { return json({"status"}); }
 
-    /// The rows of `ballast health` for a destination: one for each service that governed it.
+    /// GET over query.sock, which has to succeed.
+    Json get(const std::string& target);
+    Json status() { return get("/v1/status"); }
+    /// "policy" of the status: "generation", "error", ...
+    Json policy() { return status().at("policy"); }
+    long generation() { return policy().at("generation").get<long>(); }
+    /// The rows of a destination's health: one for each service that governed it.
     std::vector<Json> rows(const Dest& dest);
     /// The row of that service; a null when there is none.
     Json row(const Dest& dest, const std::string& service);
     /// A counter, summed over the rows.
     long value(const Dest& dest, const std::string& key);
     long in_use(const Dest& dest) { return value(dest, "in_use"); }
+
     /// Has a sweep made that begins after this call, and returns when it is done.
-    void sweep();
-    /// "policy" of `ballast status`: "generation", "error", ...
-    Json policy() { return status().at("policy"); }
+    void sweep() { get("/v1/flows?limit=1"); }
+    /// Replaces the policy and has it put in force, by POST over control.sock.
+    void enforce(const std::string& policy_text);
     /// Waits until a policy newer than `generation` is in force.
     void await_policy(long generation);
-    [[nodiscard]] long generation() { return policy().at("generation").get<long>(); }
 
     [[nodiscard]] std::string log() const;
     [[nodiscard]] const std::string& cgroup() const { return options_.cgroup; }
+    /// The cgroup that it made for itself; nothing when it was given one.
+    [[nodiscard]] Cgroup* own_cgroup() const { return own_cgroup_; }
     [[nodiscard]] const std::string& bpffs() const { return options_.bpffs; }
     [[nodiscard]] std::string policy_file() const { return directory_ + "/policy.toml"; }
     [[nodiscard]] std::string runtime_dir() const { return directory_ + "/run"; }
@@ -83,11 +90,14 @@ public:
 
 private:
     [[nodiscard]] Command command() const;
+    std::string ask(const std::string& socket, const std::string& method,
+                    const std::string& target);
     void launch();
     void open_notify_socket();
     bool take_ready() const;
 
     BallastdOptions options_;
+    Cgroup* own_cgroup_ = nullptr;
     std::string directory_;
     Process process_;
     Fd notify_;

@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// cmocka as C++ includes it. Its macro fail() would swallow ballast::fail(): use fail_msg(), which
-// is defined anew since cmocka's relies on it.
+// cmocka with the headers that it wants to have been included before it. Include it last: until the
+// end of this file its macro fail() breaks the standard library and ballast::fail(). Tests call
+// fail_msg().
 #pragma once
+
+#include <csetjmp>
+#include <cstdarg>
+#include <cstddef>
+#include <cstdint>
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpedantic"
 #pragma GCC diagnostic ignored "-Wconversion"
 extern "C" {
-// The order is cmocka's own: it uses what the first four declare.
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
 #include <cmocka.h>
-// clang-format on
 }
 #pragma GCC diagnostic pop
 
 #undef fail
-#undef fail_msg
+#undef fail_msg // cmocka's relies on fail()
 #define fail_msg(...)                                                                              \
     do {                                                                                           \
         print_error("ERROR: " __VA_ARGS__);                                                        \

@@ -75,33 +75,49 @@ public:
 
     void race(const CrowdPlan& plan) {
         std::vector<std::jthread> threads;
-        left_ = static_cast<std::int64_t>(plan.attempts);
+        left_ = plan.attempts;
         for (int i = 0; i < plan.threads; ++i)
             threads.emplace_back([this, &plan] {
-                while (left_.fetch_sub(1) > 0)
-                    try_once(plan);
+                while (take_ticket()) {
+                    if (!try_once(plan) && plan.churn) {
+                        left_.fetch_add(1);
+                        std::this_thread::yield();
+                    }
+                }
             });
     }
 
 private:
-    void try_once(const CrowdPlan& plan) {
+    /// Never counts below 0, so that a ticket that is given back is there for the next.
+    bool take_ticket() {
+        auto left = left_.load();
+        while (left > 0 && !left_.compare_exchange_weak(left, left - 1)) {
+        }
+        return left > 0;
+    }
+
+    /// False when connect() failed.
+    bool try_once(const CrowdPlan& plan) {
         const int domain = plan.dest.v4() ? AF_INET : AF_INET6;
         Fd socket(::socket(domain, SOCK_STREAM | SOCK_CLOEXEC, 0));
         set_timeouts(socket);
         const SocketAddress address(plan.dest, domain);
         counts_.attempts.fetch_add(1);
-        if (::connect(socket.get(), address.get(), address.length) != 0)
-            return failed(errno, plan.refusal);
+        if (::connect(socket.get(), address.get(), address.length) != 0) {
+            failed(errno, plan.refusal);
+            return false;
+        }
         counts_.opened.fetch_add(1);
         raise_maximum(counts_.held_max, counts_.held.fetch_add(1) + 1);
         if (const int error = plan.request ? ask(socket) : 0; error != 0)
             failed(error, 0);
         if (plan.churn) {
             counts_.held.fetch_sub(1);
-            return;
+            return true;
         }
         const std::lock_guard guard(lock_);
         held_.push_back(std::move(socket));
+        return true;
     }
 
     void failed(int error, int expected) {
@@ -114,7 +130,7 @@ private:
     }
 
     CrowdCounts& counts_;
-    std::atomic<std::int64_t> left_{0};
+    std::atomic<std::uint32_t> left_{0};
     std::mutex lock_;
     std::vector<Fd> held_;
 };

@@ -29,7 +29,8 @@ struct CrowdPlan {
     Dest dest;
     int threads = 64;
     std::uint32_t attempts = 0;    ///< of all threads together; then they wait
-    bool churn = false;            ///< close each connection after its answer; else hold it
+    bool churn = false;            ///< close each connection after its answer; refusals are tried
+                                   ///< again, so `attempts` of them succeed
     bool request = true;           ///< send an HTTP request and read the answer
     int refusal = ECONNREFUSED;    ///< the errno that a refusal has to give
     std::uint32_t close_first = 0; ///< held connections to close before anything else

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/harness/nginx.h"
 
-#include <algorithm>
 #include <csignal>
+#include <sstream>
 
 #include "tests/harness/check.h"
 #include "tests/harness/registry.h"
@@ -22,7 +22,8 @@ pid {0}/pid;
 error_log {0}/error.log warn;
 events {{ worker_connections 16384; }}
 http {{
-    access_log {0}/access.log;
+    log_format port "$server_port";
+    access_log {0}/access.log port;
     client_body_temp_path {0}/body;
     proxy_temp_path {0}/proxy;
     fastcgi_temp_path {0}/fastcgi;
@@ -32,8 +33,8 @@ http {{
     client_header_timeout 3600;
     keepalive_requests 100000000;
     server {{
-        listen {1} backlog=4096;
-        listen [::]:{1} ipv6only=on backlog=4096;
+        listen {1}-{2} backlog=4096;
+        listen [::]:{1}-{2} ipv6only=on backlog=4096;
         location / {{ return 200 "ok\n"; }}
     }}
 }}
@@ -41,9 +42,9 @@ http {{
 
 } // namespace
 
-Nginx::Nginx(const Netns& where, std::uint16_t port) : directory_(make_temp_dir()) {
+Nginx::Nginx(const Netns& where) : directory_(make_temp_dir()) {
     write_file(directory_ + "/nginx.conf",
-               fmt::format(fmt::runtime(configuration), directory_, port));
+               fmt::format(fmt::runtime(configuration), directory_, first_port, last_port));
     Registry::current().on_failure([this] {
         note("nginx: " + read_file(directory_ + "/output") + read_file(directory_ + "/error.log"));
     });
@@ -60,9 +61,18 @@ Nginx::~Nginx() {
     master_.wait(std::chrono::seconds(5));
 }
 
-unsigned Nginx::requests() const {
-    const auto log = read_file(directory_ + "/access.log");
-    return static_cast<unsigned>(std::count(log.begin(), log.end(), '\n'));
+std::uint16_t Nginx::next_port() {
+    const auto port = static_cast<std::uint16_t>(first_port + given_++);
+    check(port <= last_port, "nginx listens on enough ports");
+    return port;
+}
+
+unsigned Nginx::requests(std::uint16_t port) const {
+    std::istringstream lines(read_file(directory_ + "/access.log"));
+    unsigned count = 0;
+    for (std::string line; std::getline(lines, line);)
+        count += line == std::to_string(port) ? 1U : 0U;
+    return count;
 }
 
 } // namespace ballast::test

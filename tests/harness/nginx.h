@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A real nginx, listening on both families of a Link's server side, that keeps connections alive.
+// Each test case takes a port of its own, and so a destination of its own.
 #pragma once
 
 #include <cstdint>
@@ -12,18 +13,24 @@ namespace ballast::test {
 
 class Nginx {
 public:
-    /// Listens on `port` of every address in `families`; answers GET with "ok".
-    Nginx(const Netns& where, std::uint16_t port);
+    static constexpr std::uint16_t first_port = 8000;
+    static constexpr std::uint16_t last_port = 8019;
+
+    /// Listens on its ports of every address in the namespace; answers GET with "ok".
+    explicit Nginx(const Netns& where);
     ~Nginx();
     Nginx(const Nginx&) = delete;
     Nginx& operator=(const Nginx&) = delete;
 
-    /// Requests it has answered, from its access log.
-    [[nodiscard]] unsigned requests() const;
+    /// One of its ports that it has not given before.
+    std::uint16_t next_port();
+    /// Requests it has answered on a port, from its access log.
+    [[nodiscard]] unsigned requests(std::uint16_t port) const;
 
 private:
     std::string directory_;
     Process master_;
+    std::uint16_t given_ = 0;
 };
 
 } // namespace ballast::test

@@ -53,7 +53,7 @@ void governed_row(void**) {
 void row_without_sockets(void**) {
     const DestinationRow destination{
         at("10.0.0.5:80"), "web", Mode::observe, std::nullopt, 0, 0, 0, 0, 0, 0};
-    assert_text(encode_health({&destination, nullptr, HealthState::idle}),
+    assert_text(encode_health({.destination = &destination, .state = HealthState::idle}),
                 R"({"endpoint":"10.0.0.5:80","service":"web","state":"idle",)"
                 R"("reason":"no_connections","mode":"observe","max_connections":null,"in_use":0,)"
                 R"("admitted":0,"refused":0,"over_limit":0,"adopted":0,"drift":0,"connections":0,)"

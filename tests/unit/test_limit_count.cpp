@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The count under a limit (bpf/lib/limit.h), its invariants C1 to C4, with threads in place of CPUs.
+// The count under a limit (bpf/lib/limit.h), its invariants C1 to C4, with threads in place of
+// CPUs.
 #include <array>
 #include <atomic>
 #include <thread>
@@ -81,7 +82,8 @@ void limit_holds_under_contention(void**) {
     assert_int_equal(in_use, 0);
 }
 
-/// With as many takers as places, nobody may be turned away: a failing attempt occupies nothing (C2).
+/// With as many takers as places, nobody may be turned away: a failing attempt occupies nothing
+/// (C2).
 void places_that_are_free_are_given(void**) {
     constexpr __u32 limit = 2;
     constexpr int rounds = 100'000;
@@ -107,9 +109,9 @@ void places_that_are_free_are_given(void**) {
 } // namespace
 
 int main() {
-    const CMUnitTest tests[] = {
-        cmocka_unit_test(taking_a_place), cmocka_unit_test(giving_back_never_wraps),
-        cmocka_unit_test(limit_holds_under_contention),
-        cmocka_unit_test(places_that_are_free_are_given)};
+    const CMUnitTest tests[] = {cmocka_unit_test(taking_a_place),
+                                cmocka_unit_test(giving_back_never_wraps),
+                                cmocka_unit_test(limit_holds_under_contention),
+                                cmocka_unit_test(places_that_are_free_are_given)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -126,6 +126,15 @@ void ranges_of_the_same_address_give_way(void**) {
     }
 }
 
+void any_port_of_the_same_address_stays(void**) {
+    const std::string wanted = fmt::format(
+        "a - observe refused 10.0.0.7 | p.toml:1\n10.0.0.7:80 7 observe refused 10.0.0.7:80 | {}\n",
+        kOrigin);
+    assert_string_equal(
+        applied("[[service]]\nname='a'\nto=['10.0.0.7']\n", {override_of("10.0.0.7:80")}).c_str(),
+        wanted.c_str());
+}
+
 void it_governs_that_endpoint_and_no_other(void**) {
     const MergedPolicy merged = apply_overrides(policy_of(kText), {override_of("10.0.0.5:85")});
     const auto spans = port_spans(merged.policy, *parse_prefix("10.0.0.5"));
@@ -142,7 +151,7 @@ void twice_the_same_endpoint(void**) {
                         wanted.c_str());
 }
 
-/// 1,023 services, 16,384 targets or 15 ranges on the address that the override names.
+/// 1,023 services, 16,384 targets or as many ranges as the address of the override can have.
 std::string full_of_services() {
     std::string text;
     for (int i = 0; i < 1023; ++i)
@@ -157,10 +166,19 @@ std::string full_of_targets() {
     return text + "]\n";
 }
 
+/// Neighbours, so that they are few parts however many ranges.
 std::string full_of_ranges() {
     std::string text = "[[service]]\nname='s'\nto=['10.0.0.7:1000-2000',";
     for (int i = 0; i < 14; ++i)
-        text += fmt::format("'10.0.0.7:{}',", 100 + 2 * i);
+        text += fmt::format("'10.0.0.7:{}',", 100 + i);
+    return text + "]\n";
+}
+
+/// 15 ranges of a wider prefix: with one more of an address in it, 33 parts.
+std::string full_of_parts() {
+    std::string text = "[[service]]\nname='s'\nto=[";
+    for (int i = 0; i < 15; ++i)
+        text += fmt::format("'10.0.0.0/8:{}',", 100 + 2 * i);
     return text + "]\n";
 }
 
@@ -184,6 +202,8 @@ void what_does_not_fit_is_skipped(void**) {
              Case{full_of_targets(), override_of("10.0.0.7:80"), "there are 16384 targets"},
              Case{full_of_ranges(), override_of("10.0.0.7:80"),
                   "10.0.0.7 has too many port ranges already"},
+             Case{full_of_parts(), override_of("10.0.0.7:80"),
+                  "10.0.0.7 has too many port ranges already"},
              Case{full_of_ranges(), override_of("10.0.0.7:1500"),
                   "10.0.0.7 has too many port ranges already"},
          }) {
@@ -191,8 +211,9 @@ void what_does_not_fit_is_skipped(void**) {
         const MergedPolicy merged = apply_overrides(policy, {c.wanted});
         const std::string wanted =
             fmt::format("{} of \"{}\" is not in force: ", kOrigin, c.wanted.target);
-        assert_string_equal(merged.skipped.at(0).substr(0, wanted.size()).c_str(), wanted.c_str());
-        assert_true(merged.skipped[0].find(c.reason) != std::string::npos);
+        assert_string_equal(merged.skipped.at(0).why.substr(0, wanted.size()).c_str(),
+                            wanted.c_str());
+        assert_true(merged.skipped[0].why.find(c.reason) != std::string::npos);
         assert_true(merged.policy == policy);
     }
 }
@@ -222,6 +243,7 @@ int main() {
         cmocka_unit_test(of_an_endpoint),
         cmocka_unit_test(a_wider_service_is_left_alone),
         cmocka_unit_test(ranges_of_the_same_address_give_way),
+        cmocka_unit_test(any_port_of_the_same_address_stays),
         cmocka_unit_test(it_governs_that_endpoint_and_no_other),
         cmocka_unit_test(twice_the_same_endpoint),
         cmocka_unit_test(what_does_not_fit_is_skipped),

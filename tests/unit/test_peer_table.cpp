@@ -21,7 +21,9 @@ ballast_flow flow(std::uint16_t port, std::uint8_t state) {
     return made;
 }
 
-std::string name(std::uint16_t id) { return id ? "service" + std::to_string(id) : ""; }
+std::string name(std::uint16_t id) {
+    return id ? "service" + std::to_string(id) : "";
+}
 
 void sockets_add_up_by_endpoint(void**) {
     PeerTable table(hz);

@@ -6,37 +6,24 @@
 #include <string>
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "daemon/config/policy_files.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/unit/temporary_directory.h"
 
 namespace {
 
 using namespace ballast;
 namespace fs = std::filesystem;
 
-std::string directory; // made by set_up(), removed by tear_down(), after a failure too
-
-int set_up(void**) {
-    std::string name = fs::temp_directory_path() / "ballast-policy-XXXXXX";
-    if (mkdtemp(name.data()) == nullptr)
-        return -1;
-    directory = name;
-    return 0;
-}
-
-int tear_down(void**) {
-    fs::remove_all(directory);
-    return 0;
-}
+using test::directory;
 
 fs::path main_file() {
-    return fs::path(directory) / "policy.toml";
+    return directory / "policy.toml";
 }
 
 void write(const char* name, const std::string& text) {
-    const fs::path path = fs::path(directory) / name;
+    const fs::path path = directory / name;
     fs::create_directories(path.parent_path());
     std::ofstream(path) << text;
 }
@@ -44,8 +31,9 @@ void write(const char* name, const std::string& text) {
 /// The errors of check_policy(), with the directory's name taken out.
 std::string errors() {
     std::string text = check_policy(main_file()).errors.text();
-    for (auto at = text.find(directory); at != std::string::npos; at = text.find(directory))
-        text.erase(at, directory.size() + 1);
+    const std::string prefix = directory.string() + "/";
+    for (auto at = text.find(prefix); at != std::string::npos; at = text.find(prefix))
+        text.erase(at, prefix.size());
     return text;
 }
 
@@ -77,7 +65,7 @@ void lexical_order_after_the_main_file(void**) {
         names += s.name + " ";
     assert_string_equal(names.c_str(), "main ten twenty nine ");
     assert_string_equal(policy->services[1].origin.c_str(),
-                        (directory + "/policy.d/10.toml:3").c_str());
+                        (directory / "policy.d/10.toml:3").c_str());
 }
 
 void other_files_are_passed_over(void**) {
@@ -85,16 +73,16 @@ void other_files_are_passed_over(void**) {
          {"policy.d/a.toml~", "policy.d/b.conf", "policy.d/.c.toml", "policy.d/toml",
           "policy.d/.toml", "policy.d/d.toml.rpmsave", "other.d/e.toml"})
         write(name, "not toml");
-    fs::create_symlink("nowhere", directory + "/policy.d/.#a.toml");
+    fs::create_symlink("nowhere", directory / "policy.d/.#a.toml");
     assert_string_equal(errors().c_str(), "");
 }
 
 void every_file_is_reported(void**) {
     write("policy.toml", "[guards]\nlimit = 'x'\n");
     write("policy.d/a.toml", "x");
-    fs::create_directory(directory + "/policy.d/b.toml");
-    fs::create_symlink("nowhere", directory + "/policy.d/c.toml");
-    assert_int_equal(mkfifo((directory + "/policy.d/d.toml").c_str(), 0600), 0);
+    fs::create_directory(directory / "policy.d/b.toml");
+    fs::create_symlink("nowhere", directory / "policy.d/c.toml");
+    assert_int_equal(mkfifo((directory / "policy.d/d.toml").c_str(), 0600), 0);
     const std::string wanted =
         "policy.toml:2: key guards.limit: \"x\" is not one of off, observe, enforce\n"
         "policy.d/a.toml:1:2: ";
@@ -137,11 +125,7 @@ void number_of_drop_ins_is_bounded(void**) {
     assert_string_equal(errors().c_str(), "policy.d/zzz.toml: 257 drop-ins; at most 256 are read");
 }
 
-} // namespace
-
-#define BALLAST_CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
-int main() {
+int run() {
     const CMUnitTest tests[] = {
         BALLAST_CASE(no_files),
         BALLAST_CASE(drop_ins_without_main_file),
@@ -154,4 +138,10 @@ int main() {
         BALLAST_CASE(number_of_drop_ins_is_bounded),
     };
     return cmocka_run_group_tests_name("policy_files", tests, nullptr, nullptr);
+}
+
+} // namespace
+
+int main() {
+    return test::run_with_directories(run);
 }

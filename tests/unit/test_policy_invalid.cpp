@@ -86,6 +86,8 @@ void keys_and_types(void**) {
              Case{service("max_conections = 1\n"), 4, "service.max_conections",
                   "did you mean \"max_connections\"?"},
              Case{service("mdoe = 'off'\n"), 4, "service.mdoe", "did you mean \"mode\"?"},
+             Case{service("nade = 'x'\n"), 4, "service.nade", "did you mean \"name\"?"},
+             Case{service("zz = 'x'\n"), 4, "service.zz", "known here: name, to, "},
              Case{service("from = 'x'\n"), 4, "service.from", "known here: name, to, "},
              Case{service("\"a\\nb\" = 1\n"), 4, "service.a\\x0ab", "not a key"},
              Case{service("mode.x = 'off'\n"), 4, "service.mode", "a table is not a string"},

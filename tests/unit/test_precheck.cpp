@@ -47,6 +47,7 @@ void dots_of_keys(void**) {
              "\n[a" + kKey + "]\n",
              "\n\"a\"" + kKey + " = 1\n",
              "\nx = { y = \"\"\"z\"\"\"\"\", a" + kKey + " = 1 }\n",
+             "\nx = { y = \"\"\"z\"\"\"\", a" + kKey + " = 1 }\n",
              "\nx = { y = '''z''', a" + kKey + " = 1 }\n",
              "\nx = { y = \"\\\\\", a" + kKey + " = 1 }\n",
              "\nx = { y = \"\", a" + kKey + " = 1 }\n",

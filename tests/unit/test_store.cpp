@@ -12,6 +12,7 @@
 
 #include "daemon/store/store.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/unit/temporary_directory.h"
 
 namespace {
 
@@ -19,23 +20,10 @@ using namespace ballast;
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
-std::string directory; // made by set_up(), removed by tear_down(), after a failure too
-
-int set_up(void**) {
-    std::string name = fs::temp_directory_path() / "ballast-store-XXXXXX";
-    if (mkdtemp(name.data()) == nullptr)
-        return -1;
-    directory = name;
-    return 0;
-}
-
-int tear_down(void**) {
-    fs::remove_all(directory);
-    return 0;
-}
+using test::directory;
 
 fs::path file() {
-    return fs::path(directory) / "state.db";
+    return directory / "state.db";
 }
 
 Store opened() {
@@ -254,7 +242,7 @@ void a_database_of_others_is_refused(void**) {
 }
 
 void what_cannot_be_opened_is_an_error(void**) {
-    const auto no_directory = Store::open(fs::path(directory) / "no" / "state.db");
+    const auto no_directory = Store::open(directory / "no" / "state.db");
     assert_non_null(strstr(no_directory.error().text().c_str(), "opening the store "));
     assert_non_null(strstr(no_directory.error().text().c_str(), "unable to open database file"));
     const auto is_directory = Store::open(directory);
@@ -272,11 +260,7 @@ void a_locked_file_is_waited_for_and_reported(void**) {
     put(store, override_of("a"));
 }
 
-} // namespace
-
-#define BALLAST_CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
-int main() {
+int run() {
     const CMUnitTest tests[] = {
         BALLAST_CASE(a_new_store_is_empty),
         BALLAST_CASE(overrides_come_back_after_a_restart),
@@ -296,4 +280,10 @@ int main() {
         BALLAST_CASE(a_locked_file_is_waited_for_and_reported),
     };
     return cmocka_run_group_tests_name("store", tests, nullptr, nullptr);
+}
+
+} // namespace
+
+int main() {
+    return test::run_with_directories(run);
 }
