@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Admission: what happens when a program calls connect(), and when it closes a socket that never
- * became a connection. The kernel runs connect4 and connect6 under the socket lock on a socket in
- * CLOSE (net/ipv4/af_inet.c, __inet_stream_connect()), TCP fast open included. The states and the
- * invariants are those of bpf/lib/reservation.h and bpf/lib/limit.h.
+ * Admission: what happens when a program calls connect(). The kernel runs connect4 and connect6
+ * under the socket lock on a socket in CLOSE (net/ipv4/af_inet.c, __inet_stream_connect()), TCP
+ * fast open included. The states and the invariants are those of bpf/lib/reservation.h and
+ * bpf/lib/limit.h.
  *
  * A destination that no policy governs costs one failed look-up in the prefix trie.
  */
@@ -124,15 +124,4 @@ int ballast_connect6(struct bpf_sock_addr* ctx) {
     union ballast_address address;
     ballast_address_v6(&address, words);
     return admit(ctx, &address);
-}
-
-/*
- * Last close of the file: a socket in CLOSE that still has a reservation never got to SYN_SENT (no
- * route, or refused by another program). In any other state the transition to CLOSE will release.
- */
-SEC("cgroup/sock_release")
-int ballast_sock_release(struct bpf_sock* ctx) {
-    if (ctx->protocol == IPPROTO_TCP && ctx->state == BPF_TCP_CLOSE)
-        ballast_release(bpf_get_socket_cookie(ctx));
-    return ADMIT;
 }

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * TCP state changes: confirms a reservation at SYN_SENT, releases it at CLOSE (states and
- * invariants: bpf/lib/reservation.h). Runs for every TCP socket of the host, so the common case
- * must end at once: a socket without a cookie has no reservation, since reserving makes one.
+ * The rest of a connection's life: confirms a reservation at SYN_SENT, releases it at CLOSE, and
+ * when the socket is destroyed (states and invariants: bpf/lib/reservation.h). Runs for every TCP
+ * socket of the host, so the common case must end at once: a socket without a cookie has no
+ * reservation, since reserving makes one.
+ *
+ * Why twice: a socket whose connect() failed before SYN_SENT never changes state; and the kernel
+ * does not run a tracing program that is already running on the same CPU (kernel/trace/bpf_trace.c,
+ * __bpf_trace_run()), so a state change in an interrupt can go unseen, which the destruction,
+ * another program, makes good.
  */
 #include "bpf/tables.h"
 
@@ -22,5 +28,13 @@ int BPF_PROG(ballast_set_state, struct sock* sk, int old_state, int new_state) {
     struct ballast_place place = ballast_find_reservation(cookie);
     if (place.entry)
         ballast_entry_confirm(place.entry);
+    return 0;
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(ballast_destroy, struct sock* sk) {
+    __u64 cookie = (__u64)sk->__sk_common.skc_cookie.counter;
+    if (cookie)
+        ballast_release(cookie);
     return 0;
 }

@@ -118,6 +118,7 @@ BALLAST_INLINE bool keep_reservation(const struct ballast_place* place, __u64 co
         return false;
     if (is_current(place)) {
         mark_seen(place, sweep);
+        ballast_entry_confirm(place->entry); /* where SYN_SENT went unseen */
         return true;
     }
     ballast_release(cookie);

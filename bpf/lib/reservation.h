@@ -5,7 +5,7 @@
  *            connect()              SYN_SENT                  CLOSE
  *   (none) ------------> pending ------------> established ----------> (none)
  *      |                    |                                   ^
- *      |                    +-- next connect(), sock_release,   |
+ *      |                    +-- next connect(), destruction,    |
  *      |                        or seen pending twice by daemon -> (none)
  *      +-- met by a sweep, older than Ballast or than its policy (adopted) --> established
  *

@@ -19,8 +19,8 @@ inline constexpr std::array<std::string_view, 11> pinned_maps{
     "service_names", "sweep_totals", "policy", "destination_index", "free_destinations"};
 
 /// Links, pinned as "link_NAME"; admission last in both attaching and pinning.
-inline constexpr std::array<std::string_view, 4> pinned_links{"set_state", "sock_release",
-                                                              "connect4", "connect6"};
+inline constexpr std::array<std::string_view, 4> pinned_links{"set_state", "destroy", "connect4",
+                                                              "connect6"};
 
 std::string map_pin(const std::string& bpffs_dir, std::string_view map);
 std::string link_pin(const std::string& bpffs_dir, std::string_view program);

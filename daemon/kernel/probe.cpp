@@ -120,7 +120,7 @@ Result<void> try_set_retval() {
 }
 
 Result<void> try_cgroup_link(const std::string& path) {
-    const auto program = load_program(BPF_PROG_TYPE_CGROUP_SOCK, BPF_CGROUP_INET_SOCK_RELEASE,
+    const auto program = load_program(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT,
                                       program_of(insn::set(0, 1)));
     if (!program)
         return fail(program.error());
@@ -128,7 +128,7 @@ Result<void> try_cgroup_link(const std::string& path) {
     if (!cgroup)
         return fail(cgroup.error());
     return done_if(Fd(::bpf_link_create(program->get(), cgroup->directory.get(),
-                                        BPF_CGROUP_INET_SOCK_RELEASE, nullptr)),
+                                        BPF_CGROUP_INET4_CONNECT, nullptr)),
                    "bpf(BPF_LINK_CREATE)");
 }
 
@@ -145,9 +145,9 @@ Result<void> try_atomics() {
                                 insn::compare_exchange(10, 2, -8), insn::set(0, 1))));
 }
 
-Result<void> try_state_tracepoint() {
-    const auto program = load_program(BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP,
-                                      program_of(insn::set(0, 0)), "inet_sock_set_state");
+Result<void> try_tracepoint(const char* name) {
+    const auto program =
+        load_program(BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, program_of(insn::set(0, 0)), name);
     if (!program)
         return fail(program.error());
     return done_if(Fd(::bpf_raw_tracepoint_open(nullptr, program->get())),
@@ -191,10 +191,12 @@ std::vector<Feature> features(const std::string& cgroup) {
         {"coarse clock in cgroup/connect4", "a silent daemon cannot be noticed", true, try_clock},
         {"bpf_set_retval in cgroup/connect4", "a refusal would be EPERM, which nobody retries",
          true, try_set_retval},
-        {"cgroup links, cgroup/sock_release", "failed connects would stay counted", true,
+        {"links of programs to cgroups", "enforcement would end with the daemon", true,
          [cgroup] { return try_cgroup_link(cgroup); }},
         {"tp_btf/inet_sock_set_state", "closed connections would stay counted", true,
-         try_state_tracepoint},
+         [] { return try_tracepoint("inet_sock_set_state"); }},
+        {"tp_btf/tcp_destroy_sock", "failed connects would stay counted", true,
+         [] { return try_tracepoint("tcp_destroy_sock"); }},
         {"iter/tcp with socket cookies", "older connections cannot be counted", true, try_sweep},
         {"entering network namespaces", "containers' older connections are not counted", false,
          try_namespaces},

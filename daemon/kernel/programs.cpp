@@ -78,7 +78,7 @@ struct Programs::State {
 
 bpf_program* Programs::State::program(std::size_t link) const {
     const std::array<bpf_program*, pinned_links.size()> programs{
-        skeleton->progs.ballast_set_state, skeleton->progs.ballast_sock_release,
+        skeleton->progs.ballast_set_state, skeleton->progs.ballast_destroy,
         skeleton->progs.ballast_connect4, skeleton->progs.ballast_connect6};
     return programs.at(link);
 }

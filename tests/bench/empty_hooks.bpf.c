@@ -17,10 +17,10 @@ int empty_connect6(void* context) {
     return 1;
 }
 
-SEC("cgroup/sock_release")
-int empty_release(void* context) {
+SEC("tp_btf/tcp_destroy_sock")
+int empty_destroy(void* context) {
     (void)context;
-    return 1;
+    return 0;
 }
 
 SEC("tp_btf/inet_sock_set_state")

@@ -101,7 +101,8 @@ private:
     }
 
     std::chrono::microseconds hold_time() {
-        return std::chrono::microseconds(std::uniform_int_distribution<int>(5'000, 100'000)(random_));
+        return std::chrono::microseconds(
+            std::uniform_int_distribution<int>(5'000, 100'000)(random_));
     }
 
     SocketAddress to_;

@@ -38,6 +38,13 @@ void add_entries(KernelObjects& objects, const std::string& directory) {
         objects.insert("pin " + entry.path().string());
 }
 
+bool is_pinned_in(const std::string& directory, const Json& object) {
+    const auto pins = object.value("pinned", Json::array());
+    return std::any_of(pins.begin(), pins.end(), [&](const Json& path) {
+        return path.get<std::string>().starts_with(directory + "/");
+    });
+}
+
 KernelObjects difference(const KernelObjects& from, const KernelObjects& without) {
     KernelObjects rest;
     std::set_difference(from.begin(), from.end(), without.begin(), without.end(),
@@ -65,17 +72,19 @@ KernelObjects kernel_objects() {
 
 KernelObjects objects_of(const Ballastd& ballastd) {
     KernelObjects objects;
-    std::error_code ignored;
-    for (const auto& entry : fs::directory_iterator(ballastd.bpffs(), ignored)) {
-        const auto path = entry.path().string();
-        const bool is_link = entry.path().filename().string().starts_with("link_");
-        objects.insert("pin " + path);
-        const auto shown = bpftool({is_link ? "link" : "map", "show", "pinned", path});
-        objects.insert(name_of(is_link ? "link" : "map", shown));
-        if (is_link)
-            objects.insert(
-                name_of("prog", bpftool({"prog", "show", "id",
-                                         fmt::format("{}", shown.at("prog_id").get<int>())})));
+    std::set<int> programs;
+    add_entries(objects, ballastd.bpffs());
+    for (const char* kind : {"map", "link"}) {
+        for (const auto& object : bpftool({"--bpffs", kind, "show"})) {
+            if (!is_pinned_in(ballastd.bpffs(), object))
+                continue;
+            objects.insert(name_of(kind, object));
+            programs.insert(object.value("prog_id", 0));
+        }
+    }
+    for (const auto& program : bpftool({"prog", "show"})) {
+        if (programs.contains(program.at("id").get<int>()))
+            objects.insert(name_of("prog", program));
     }
     return objects;
 }

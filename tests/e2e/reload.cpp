@@ -12,11 +12,29 @@ namespace {
 
 Scene* scene = nullptr;
 
+/// The policy with a service more that nothing else names, and its name.
+struct Marked {
+    std::string marker;
+    std::string text;
+};
+
+Marked mark(const std::string& policy_text) {
+    static int number = 0;
+    const auto marker = fmt::format("marker-{}", ++number);
+    return {marker, fmt::format("{}\n[[service]]\nname = \"{}\"\nto = [\"192.0.2.1:{}\"]\n",
+                                policy_text, marker, number)};
+}
+
+void await_service(const std::string& name, bool there = true) {
+    await([&] { return scene->ballastd.has_service(name) == there; },
+          name + (there ? " in force" : " out of force"));
+}
+
 /// Changes the policy file and waits until that is noticed; nobody else tells the daemon.
 void change(const std::string& policy_text) {
-    const long before = scene->ballastd.generation();
-    scene->ballastd.write_policy(policy_text);
-    scene->ballastd.await_policy(before);
+    const auto marked = mark(policy_text);
+    scene->ballastd.write_policy(marked.text);
+    await_service(marked.marker);
 }
 
 std::vector<Fd>& open(const Dest& dest, unsigned count) {
@@ -44,25 +62,26 @@ void hangup() {
     auto& ballastd = scene->ballastd;
     const auto& dest = serve(*scene, families.front()).dest();
     const auto elsewhere = make_temp_dir() + "/real.toml";
-    write_file(elsewhere, limit_policy(1));
-    const long before = ballastd.generation();
+    const auto first = mark(limit_policy(1));
+    write_file(elsewhere, first.text);
     std::filesystem::create_symlink(elsewhere, ballastd.policy_file() + ".new");
     std::filesystem::rename(ballastd.policy_file() + ".new", ballastd.policy_file());
-    ballastd.await_policy(before);
+    await_service(first.marker);
     open(dest, 1);
     refuses_next(dest);
-    write_file(elsewhere, limit_policy(2));
+    const auto second = mark(limit_policy(2));
+    write_file(elsewhere, second.text);
     ballastd.hangup();
-    ballastd.await_policy(before + 1);
+    await_service(second.marker);
     open(dest, 1);
     refuses_next(dest);
 }
 
 void lowered_below_what_is_open(const Family& family) {
     const auto& dest = serve(*scene, family).dest();
-    change(limit_policy(3));
+    scene->ballastd.enforce(limit_policy(3));
     auto& held = open(dest, 3);
-    change(limit_policy(1));
+    scene->ballastd.enforce(limit_policy(1));
     check_exact(*scene, dest, 3);
     while (!held.empty()) {
         refuses_next(dest);
@@ -76,9 +95,9 @@ void lowered_below_what_is_open(const Family& family) {
 /// The count moves with the connections to the service that governs them now.
 void renamed_service(const Family& family) {
     const auto& dest = serve(*scene, family).dest();
-    change(limit_policy(2));
+    scene->ballastd.enforce(limit_policy(2));
     auto& held = open(dest, 2);
-    change(policy({{.limit = 3, .name = "renamed"}}));
+    scene->ballastd.enforce(policy({{.limit = 3, .name = "renamed"}}));
     check_exact(*scene, dest, 2);
     check_equal(scene->ballastd.row(dest, "renamed").at("in_use").get<long>(), 2,
                 "in_use of the renamed service");
@@ -91,12 +110,12 @@ void renamed_service(const Family& family) {
 
 void to_observe_and_back(const Family& family) {
     const auto& dest = serve(*scene, family).dest();
-    change(limit_policy(1));
+    scene->ballastd.enforce(limit_policy(1));
     open(dest, 1);
     refuses_next(dest);
-    change(limit_policy(1, "observe"));
+    scene->ballastd.enforce(limit_policy(1, "observe"));
     open(dest, 1);
-    change(limit_policy(1));
+    scene->ballastd.enforce(limit_policy(1));
     refuses_next(dest);
     check_exact(*scene, dest, 2);
 }
@@ -106,16 +125,16 @@ void to_observe_and_back(const Family& family) {
 void newly_governed(const Family& family) {
     const auto ungoverned = policy({{.to = {"192.0.2.1:1"}, .limit = 1}});
     const auto& dest = serve(*scene, family).dest();
-    change(ungoverned);
+    scene->ballastd.enforce(ungoverned);
     auto& held = open(dest, 2);
-    change(limit_policy(2));
+    scene->ballastd.enforce(limit_policy(2));
     refuses_next(dest);
     check_exact(*scene, dest, 2);
     held.pop_back();
     check_exact(*scene, dest, 1);
-    change(ungoverned);
+    scene->ballastd.enforce(ungoverned);
     open(dest, 3);
-    change(limit_policy(5));
+    scene->ballastd.enforce(limit_policy(5));
     check_exact(*scene, dest, 4);
     check_no_repairs(scene->ballastd);
 }
@@ -138,13 +157,13 @@ constexpr BadFile bad_files[] = {
 
 /// Why the newest file is not in force; empty when it is.
 std::string refusal() {
-    const auto error = scene->ballastd.policy().at("error");
+    const auto error = scene->ballastd.status().at("policy").at("error");
     return error.is_null() ? std::string() : error.get<std::string>();
 }
 
 void bad_file_is_refused(const BadFile& bad) {
     const auto& dest = serve(*scene, families.front()).dest();
-    change(limit_policy(1));
+    scene->ballastd.enforce(limit_policy(1));
     open(dest, 1);
     const auto logged = scene->ballastd.log().size();
     scene->ballastd.write_policy(bad.text);
@@ -161,7 +180,7 @@ void bad_file_is_refused(const BadFile& bad) {
 /// A restart must not be worse than no restart.
 void bad_file_at_restart(const Family& family) {
     const auto& dest = serve(*scene, family).dest();
-    change(limit_policy(1));
+    scene->ballastd.enforce(limit_policy(1));
     open(dest, 1);
     scene->ballastd.crash();
     scene->ballastd.write_policy(bad_files[0].text);
@@ -169,7 +188,7 @@ void bad_file_at_restart(const Family& family) {
     refuses_next(dest);
     check_exact(*scene, dest, 1);
     check(!refusal().empty(), "the refusal is shown");
-    change(limit_policy(1));
+    scene->ballastd.enforce(limit_policy(1));
     check_no_repairs(scene->ballastd);
 }
 
@@ -181,24 +200,23 @@ void bad_file_at_first_start() {
 }
 
 void drop_ins(const Family& family) {
+    auto& ballastd = scene->ballastd;
     const auto& dest = serve(*scene, family).dest();
-    change(limit_policy(1));
+    ballastd.enforce(limit_policy(1));
     open(dest, 1);
     refuses_next(dest);
-    long before = scene->ballastd.generation();
-    scene->ballastd.write_dropin("10-other.toml",
-                                 fmt::format("[[service]]\nname = \"other\"\nto = [\"{}\"]\n"
-                                             "max_connections = 2\nmode = \"enforce\"\n",
-                                             dest.text()));
-    scene->ballastd.await_policy(before);
+    ballastd.write_dropin("10-other.toml",
+                          fmt::format("[[service]]\nname = \"other\"\nto = [\"{}\"]\n"
+                                      "max_connections = 2\nmode = \"enforce\"\n",
+                                      dest.text()));
+    await_service("other");
     open(dest, 1);
     refuses_next(dest);
-    before = scene->ballastd.generation();
-    scene->ballastd.remove_dropin("10-other.toml");
-    scene->ballastd.await_policy(before);
+    ballastd.remove_dropin("10-other.toml");
+    await_service("other", false);
     refuses_next(dest);
     check_exact(*scene, dest, 2);
-    check_no_repairs(scene->ballastd);
+    check_no_repairs(ballastd);
 }
 
 } // namespace

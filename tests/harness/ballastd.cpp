@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/harness/ballastd.h"
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <poll.h>
@@ -201,8 +202,10 @@ long Ballastd::value(const Dest& dest, const std::string& key) {
     return sum;
 }
 
-void Ballastd::await_policy(long older) {
-    await([this, older] { return generation() > older; }, "a new policy in force");
+bool Ballastd::has_service(const std::string& name) {
+    const auto limits = get("/v1/limits").at("limits");
+    return std::any_of(limits.begin(), limits.end(),
+                       [&](const Json& row) { return row.at("service") == name; });
 }
 
 std::string Ballastd::log() const {

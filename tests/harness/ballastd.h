@@ -61,9 +61,8 @@ public:
     /// GET over query.sock, which has to succeed.
     Json get(const std::string& target);
     Json status() { return get("/v1/status"); }
-    /// "policy" of the status: "generation", "error", ...
-    Json policy() { return status().at("policy"); }
-    long generation() { return policy().at("generation").get<long>(); }
+    /// Whether a service of that name is in force.
+    bool has_service(const std::string& name);
     /// The rows of a destination's health: one for each service that governed it.
     std::vector<Json> rows(const Dest& dest);
     /// The row of that service; a null when there is none.
@@ -76,8 +75,6 @@ public:
     void sweep() { get("/v1/flows?limit=1"); }
     /// Replaces the policy and has it put in force, by POST over control.sock.
     void enforce(const std::string& policy_text);
-    /// Waits until a policy newer than `generation` is in force.
-    void await_policy(long generation);
 
     [[nodiscard]] std::string log() const;
     [[nodiscard]] const std::string& cgroup() const { return options_.cgroup; }
