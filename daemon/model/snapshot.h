@@ -21,14 +21,14 @@ using WallTime = std::chrono::system_clock::time_point;
 struct DestinationRow {
     Endpoint endpoint;
     std::string service;
-    Mode mode = Mode::observe;                   ///< in force now, kill switch and heartbeat applied
+    Mode mode = Mode::observe; ///< in force now, kill switch and heartbeat applied
     std::optional<std::uint32_t> max_connections; ///< none: counted only
-    std::uint32_t in_use = 0;                    ///< reservations held
-    std::uint64_t admitted = 0;                  ///< connect() calls that got a reservation
-    std::uint64_t adopted = 0;                   ///< older sockets counted by a sweep
-    std::uint64_t refused = 0;                   ///< connect() calls refused at the limit
-    std::uint64_t over_limit = 0;                ///< admitted over the limit, as observe mode does
-    std::int64_t drift = 0;                      ///< in_use less what the last sweep could account for
+    std::uint32_t in_use = 0;                     ///< reservations held
+    std::uint64_t admitted = 0;                   ///< connect() calls that got a reservation
+    std::uint64_t adopted = 0;                    ///< older sockets counted by a sweep
+    std::uint64_t refused = 0;                    ///< connect() calls refused at the limit
+    std::uint64_t over_limit = 0;                 ///< admitted over the limit, as observe mode does
+    std::int64_t drift = 0; ///< in_use less what the last sweep could account for
 
     bool operator==(const DestinationRow&) const = default;
 };
@@ -36,11 +36,11 @@ struct DestinationRow {
 /// One remote endpoint as sweeps see it, governed or not; outbound connections only.
 struct PeerRow {
     Endpoint endpoint;
-    std::string service;          ///< empty: no policy governs it
+    std::string service;           ///< empty: no policy governs it
     std::uint32_t connections = 0; ///< sockets in any state but TIME_WAIT
     std::uint32_t established = 0;
-    std::uint32_t connecting = 0;  ///< SYN_SENT
-    std::uint32_t closing = 0;     ///< FIN_WAIT1 .. LAST_ACK, CLOSE_WAIT
+    std::uint32_t connecting = 0;     ///< SYN_SENT
+    std::uint32_t closing = 0;        ///< FIN_WAIT1 .. LAST_ACK, CLOSE_WAIT
     std::uint32_t retransmitting = 0; ///< sockets with unacknowledged retransmissions
     std::uint32_t rtt_median_us = 0;  ///< of the smoothed RTTs of its sockets; 0: none measured
     std::uint32_t idle_max_ms = 0;    ///< longest time since anything was received
@@ -55,14 +55,14 @@ struct FlowRow {
     Endpoint local;
     Endpoint remote;
     Direction direction = Direction::outbound;
-    std::string state;      ///< as `ss` prints it: "ESTAB", "SYN-SENT", ...
-    std::string service;    ///< empty: no policy governs it
+    std::string state;        ///< as `ss` prints it: "ESTAB", "SYN-SENT", ...
+    std::string service;      ///< empty: no policy governs it
     std::uint64_t cookie = 0; ///< socket cookie, 0 where the kernel has not made one
     std::uint32_t netns = 0;  ///< inode number of its network namespace
     std::uint32_t rtt_us = 0;
-    std::uint32_t idle_ms = 0; ///< since anything was received
+    std::uint32_t idle_ms = 0;    ///< since anything was received
     std::uint8_t retransmits = 0; ///< unacknowledged, now
-    bool reserved = false;     ///< holds a reservation
+    bool reserved = false;        ///< holds a reservation
 
     bool operator==(const FlowRow&) const = default;
 };
@@ -72,12 +72,12 @@ struct SweepStatus {
     std::uint64_t sweeps = 0;
     std::chrono::nanoseconds last_cpu{0};
     std::chrono::milliseconds interval{0}; ///< in force now, stretched by the cost
-    std::uint64_t sockets = 0;     ///< seen by the last sweep, TIME_WAIT apart
+    std::uint64_t sockets = 0;             ///< seen by the last sweep, TIME_WAIT apart
     std::uint64_t time_wait = 0;
-    std::uint64_t namespaces = 0;  ///< network namespaces visited by the last sweep
-    std::uint64_t drift = 0;       ///< sum of absolute drifts found by the last sweep
-    std::uint64_t repairs = 0;     ///< reservations corrected since start
-    std::uint64_t failures = 0;    ///< sweeps that could not be done or finished
+    std::uint64_t namespaces = 0; ///< network namespaces visited by the last sweep
+    std::uint64_t drift = 0;      ///< sum of absolute drifts found by the last sweep
+    std::uint64_t repairs = 0;    ///< reservations corrected since start
+    std::uint64_t failures = 0;   ///< sweeps that could not be done or finished
 
     bool operator==(const SweepStatus&) const = default;
 };
@@ -96,9 +96,9 @@ struct FailOpenCounts {
 struct DaemonStatus {
     std::string version;
     std::uint32_t abi_version = 0;
-    std::string kernel;        ///< uname -r
-    std::string cgroup;        ///< absolute path of the subtree that is governed
-    std::string bpffs;         ///< directory of the pins
+    std::string kernel; ///< uname -r
+    std::string cgroup; ///< absolute path of the subtree that is governed
+    std::string bpffs;  ///< directory of the pins
     WallTime started;
     std::uint32_t pid = 0;
     bool armed = true;         ///< false: kill switch is on, everything observes
@@ -107,7 +107,7 @@ struct DaemonStatus {
     std::string policy_file;
     WallTime policy_loaded;
     std::uint64_t policy_generation = 0; ///< grows by one with each policy put in force
-    std::string policy_error;  ///< why the newest file was refused; empty when it is in force
+    std::string policy_error; ///< why the newest file was refused; empty when it is in force
     std::uint32_t services = 0;
     std::uint32_t destinations = 0;
     std::uint32_t destinations_max = 0;

@@ -14,7 +14,7 @@
 namespace ballast {
 
 class [[nodiscard]] Error {
-  public:
+public:
     explicit Error(std::string message, int errno_value = 0)
         : message_(std::move(message)), errno_(errno_value) {}
 
@@ -45,7 +45,7 @@ class [[nodiscard]] Error {
         return hint_.empty() ? message_ : fmt::format("{} ({})", message_, hint_);
     }
 
-  private:
+private:
     Error(std::string message, int errno_value, std::string hint)
         : message_(std::move(message)), hint_(std::move(hint)), errno_(errno_value) {}
 

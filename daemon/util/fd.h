@@ -8,7 +8,7 @@
 namespace ballast {
 
 class Fd {
-  public:
+public:
     Fd() = default;
     explicit Fd(int fd) : fd_(fd) {}
     ~Fd() { reset(); }
@@ -35,7 +35,7 @@ class Fd {
         fd_ = fd;
     }
 
-  private:
+private:
     int fd_ = -1;
 };
 
