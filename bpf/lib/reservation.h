@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+// clang-format off: the numbered list below would be filled as one paragraph
 /*
  * One bucket of the reservation table, and the life of a reservation.
  *
@@ -19,12 +20,13 @@
  *     Cookies are never reused, so a swap that succeeds hit the entry that was read before.
  * R3  An entry's destination is written between claim and publication of its cookie, and later
  *     changed only by swaps that name the old value.
- * R4  destinations[d].in_use is the number of entries with destination d, but for the moment
- * between the two writes of an insertion (count first) or a release (entry first). R5  R4's places
- * are never given back without their entry, nor entries dropped without their place: a program or a
- * daemon that dies between two writes leaves a count that is too high, which the sweep reports as
- * drift and corrects when it sees it twice.
+ * R4  destinations[d].in_use is the number of entries with destination d, but for the moment between
+ *     the two writes of an insertion (count first) or a release (entry first).
+ * R5  These places are never given back without their entry, nor entries dropped without their place:
+ *     a program or a daemon that dies between two writes leaves a count that is too high, which the
+ *     sweep reports as drift and corrects when it sees it twice.
  */
+// clang-format on
 #ifndef BALLAST_BPF_LIB_RESERVATION_H
 #define BALLAST_BPF_LIB_RESERVATION_H
 

@@ -83,13 +83,13 @@ void silence_ends_enforcement(const Family& family, int signal) {
     const auto& dest = limited(family, "\"1s\"", 1);
     const long before = fail_open(ballastd, "daemon_silent");
     open_connections(scene->link.client, dest, 1);
-    ::kill(ballastd.pid(), signal);
+    ballastd.signal(signal);
     await([&] { return admits(dest); }, "failing open after daemon_grace");
     if (signal == SIGKILL) {
         ballastd.crash();
         ballastd.start();
     } else {
-        ::kill(ballastd.pid(), SIGCONT);
+        ballastd.signal(SIGCONT);
     }
     await([&] { return attempt(scene->link.client, dest).error == ECONNREFUSED; },
           "enforcing again");

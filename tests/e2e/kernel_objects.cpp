@@ -29,7 +29,7 @@ std::string name_of(const std::string& kind, const Json& object) {
 void add_lines(KernelObjects& objects, const std::string& kind, const std::string& text) {
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);)
-        objects.insert(kind + " " + line);
+        objects.insert(fmt::format("{} {}", kind, line));
 }
 
 void add_entries(KernelObjects& objects, const std::string& directory) {

@@ -84,23 +84,22 @@ private:
             ::connect(held_.back().get(), address.get(), address.length);
     }
 
+    /// Half closes, disconnects, resets or closes one of them.
     void lose_one() {
         std::swap(held_[roll(static_cast<unsigned>(held_.size()))], held_.back());
         auto& socket = held_.back();
         const sockaddr unspecified{AF_UNSPEC, {}};
-        switch (roll(5)) {
-        case 0:
+        const unsigned way = roll(5);
+        if (way == 0) {
             ::shutdown(socket.get(), SHUT_WR);
             return;
-        case 1:
+        }
+        if (way == 1) {
             ::connect(socket.get(), &unspecified, sizeof unspecified);
             return;
-        case 2:
-            abort_connection(socket);
-            break;
-        default:
-            break;
         }
+        if (way == 2)
+            abort_connection(socket);
         held_.pop_back();
     }
 

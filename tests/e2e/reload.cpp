@@ -3,6 +3,7 @@
 // a bad file is refused with its place, and the running policy stays.
 #include "tests/e2e/scene.h"
 
+#include <csignal>
 #include <filesystem>
 
 using namespace ballast;
@@ -71,7 +72,7 @@ void hangup() {
     refuses_next(dest);
     const auto second = mark(limit_policy(2));
     write_file(elsewhere, second.text);
-    ballastd.hangup();
+    ballastd.signal(SIGHUP);
     await_service(second.marker);
     open(dest, 1);
     refuses_next(dest);

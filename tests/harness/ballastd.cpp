@@ -114,8 +114,13 @@ int Ballastd::wait_exit() {
     return *status;
 }
 
+void Ballastd::signal(int number) const {
+    check(process_.running(), "ballastd runs");
+    process_.signal(number);
+}
+
 void Ballastd::stop() {
-    process_.signal(SIGTERM);
+    signal(SIGTERM);
     check_equal(wait_exit(), 0, "ballastd's exit status after SIGTERM");
 }
 

@@ -43,15 +43,14 @@ public:
     /// Waits for the daemon to end by itself; its exit status.
     int wait_exit();
     [[nodiscard]] bool running() const { return process_.running(); }
-    [[nodiscard]] pid_t pid() const { return process_.pid(); }
+    /// Sends it a signal; the test fails when it does not run.
+    void signal(int number) const;
 
     /// Replaces the policy file's text by rename, as editors do; inotify's business.
     void write_policy(const std::string& text);
     /// Writes DIR/NAME next to the policy file, where drop-ins live.
     void write_dropin(const std::string& name, const std::string& text);
     void remove_dropin(const std::string& name);
-    /// SIGHUP.
-    void hangup() const { process_.signal(SIGHUP); }
 
     /// Runs `ballast WORDS... --runtime-dir --bpffs` of this daemon.
     Outcome cli(std::vector<std::string> words);

@@ -75,8 +75,8 @@ Link make_link() {
         server.push_back(fmt::format("addr add {}{} dev s0", family.server, suffix));
         client.push_back(fmt::format("neigh add {} lladdr {} dev c0", family.silent, silent_mac));
     }
-    server.push_back("link set s0 up");
-    client.push_back("link set c0 up");
+    server.emplace_back("link set s0 up");
+    client.emplace_back("link set c0 up");
     link.client.ip(client);
     link.server.ip(server);
     await(

@@ -11,7 +11,7 @@ namespace ballast::test {
 namespace {
 
 /// "10.0.0.1:80", "[fd77::2]:80", "[::ffff:10.0.0.1]:80", "10.0.0.1%lo:80", "*:*".
-Dest parse_dest(std::string text) {
+Dest parse_dest(const std::string& text) {
     const auto colon = text.rfind(':');
     check(colon != std::string::npos, "ss prints ADDRESS:PORT, not " + text);
     const auto port = text.substr(colon + 1);
