@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
-// clang-format off: the numbered list below would be filled as one paragraph
+// clang-format off
 /*
  * One bucket of the reservation table, and the life of a reservation.
  *
