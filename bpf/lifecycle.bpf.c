@@ -8,7 +8,7 @@
  * Why twice: a socket whose connect() failed before SYN_SENT never changes state; and the kernel
  * does not run a tracing program that is already running on the same CPU (kernel/trace/bpf_trace.c,
  * __bpf_trace_run()), so a state change in an interrupt can go unseen, which the destruction,
- * another program, makes good.
+ * another program, makes good. A kernel that leaves out both is the sweep's business.
  */
 #include "bpf/tables.h"
 

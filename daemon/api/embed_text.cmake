@@ -10,7 +10,7 @@ file(CONFIGURE OUTPUT ${OUTPUT} @ONLY CONTENT [=[
 
 namespace ballast::api {
 
-std::string_view openapi_text() {
+std::string_view openapi_text() { // NOLINT(readability-function-size): the document is as long as it is
     return R"BALLAST(@text@)BALLAST";
 }
 

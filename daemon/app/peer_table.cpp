@@ -37,25 +37,28 @@ void PeerTable::add(std::span<const ballast_flow> flows) {
         if (flow.flags & BALLAST_FLOW_INBOUND)
             continue;
         const Key key{kernel::remote_of(flow), flow.service};
-        if (peers_.size() >= max_peers && !peers_.contains(key)) {
+        if (peers_.size() >= max_peers && !peers_.contains(key))
             ++left_out_;
-            continue;
-        }
-        auto& [row, rtts_us] = peers_[key];
-        ++row.connections;
-        if (flow.state == established)
-            ++row.established;
-        else if (flow.state == syn_sent)
-            ++row.connecting;
         else
-            ++row.closing;
-        if (flow.retransmits)
-            ++row.retransmitting;
-        if (flow.rtt_us)
-            rtts_us.push_back(flow.rtt_us);
-        if (flow.state == established)
-            row.idle_max_ms = std::max(row.idle_max_ms, kernel::idle_ms(flow, hz_));
+            add_to(peers_[key], flow);
     }
+}
+
+void PeerTable::add_to(Sums& sums, const ballast_flow& flow) const {
+    PeerRow& row = sums.row;
+    ++row.connections;
+    if (flow.state == established) {
+        ++row.established;
+        row.idle_max_ms = std::max(row.idle_max_ms, kernel::idle_ms(flow, hz_));
+    } else if (flow.state == syn_sent) {
+        ++row.connecting;
+    } else {
+        ++row.closing;
+    }
+    if (flow.retransmits)
+        ++row.retransmitting;
+    if (flow.rtt_us)
+        sums.rtts_us.push_back(flow.rtt_us);
 }
 
 std::vector<PeerRow>

@@ -44,6 +44,8 @@ private:
         std::vector<std::uint32_t> rtts_us;
     };
 
+    void add_to(Sums& sums, const ballast_flow& flow) const;
+
     std::uint32_t hz_;
     std::uint64_t left_out_ = 0;
     std::unordered_map<Key, Sums, HashKey> peers_;

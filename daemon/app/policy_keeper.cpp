@@ -31,7 +31,7 @@ Result<void> PolicyKeeper::reload() {
     for (const auto& warning : report.warnings.problems())
         spdlog::warn("{}", warning.text());
     auto loaded = report.result();
-    const auto done =
+    auto done =
         loaded ? put(apply_overrides(*loaded, overrides())) : Result<void>(fail(loaded.error()));
     if (!done) {
         error_ = done.error().text();

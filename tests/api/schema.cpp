@@ -38,6 +38,7 @@ private:
     void check_range(const json& schema, const json& value, const std::string& where);
     void check_format(const json& schema, const json& value, const std::string& where);
     void check_object(const json& schema, const json& value, const std::string& where);
+    void check_members(const json& schema, const json& value, const std::string& where);
     void check_array(const json& schema, const json& value, const std::string& where);
 
     const json& document_;
@@ -122,10 +123,14 @@ void Checker::check_object(const json& schema, const json& value, const std::str
             complain(where, fmt::format("lacks {}", name.dump()));
     if (value.size() < schema.value("minProperties", std::size_t{0}))
         complain(where, "has too few members");
+    check_members(schema, value, where);
+}
+
+void Checker::check_members(const json& schema, const json& value, const std::string& where) {
     const json properties = schema.value("properties", json::object());
     for (const auto& [name, member] : value.items()) {
         if (properties.contains(name))
-            check(properties.at(name), member, where + "/" + name);
+            check(properties.at(name), member, fmt::format("{}/{}", where, name));
         else if (!schema.value("additionalProperties", true))
             complain(where, fmt::format("has an undocumented member '{}'", name));
     }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The structs of bpf/abi.h as the C++ compiler lays them out, against the BTF of the same structs
 // compiled for BPF: every member of every struct by name, offset and size.
+#include <array>
 #include <cstddef>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,82 +28,82 @@ struct Member {
 struct Layout {
     const char* name;
     std::size_t size;
-    std::vector<Member> members;
+    std::span<const Member> members;
 };
 
 #define MEMBER(type, member)                                                                       \
-    { #member, offsetof(type, member), sizeof(type::member) }
+    Member {                                                                                       \
+#member, offsetof(type, member), sizeof(type::member)                                      \
+    }
 
-const std::vector<Layout>& layouts() {
-    static const std::vector<Layout> all{
-        {"ballast_control",
-         sizeof(ballast_control),
-         {MEMBER(ballast_control, abi_version), MEMBER(ballast_control, ready),
-          MEMBER(ballast_control, disarmed), MEMBER(ballast_control, next_destination),
-          MEMBER(ballast_control, heartbeat_ns), MEMBER(ballast_control, daemon_grace_ns),
-          MEMBER(ballast_control, confined_cgroup), MEMBER(ballast_control, confined_level),
-          MEMBER(ballast_control, sweep), MEMBER(ballast_control, policy_generation),
-          MEMBER(ballast_control, reserved)}},
-        {"ballast_counters",
-         sizeof(ballast_counters),
-         {MEMBER(ballast_counters, destinations_full), MEMBER(ballast_counters, reservations_full),
-          MEMBER(ballast_counters, daemon_silent), MEMBER(ballast_counters, disarmed),
-          MEMBER(ballast_counters, retiring), MEMBER(ballast_counters, underflow),
-          MEMBER(ballast_counters, policy_gap), MEMBER(ballast_counters, reserved)}},
-        {"ballast_prefix_key",
-         sizeof(ballast_prefix_key),
-         {MEMBER(ballast_prefix_key, prefix_len), MEMBER(ballast_prefix_key, address)}},
-        {"ballast_port_span",
-         sizeof(ballast_port_span),
-         {MEMBER(ballast_port_span, first), MEMBER(ballast_port_span, limit)}},
-        {"ballast_prefix_rule",
-         sizeof(ballast_prefix_rule),
-         {MEMBER(ballast_prefix_rule, span_count), MEMBER(ballast_prefix_rule, reserved),
-          MEMBER(ballast_prefix_rule, spans)}},
-        {"ballast_limit",
-         sizeof(ballast_limit),
-         {MEMBER(ballast_limit, max_connections), MEMBER(ballast_limit, service),
-          MEMBER(ballast_limit, mode), MEMBER(ballast_limit, on_limit)}},
-        {"ballast_destination_key",
-         sizeof(ballast_destination_key),
-         {MEMBER(ballast_destination_key, address), MEMBER(ballast_destination_key, port),
-          MEMBER(ballast_destination_key, service)}},
-        {"ballast_destination",
-         sizeof(ballast_destination),
-         {MEMBER(ballast_destination, in_use), MEMBER(ballast_destination, service),
-          MEMBER(ballast_destination, port), MEMBER(ballast_destination, admitted),
-          MEMBER(ballast_destination, adopted), MEMBER(ballast_destination, refused),
-          MEMBER(ballast_destination, over_limit), MEMBER(ballast_destination, address),
-          MEMBER(ballast_destination, last_use_ns)}},
-        {"ballast_reservation",
-         sizeof(ballast_reservation),
-         {MEMBER(ballast_reservation, cookie), MEMBER(ballast_reservation, destination),
-          MEMBER(ballast_reservation, netns)}},
-        {"ballast_bucket",
-         sizeof(ballast_bucket),
-         {MEMBER(ballast_bucket, spilled), MEMBER(ballast_bucket, reserved),
-          MEMBER(ballast_bucket, entries)}},
-        {"ballast_bucket_seen",
-         sizeof(ballast_bucket_seen),
-         {MEMBER(ballast_bucket_seen, sweep), MEMBER(ballast_bucket_seen, reserved)}},
-        {"ballast_service_name",
-         sizeof(ballast_service_name),
-         {MEMBER(ballast_service_name, name)}},
-        {"ballast_flow",
-         sizeof(ballast_flow),
-         {MEMBER(ballast_flow, cookie), MEMBER(ballast_flow, local_address),
-          MEMBER(ballast_flow, remote_address), MEMBER(ballast_flow, local_port),
-          MEMBER(ballast_flow, remote_port), MEMBER(ballast_flow, service),
-          MEMBER(ballast_flow, state), MEMBER(ballast_flow, flags), MEMBER(ballast_flow, netns),
-          MEMBER(ballast_flow, rtt_us), MEMBER(ballast_flow, idle_jiffies),
-          MEMBER(ballast_flow, retransmits), MEMBER(ballast_flow, reserved)}},
-        {"ballast_sweep_totals",
-         sizeof(ballast_sweep_totals),
-         {MEMBER(ballast_sweep_totals, sockets), MEMBER(ballast_sweep_totals, time_wait),
-          MEMBER(ballast_sweep_totals, adopted), MEMBER(ballast_sweep_totals, moved),
-          MEMBER(ballast_sweep_totals, untracked), MEMBER(ballast_sweep_totals, reserved)}}};
-    return all;
-}
+constexpr std::array control_members{
+    MEMBER(ballast_control, abi_version),     MEMBER(ballast_control, ready),
+    MEMBER(ballast_control, disarmed),        MEMBER(ballast_control, next_destination),
+    MEMBER(ballast_control, heartbeat_ns),    MEMBER(ballast_control, daemon_grace_ns),
+    MEMBER(ballast_control, confined_cgroup), MEMBER(ballast_control, confined_level),
+    MEMBER(ballast_control, sweep),           MEMBER(ballast_control, policy_generation),
+    MEMBER(ballast_control, reserved)};
+constexpr std::array counters_members{
+    MEMBER(ballast_counters, destinations_full), MEMBER(ballast_counters, reservations_full),
+    MEMBER(ballast_counters, daemon_silent),     MEMBER(ballast_counters, disarmed),
+    MEMBER(ballast_counters, retiring),          MEMBER(ballast_counters, underflow),
+    MEMBER(ballast_counters, policy_gap),        MEMBER(ballast_counters, reserved)};
+constexpr std::array prefix_key_members{MEMBER(ballast_prefix_key, prefix_len),
+                                        MEMBER(ballast_prefix_key, address)};
+constexpr std::array port_span_members{MEMBER(ballast_port_span, first),
+                                       MEMBER(ballast_port_span, limit)};
+constexpr std::array prefix_rule_members{MEMBER(ballast_prefix_rule, span_count),
+                                         MEMBER(ballast_prefix_rule, reserved),
+                                         MEMBER(ballast_prefix_rule, spans)};
+constexpr std::array limit_members{MEMBER(ballast_limit, max_connections),
+                                   MEMBER(ballast_limit, service), MEMBER(ballast_limit, mode),
+                                   MEMBER(ballast_limit, on_limit)};
+constexpr std::array destination_key_members{MEMBER(ballast_destination_key, address),
+                                             MEMBER(ballast_destination_key, port),
+                                             MEMBER(ballast_destination_key, service)};
+constexpr std::array destination_members{
+    MEMBER(ballast_destination, in_use),     MEMBER(ballast_destination, service),
+    MEMBER(ballast_destination, port),       MEMBER(ballast_destination, admitted),
+    MEMBER(ballast_destination, adopted),    MEMBER(ballast_destination, refused),
+    MEMBER(ballast_destination, over_limit), MEMBER(ballast_destination, address),
+    MEMBER(ballast_destination, last_use_ns)};
+constexpr std::array reservation_members{MEMBER(ballast_reservation, cookie),
+                                         MEMBER(ballast_reservation, destination),
+                                         MEMBER(ballast_reservation, netns)};
+constexpr std::array bucket_members{MEMBER(ballast_bucket, spilled),
+                                    MEMBER(ballast_bucket, reserved),
+                                    MEMBER(ballast_bucket, entries)};
+constexpr std::array bucket_seen_members{MEMBER(ballast_bucket_seen, sweep),
+                                         MEMBER(ballast_bucket_seen, reserved)};
+constexpr std::array service_name_members{MEMBER(ballast_service_name, name)};
+constexpr std::array flow_members{
+    MEMBER(ballast_flow, cookie),         MEMBER(ballast_flow, local_address),
+    MEMBER(ballast_flow, remote_address), MEMBER(ballast_flow, local_port),
+    MEMBER(ballast_flow, remote_port),    MEMBER(ballast_flow, service),
+    MEMBER(ballast_flow, state),          MEMBER(ballast_flow, flags),
+    MEMBER(ballast_flow, netns),          MEMBER(ballast_flow, rtt_us),
+    MEMBER(ballast_flow, idle_jiffies),   MEMBER(ballast_flow, retransmits),
+    MEMBER(ballast_flow, reserved)};
+constexpr std::array sweep_totals_members{
+    MEMBER(ballast_sweep_totals, sockets),   MEMBER(ballast_sweep_totals, time_wait),
+    MEMBER(ballast_sweep_totals, adopted),   MEMBER(ballast_sweep_totals, moved),
+    MEMBER(ballast_sweep_totals, untracked), MEMBER(ballast_sweep_totals, reserved)};
+
+constexpr std::array layouts{
+    Layout{"ballast_control", sizeof(ballast_control), control_members},
+    Layout{"ballast_counters", sizeof(ballast_counters), counters_members},
+    Layout{"ballast_prefix_key", sizeof(ballast_prefix_key), prefix_key_members},
+    Layout{"ballast_port_span", sizeof(ballast_port_span), port_span_members},
+    Layout{"ballast_prefix_rule", sizeof(ballast_prefix_rule), prefix_rule_members},
+    Layout{"ballast_limit", sizeof(ballast_limit), limit_members},
+    Layout{"ballast_destination_key", sizeof(ballast_destination_key), destination_key_members},
+    Layout{"ballast_destination", sizeof(ballast_destination), destination_members},
+    Layout{"ballast_reservation", sizeof(ballast_reservation), reservation_members},
+    Layout{"ballast_bucket", sizeof(ballast_bucket), bucket_members},
+    Layout{"ballast_bucket_seen", sizeof(ballast_bucket_seen), bucket_seen_members},
+    Layout{"ballast_service_name", sizeof(ballast_service_name), service_name_members},
+    Layout{"ballast_flow", sizeof(ballast_flow), flow_members},
+    Layout{"ballast_sweep_totals", sizeof(ballast_sweep_totals), sweep_totals_members}};
 
 struct CloseSkeleton {
     void operator()(ballast_bpf* skeleton) const { ballast_bpf::destroy(skeleton); }
@@ -123,7 +125,7 @@ void layout_is_the_same_on_both_sides(void**) {
     const std::unique_ptr<layout_bpf, CloseSkeleton> skeleton(layout_bpf::open());
     assert_non_null(skeleton.get());
     const btf* types = bpf_object__btf(skeleton->obj);
-    for (const auto& layout : layouts()) {
+    for (const auto& layout : layouts) {
         const int id = btf__find_by_name_kind(types, layout.name, BTF_KIND_STRUCT);
         if (id < 0)
             fail_msg("%s is not in the programs' BTF", layout.name);
@@ -146,7 +148,7 @@ void every_struct_of_the_contract_is_compared(void**) {
         if (!btf_is_struct(type) || name.rfind("ballast_", 0) != 0)
             continue;
         bool known = false;
-        for (const auto& layout : layouts())
+        for (const auto& layout : layouts)
             known = known || name == layout.name;
         for (const auto& other : inner)
             known = known || name == other;

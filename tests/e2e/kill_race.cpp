@@ -81,7 +81,7 @@ private:
             return;
         held_.push_back(std::move(socket)); // a refused one may connect again
         if (roll(4) == 0)
-            ::connect(held_.back().get(), address.get(), address.length);
+            (void)::connect(held_.back().get(), address.get(), address.length);
     }
 
     /// Half closes, disconnects, resets or closes one of them.
@@ -95,7 +95,7 @@ private:
             return;
         }
         if (way == 1) {
-            ::connect(socket.get(), &unspecified, sizeof unspecified);
+            (void)::connect(socket.get(), &unspecified, sizeof unspecified);
             return;
         }
         if (way == 2)

@@ -68,44 +68,59 @@ void bucket_agrees_with_a_map(void**) {
     }
 }
 
-/// A socket's own CPU, and a daemon that reclaims at random: each entry is released once (R2).
-void each_entry_is_released_once(void**) {
-    static ballast_bucket bucket{};
-    static std::atomic<long> released{0};
-    static std::atomic<bool> done{false};
-    std::thread reclaimer([] {
-        while (!done)
-            for (auto& entry : bucket.entries) {
-                const __u64 cookie = BALLAST_LOAD(entry.cookie);
-                __u32 destination = 0;
-                if (cookie && cookie != BALLAST_CLAIMED &&
-                    ballast_entry_release(&entry, cookie, &destination))
-                    ++released;
-            }
-    });
-    constexpr int sockets_each = 200'000;
-    const auto live = [](__u64 first) {
-        for (__u64 cookie = first; cookie < first + sockets_each; ++cookie) {
-            while (ballast_bucket_insert(&bucket, cookie, 1 | BALLAST_PENDING, 0) < 0) {
-            }
-            int place = ballast_bucket_find(&bucket, cookie);
-            if (place >= 0)
-                ballast_entry_confirm(&bucket.entries[place]);
-            place = ballast_bucket_find(&bucket, cookie);
-            __u32 destination = 0;
-            if (place >= 0 && ballast_entry_release(&bucket.entries[place], cookie, &destination))
-                ++released;
+struct Shared {
+    ballast_bucket bucket{};
+    std::atomic<long> released{0};
+    std::atomic<bool> done{false};
+
+    void release(ballast_reservation& entry, __u64 cookie) {
+        __u32 destination = 0;
+        if (ballast_entry_release(&entry, cookie, &destination))
+            ++released;
+    }
+};
+
+/// The daemon: takes back whatever it meets.
+void reclaim(Shared& shared) {
+    while (!shared.done)
+        for (auto& entry : shared.bucket.entries) {
+            const __u64 cookie = BALLAST_LOAD(entry.cookie);
+            if (cookie && cookie != BALLAST_CLAIMED)
+                shared.release(entry, cookie);
         }
+}
+
+/// A socket: reserves, confirms, releases, as far as the daemon leaves it its entry.
+void live(Shared& shared, __u64 cookie) {
+    ballast_bucket* bucket = &shared.bucket;
+    while (ballast_bucket_insert(bucket, cookie, 1 | BALLAST_PENDING, 0) < 0) {
+    }
+    int place = ballast_bucket_find(bucket, cookie);
+    if (place >= 0)
+        ballast_entry_confirm(&bucket->entries[place]);
+    place = ballast_bucket_find(bucket, cookie);
+    if (place >= 0)
+        shared.release(bucket->entries[place], cookie);
+}
+
+/// Sockets on two CPUs, and a daemon that reclaims at random: each entry is released once (R2).
+void each_entry_is_released_once(void**) {
+    static Shared shared;
+    constexpr __u64 sockets_each = 200'000;
+    std::thread reclaimer([] { reclaim(shared); });
+    const auto live_many = [](__u64 first) {
+        for (__u64 cookie = first; cookie < first + sockets_each; ++cookie)
+            live(shared, cookie);
     };
-    std::thread first(live, 1);
-    std::thread second(live, 1'000'000'000);
+    std::thread first(live_many, 1);
+    std::thread second(live_many, 1'000'000'000);
     first.join();
     second.join();
-    done = true;
+    shared.done = true;
     reclaimer.join();
-    for (const auto& entry : bucket.entries)
+    for (const auto& entry : shared.bucket.entries)
         assert_int_equal(entry.cookie, 0);
-    assert_int_equal(released, 2L * sockets_each);
+    assert_int_equal(shared.released, 2 * sockets_each);
 }
 
 void choices_are_spread(void**) {
