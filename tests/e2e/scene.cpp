@@ -60,9 +60,9 @@ void check_exact(Scene& scene, const Dest& dest, long wanted, Where where) {
     check_equal(scene.ballastd.value(dest, "drift"), 0, "drift after a sweep", where);
 }
 
-/// Of the connections of one test, how many may close without a program seeing it: none on kernels of
-/// distributions, which is what virtual machines run; two where the host's own kernel may leave out
-/// tracing programs in interrupts of process 1 (docs/architecture.md).
+/// Of the connections of one test, how many may close without a program seeing it: none on kernels
+/// of distributions, which is what virtual machines run; two where the host's own kernel may leave
+/// out tracing programs in interrupts of process 1 (docs/architecture.md).
 long uncounted_closes() {
     return std::getenv("BALLAST_VM") != nullptr ? 0 : 2;
 }
