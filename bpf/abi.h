@@ -16,7 +16,7 @@
 
 #include <linux/types.h>
 
-#define BALLAST_ABI_VERSION 1
+#define BALLAST_ABI_VERSION 2
 
 /* Services per policy. Row 0 of a policy's limits and service id 0 mean "none". */
 #define BALLAST_MAX_SERVICES 1024
@@ -79,6 +79,64 @@ struct ballast_counters {
     __u64 retiring;          /* connects admitted uncounted: destination was being recycled */
     __u64 underflow;         /* releases that found in_use at 0: a bug, in_use was left at 0 */
     __u64 policy_gap;        /* programs that found no policy map: a bug */
+    __u64 reserved;
+};
+
+/* Why a connection counts as failed. */
+enum ballast_failure {
+    BALLAST_FAILURE_TIMED_OUT = 0,   /* no answer to any SYN */
+    BALLAST_FAILURE_REFUSED = 1,     /* RST in answer to the SYN */
+    BALLAST_FAILURE_UNREACHABLE = 2, /* ICMP, or no neighbour */
+    BALLAST_FAILURE_SLOW = 3,        /* established, but later than slow_connect_ms */
+    BALLAST_FAILURE_RESET = 4,       /* RST within reset_within_ms of establishment */
+    BALLAST_FAILURE_HALF_OPEN_FLOW = 5,
+    BALLAST_FAILURES = 6,
+};
+
+/* How a service's breakers behave; part of struct ballast_service. */
+struct ballast_breaker_limits {
+    __u32 window_ms;       /* sliding; in BALLAST_BREAKER_SLOTS parts */
+    __u32 slow_connect_ms; /* 0: no connect is slow */
+    __u32 reset_within_ms; /* 0: no reset is early */
+    __u32 open_for_ms;     /* first time; doubles with each time in a row */
+    __u32 open_max_ms;
+    __u32 ramp_ms;                      /* 0: the full limit at once */
+    __u16 thresholds[BALLAST_FAILURES]; /* failures in a window that open; 0: kind is ignored */
+    __u16 probes;                       /* admitted at a time, and needed to close */
+    __u8 ramp_start;                    /* percent of the limit when the ramp begins */
+    __u8 mode;                          /* enum ballast_mode */
+};
+
+#define BALLAST_BREAKER_SLOTS 8
+
+enum ballast_breaker_state {
+    BALLAST_BREAKER_CLOSED = 0,
+    BALLAST_BREAKER_OPEN = 1,
+    BALLAST_BREAKER_HALF_OPEN = 2,
+    BALLAST_BREAKER_RAMP = 3, /* closed, with a limit that grows back */
+};
+
+/* What a person or the governor decided over the breaker's head. */
+enum ballast_breaker_force {
+    BALLAST_FORCE_NONE = 0,
+    BALLAST_FORCE_OPEN = 1,
+    BALLAST_FORCE_CLOSED = 2,
+};
+
+/*
+ * Map `breakers`: one for each destination that has failed. All fields are changed by atomics,
+ * their meaning is lib/breaker.h's. Times are CLOCK_MONOTONIC.
+ */
+struct ballast_breaker {
+    __u64 word;            /* state, level of back-off, generation, deadline */
+    __u64 probes;          /* of the half-open period under way */
+    __u64 since_ms;        /* of the last change of state, for people */
+    __u64 forced_until_ms; /* 0: until taken back */
+    __u32 forced;          /* enum ballast_breaker_force */
+    __s32 last_error;      /* errno of the last failure; 0: it had none */
+    __u64 opened;          /* times the breaker opened */
+    __u64 withheld;        /* times it would have, but had no budget or was held closed */
+    __u32 failures[BALLAST_FAILURES][BALLAST_BREAKER_SLOTS];
     __u64 reserved;
 };
 
@@ -216,6 +274,8 @@ BALLAST_ASSERT_SIZE(struct ballast_counters, 64);
 BALLAST_ASSERT_SIZE(struct ballast_prefix_key, 20);
 BALLAST_ASSERT_SIZE(struct ballast_port_span, 4);
 BALLAST_ASSERT_SIZE(struct ballast_prefix_rule, 136);
+BALLAST_ASSERT_SIZE(struct ballast_breaker_limits, 40);
+BALLAST_ASSERT_SIZE(struct ballast_breaker, 256);
 BALLAST_ASSERT_SIZE(struct ballast_limit, 8);
 BALLAST_ASSERT_SIZE(struct ballast_destination_key, 20);
 BALLAST_ASSERT_SIZE(struct ballast_destination, 64);

@@ -9,6 +9,7 @@
 //    shorter prefixes at most kMaxPortSpans spans (daemon/model/prefix_rules.h).
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -26,9 +27,15 @@ inline constexpr std::size_t kMaxServices = 1023; ///< row 0 of the limits means
 inline constexpr std::size_t kMaxTargets = 16'384;
 inline constexpr std::size_t kMaxPortRanges = 15; ///< distinct, of one exact prefix
 inline constexpr std::size_t kMaxPortSpans = 32;
+inline constexpr std::size_t kMaxFrom = 256;           ///< distinct elements of `from` in all
+inline constexpr std::size_t kMaxAlternatives = 4'095; ///< rows that `from` chooses among, in all
+inline constexpr std::size_t kMaxFromLength = 127;
+inline constexpr std::size_t kMaxNames = 256;      ///< DNS names in all
+inline constexpr std::size_t kMaxNameAnswers = 64; ///< addresses of one name that are governed
 
 inline constexpr std::size_t kMaxServiceName = 63;
 inline constexpr std::uint32_t kMaxConnections = 1'000'000;
+inline constexpr std::uint32_t kMaxConnectRate = 1'000'000;
 
 /// What a guard may do (DESIGN: "mode"). Values are those of `enum ballast_mode` in bpf/abi.h.
 enum class Mode : std::uint8_t { off = 0, observe = 1, enforce = 2 };
@@ -52,13 +59,62 @@ struct Target {
 /// that has a port. Ports 1..65535; without a port the target is for any. Host bits are refused.
 Result<Target> parse_target(std::string_view text);
 
-/// One policy row. The limits hold per destination.
+/// An element of `to` that is a DNS name: what it resolves to is governed on these ports.
+struct NamedTarget {
+    std::string host; ///< lower case, without a trailing dot
+    std::uint16_t port_first = 0;
+    std::uint16_t port_last = 65535;
+
+    /// "db.internal:5432", as parse_named_target() reads it.
+    [[nodiscard]] std::string text() const;
+    bool operator==(const NamedTarget&) const = default;
+};
+
+/// Why a connection counts as failed (bpf/abi.h, enum ballast_failure), in that order.
+enum class Failure : std::uint8_t {
+    timed_out,      ///< no answer to any SYN
+    refused,        ///< RST in answer to the SYN
+    unreachable,    ///< ICMP, or no neighbour
+    slow,           ///< established, but later than slow_connect
+    reset,          ///< RST within reset_within of establishment
+    half_open_flow, ///< established, and its packets reach nobody any more
+};
+inline constexpr std::size_t kFailures = 6;
+
+/// The circuit breaker of each of a service's destinations.
+struct Breaker {
+    Mode mode = Mode::observe;
+    std::chrono::milliseconds window{10'000}; ///< sliding; failures within it count
+    /// Failures of one kind within the window that open the breaker; 0: the kind is ignored.
+    std::array<std::uint16_t, kFailures> thresholds{5, 10, 5, 10, 10, 3};
+    std::chrono::milliseconds slow_connect{0}; ///< 0: no connect is slow
+    std::chrono::milliseconds reset_within{0}; ///< 0: no reset is early
+    std::chrono::milliseconds open_for{5'000}; ///< first time; doubles, jittered by a quarter
+    std::chrono::milliseconds open_max{60'000};
+    std::uint16_t probes = 1;               ///< admitted at a time, and needed to close
+    std::chrono::milliseconds ramp{10'000}; ///< 0: the full limit at once
+    std::uint8_t ramp_start = 10;           ///< percent of the limit when the ramp begins
+
+    bool operator==(const Breaker&) const = default;
+};
+
+/// One policy row. Where not said otherwise the limits hold per destination.
 struct Service {
     std::string name;
     std::vector<Target> to;
-    std::optional<std::uint32_t> max_connections; ///< none: counted, never limited
+    std::vector<NamedTarget> to_names; ///< what they resolve to is added to `to` (daemon/app)
+    /// Local consumers it holds for, empty: all. Unit names ("app-*.service") or cgroup paths
+    /// ("/system.slice/app-*"); '*', '?' and [...] within one component; what is below matches too.
+    std::vector<std::string> from;
+    std::optional<std::uint32_t> max_connections;       ///< none: counted, never limited
+    std::optional<std::uint32_t> max_connections_total; ///< to all destinations together
+    std::optional<std::uint32_t> max_per_consumer;      ///< each consumer's share of a destination
+    std::optional<std::uint32_t> max_connect_rate;      ///< connect() calls per second
+    std::uint32_t burst = 0; ///< connect() calls that may come at once; 0: as max_connect_rate
+    std::chrono::milliseconds connect_timeout{0}; ///< 0: the kernel's
     OnLimit on_limit = OnLimit::refused;
-    Mode mode = Mode::observe;
+    Mode mode = Mode::observe; ///< of the limits
+    Breaker breaker;
     std::string origin; ///< "FILE:LINE", or "override by USER at TIME" for one set by the CLI
 
     bool operator==(const Service&) const = default;
@@ -73,9 +129,22 @@ struct DaemonOptions {
     bool operator==(const DaemonOptions&) const = default;
 };
 
+/// What holds back everything that changes the host (DESIGN: "governor").
+struct GovernorOptions {
+    std::uint32_t actions_per_minute = 120; ///< of all kinds
+    std::uint32_t breaker_opens_per_minute = 30;
+    std::uint8_t observer_fault_percent = 50; ///< of active destinations failing: our own fault
+    std::chrono::milliseconds observer_fault_window{10'000};
+    std::chrono::milliseconds release_after{30'000}; ///< calm for so long before a hold is let go
+
+    bool operator==(const GovernorOptions&) const = default;
+};
+
 struct Policy {
     DaemonOptions daemon;
-    Mode limit_mode = Mode::observe; ///< [guards] limit: default mode of services that name none
+    GovernorOptions governor;
+    Mode limit_mode = Mode::observe;   ///< [guards] limit: default mode of services that name none
+    Mode breaker_mode = Mode::observe; ///< [guards] breaker: the same for breakers
     std::vector<Service> services;
 
     bool operator==(const Policy&) const = default;
