@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/model/policy.h"
 
+#include <algorithm>
+
 #include "bpf/abi.h"
 #include "daemon/util/quote.h"
 
@@ -18,6 +20,13 @@ static_assert(static_cast<int>(Mode::enforce) == BALLAST_MODE_ENFORCE);
 static_assert(static_cast<int>(OnLimit::refused) == BALLAST_ON_LIMIT_REFUSED);
 static_assert(static_cast<int>(OnLimit::again) == BALLAST_ON_LIMIT_AGAIN);
 static_assert(static_cast<int>(OnLimit::unreachable) == BALLAST_ON_LIMIT_UNREACHABLE);
+static_assert(kFailures == BALLAST_FAILURES);
+static_assert(static_cast<int>(Failure::timed_out) == BALLAST_FAILURE_TIMED_OUT);
+static_assert(static_cast<int>(Failure::refused) == BALLAST_FAILURE_REFUSED);
+static_assert(static_cast<int>(Failure::unreachable) == BALLAST_FAILURE_UNREACHABLE);
+static_assert(static_cast<int>(Failure::slow) == BALLAST_FAILURE_SLOW);
+static_assert(static_cast<int>(Failure::reset) == BALLAST_FAILURE_RESET);
+static_assert(static_cast<int>(Failure::half_open_flow) == BALLAST_FAILURE_HALF_OPEN_FLOW);
 
 namespace {
 
@@ -57,8 +66,13 @@ std::optional<Split> split_target(std::string_view text) {
     return Split{std::string(text.substr(0, colon)), text.substr(colon + 1), true};
 }
 
-/// Sets the ports of `target` from "PORT" or "FIRST-LAST".
-Result<Target> with_ports(Target target, std::string_view text) {
+struct Ports {
+    std::uint16_t first;
+    std::uint16_t last;
+};
+
+/// "PORT" or "FIRST-LAST".
+Result<Ports> parse_ports(std::string_view text) {
     const std::size_t dash = text.find('-');
     const auto first = parse_port(text.substr(0, dash));
     if (!first)
@@ -68,9 +82,43 @@ Result<Target> with_ports(Target target, std::string_view text) {
         return fail(last.error());
     if (*first > *last)
         return fail(Error(fmt::format("port range {} ends before it begins", quoted(text))));
-    target.port_first = *first;
-    target.port_last = *last;
-    return target;
+    return Ports{*first, *last};
+}
+
+std::string ports_text(std::uint16_t first, std::uint16_t last) {
+    return first == last ? fmt::format("{}", first) : fmt::format("{}-{}", first, last);
+}
+
+constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+constexpr std::string_view kLabelCharacters = "abcdefghijklmnopqrstuvwxyz0123456789-";
+constexpr std::size_t kMaxLabel = 63;
+constexpr std::size_t kMaxHost = 253;
+
+bool is_label(std::string_view label) {
+    return !label.empty() && label.size() <= kMaxLabel && !label.starts_with('-') &&
+           !label.ends_with('-') &&
+           label.find_first_not_of(kLabelCharacters) == std::string_view::npos;
+}
+
+/// `host` in lower case.
+bool is_host(std::string_view host) {
+    if (host.size() > kMaxHost)
+        return false;
+    const std::string_view last_label = host.substr(host.rfind('.') + 1); // npos + 1 is 0
+    for (std::size_t dot = host.find('.'); dot != std::string_view::npos; dot = host.find('.')) {
+        if (!is_label(host.substr(0, dot)))
+            return false;
+        host.remove_prefix(dot + 1);
+    }
+    return is_label(host) && last_label.find_first_of(kLetters) != std::string_view::npos;
+}
+
+std::string lower_case(std::string_view text) {
+    std::string out(text);
+    std::ranges::transform(out, out.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    return out;
 }
 
 } // namespace
@@ -78,8 +126,7 @@ Result<Target> with_ports(Target target, std::string_view text) {
 std::string Target::text() const {
     if (any_port())
         return prefix.text();
-    const std::string ports = port_first == port_last ? fmt::format("{}", port_first)
-                                                      : fmt::format("{}-{}", port_first, port_last);
+    const std::string ports = ports_text(port_first, port_last);
     const std::string where = prefix.text();
     const std::size_t slash = where.find('/');
     if (where.find(':') == std::string::npos)
@@ -98,8 +145,43 @@ Result<Target> parse_target(std::string_view text) {
     const auto prefix = parse_prefix(split->prefix);
     if (!prefix)
         return fail(prefix.error());
-    const Target target{*prefix};
-    return split->has_ports ? with_ports(target, split->ports) : Result<Target>(target);
+    if (!split->has_ports)
+        return Target{*prefix};
+    const auto ports = parse_ports(split->ports);
+    if (!ports)
+        return fail(ports.error());
+    return Target{*prefix, ports->first, ports->last};
+}
+
+std::string NamedTarget::text() const {
+    const bool any_port = port_first == 0 && port_last == 65535;
+    return any_port ? host : fmt::format("{}:{}", host, ports_text(port_first, port_last));
+}
+
+bool is_named_target(std::string_view text) {
+    const std::size_t colon = text.find(':');
+    return colon == text.rfind(':') && text.find_first_of("[/") == std::string_view::npos &&
+           text.substr(0, colon).find_first_of(kLetters) != std::string_view::npos;
+}
+
+Result<NamedTarget> parse_named_target(std::string_view text) {
+    const std::size_t colon = text.find(':');
+    NamedTarget target{lower_case(text.substr(0, colon))};
+    if (target.host.ends_with('.'))
+        target.host.pop_back();
+    if (!is_host(target.host))
+        return fail(
+            Error(fmt::format("{} is neither an address nor a DNS name; a name is of "
+                              "letters, digits and \"-\", its last part not of digits alone",
+                              quoted(text.substr(0, colon)))));
+    if (colon == std::string_view::npos)
+        return target;
+    const auto ports = parse_ports(text.substr(colon + 1));
+    if (!ports)
+        return fail(ports.error());
+    target.port_first = ports->first;
+    target.port_last = ports->last;
+    return target;
 }
 
 } // namespace ballast

@@ -3,10 +3,13 @@
 // Invariants
 // 1. Names are unique, every range check passed, services.size() <= kMaxServices, targets in all
 //    <= kMaxTargets.
-// 2. Among the targets of one exact prefix no port belongs to two services, any-port apart, which
-//    gives way to a range.
+// 2. Among the targets of one exact prefix no port belongs to two services without `from`, nor to
+// two
+//    that share an element of it; any-port apart, which gives way to a range.
 // 3. One exact prefix has at most kMaxPortRanges distinct ranges, and with what it takes over from
 //    shorter prefixes at most kMaxPortSpans spans (daemon/model/prefix_rules.h).
+// 4. At most kMaxFrom distinct elements of `from`, which choose among at most kMaxAlternatives
+//    candidates, and at most kMaxNames DNS names.
 #pragma once
 
 #include <array>
@@ -70,6 +73,14 @@ struct NamedTarget {
     bool operator==(const NamedTarget&) const = default;
 };
 
+/// True for an element of `to` that parse_named_target() is to read: without brackets and "/", with
+/// a letter before the only ":", if there is one.
+bool is_named_target(std::string_view text);
+
+/// Parses NAME[:PORT[-PORT]]. NAME is of RFC 1123, and its last label has a letter, so that it is
+/// no mistyped address; one dot at its end is dropped.
+Result<NamedTarget> parse_named_target(std::string_view text);
+
 /// Why a connection counts as failed (bpf/abi.h, enum ballast_failure), in that order.
 enum class Failure : std::uint8_t {
     timed_out,      ///< no answer to any SYN
@@ -104,7 +115,7 @@ struct Service {
     std::vector<Target> to;
     std::vector<NamedTarget> to_names; ///< what they resolve to is added to `to` (daemon/app)
     /// Local consumers it holds for, empty: all. Unit names ("app-*.service") or cgroup paths
-    /// ("/system.slice/app-*"); '*', '?' and [...] within one component; what is below matches too.
+    /// ("/system.slice/app-*"); '*' and '?' within one component; what is below matches too.
     std::vector<std::string> from;
     std::optional<std::uint32_t> max_connections;       ///< none: counted, never limited
     std::optional<std::uint32_t> max_connections_total; ///< to all destinations together

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // daemon/model/policy: the text of targets, both ways; the words for modes.
 #include <array>
+#include <cstring>
 #include <string>
+#include <utility>
 
 #include "daemon/model/names.h"
 #include "daemon/model/policy.h"
@@ -85,6 +87,53 @@ void refused(void**) {
     }
 }
 
+void names(void**) {
+    const std::string label(63, 'a');
+    const std::string longest = fmt::format("{0}.{0}.{0}.{1}", label, label.substr(0, 61));
+    for (const auto& [input, wanted] : std::array<std::pair<std::string, std::string>, 24>{{
+             {"db.internal:5432", "db.internal:5432"},
+             {"db.internal:5000-5010", "db.internal:5000-5010"},
+             {"db.internal:80-80", "db.internal:80"},
+             {"db.internal", "db.internal"},
+             {"DB.Internal.", "db.internal"},
+             {"db", "db"},
+             {"3com.com:1-65535", "3com.com:1-65535"},
+             {"10.0.0.5a", "10.0.0.5a"},
+             {"a-b.x--y:1", "a-b.x--y:1"},
+             {longest, longest},
+             {longest + "a", "neither"},
+             {label + "a", "neither"},
+             {"a..b", "neither"},
+             {".a", "neither"},
+             {"a..", "neither"},
+             {"-a", "neither"},
+             {"a-", "neither"},
+             {"a_b", "neither"},
+             {"a b", "neither"},
+             {"1O.0.0.5", "neither"},
+             {"db.internal:0", "\"0\" is not a port; wanted 1..65535"},
+             {"db.internal:", "\"\" is not a port; wanted 1..65535"},
+             {"db.internal:http", "\"http\" is not a port; wanted 1..65535"},
+             {"db.internal:9-8", "port range \"9-8\" ends before it begins"},
+         }}) {
+        assert_true(is_named_target(input));
+        const auto target = parse_named_target(input);
+        const std::string got = target ? target->text() : target.error().text();
+        if (wanted == "neither")
+            assert_non_null(strstr(got.c_str(), " is neither an address nor a DNS name"));
+        else
+            assert_string_equal(got.c_str(), wanted.c_str());
+        if (target)
+            assert_true(parse_named_target(got) == *target);
+    }
+}
+
+void not_meant_as_names(void**) {
+    for (const char* text : {"", "10.0.0.5", "10.0.0.5:80", "10.0.0.0/8", "db/24", "[db]:80",
+                             "fe80::1%eth0", "10.0.0.5:http", "999.1.1.1"})
+        assert_false(is_named_target(text));
+}
+
 void words(void**) {
     for (const Mode mode : {Mode::off, Mode::observe, Mode::enforce})
         assert_true(parse_mode(name_of(mode)) == mode);
@@ -100,6 +149,7 @@ void words(void**) {
 
 int main() {
     const CMUnitTest tests[] = {cmocka_unit_test(accepted), cmocka_unit_test(refused),
+                                cmocka_unit_test(names), cmocka_unit_test(not_meant_as_names),
                                 cmocka_unit_test(words)};
     return cmocka_run_group_tests_name("target", tests, nullptr, nullptr);
 }
