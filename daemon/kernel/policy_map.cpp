@@ -44,6 +44,12 @@ ballast_limit to_limit(const Service& service, std::uint16_t id) {
             .on_limit = static_cast<std::uint8_t>(service.on_limit)};
 }
 
+/// The candidate that is there for every consumer; 0: there is none.
+std::uint16_t for_everyone(const Candidates& candidates) {
+    const bool any = !candidates.empty() && candidates.back().from.empty();
+    return any ? candidates.back().service : std::uint16_t{0};
+}
+
 } // namespace
 
 PolicyMap::PolicyMap(Maps& maps) : maps_(&maps) {
@@ -152,7 +158,8 @@ Result<Fd> PolicyMap::build_trie(const Policy& policy, const std::vector<std::ui
                              sizeof(ballast_prefix_rule), BALLAST_MAX_PREFIXES, &options));
     if (!trie)
         return fail(Error::system("create the policy's prefix trie", errno));
-    for (const auto& rule : prefix_rules(policy)) {
+    const PrefixRules rules = prefix_rules(policy);
+    for (const auto& rule : rules.rules) {
         ballast_prefix_key key{.prefix_len = rule.prefix.length, .address = {}};
         std::ranges::copy(rule.prefix.address.bytes, key.address);
         ballast_prefix_rule value{};
@@ -162,9 +169,9 @@ Result<Fd> PolicyMap::build_trie(const Policy& policy, const std::vector<std::ui
                 Error(fmt::format("{} needs {} port spans, more than {}", rule.prefix.text(),
                                   value.span_count, BALLAST_MAX_PORT_SPANS)));
         for (std::size_t i = 0; i < rule.spans.size(); ++i) {
-            const auto [first, service] = rule.spans[i];
+            const std::uint16_t service = for_everyone(rules.candidates(rule.spans[i]));
             const auto row = service ? half * BALLAST_MAX_SERVICES + ids[service - 1U] : 0U;
-            value.spans[i] = {.first = first, .limit = static_cast<__u16>(row)};
+            value.spans[i] = {.first = rule.spans[i].first, .limit = static_cast<__u16>(row)};
         }
         if (::bpf_map_update_elem(trie.get(), &key, &value, BPF_ANY))
             return fail(Error::system(
