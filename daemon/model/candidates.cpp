@@ -52,8 +52,7 @@ std::vector<std::string> from_patterns(const Policy& policy) {
     for (const Service& service : policy.services)
         patterns.insert(patterns.end(), service.from.begin(), service.from.end());
     std::ranges::sort(patterns);
-    const auto doubled = std::ranges::unique(patterns);
-    patterns.erase(doubled.begin(), doubled.end());
+    patterns.erase(std::unique(patterns.begin(), patterns.end()), patterns.end());
     return patterns;
 }
 
