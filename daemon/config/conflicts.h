@@ -9,12 +9,15 @@
 namespace ballast {
 
 /// Reports names defined twice, targets claimed by two services, and counts over kMaxServices,
-/// kMaxTargets and kMaxPortRanges. A target that its own service repeats is a warning.
+/// kMaxTargets, kMaxPortRanges, kMaxNames and kMaxFrom. A target that its own service repeats is a
+/// warning.
 void find_conflicts(const std::vector<ServiceEntry>& services, ProblemList& errors,
                     ProblemList& warnings);
 
 /// Reports prefixes whose ports, with what shorter prefixes lend them, fall into more than
-/// kMaxPortSpans spans. `policy` holds exactly `services`, which are free of other conflicts.
+/// kMaxPortSpans spans, and the prefix with which `from` has to choose among more than
+/// kMaxAlternatives candidates. `policy` holds exactly `services`, which are free of other
+/// conflicts.
 void find_crowded_prefixes(const Policy& policy, const std::vector<ServiceEntry>& services,
                            ProblemList& errors);
 

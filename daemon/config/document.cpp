@@ -2,6 +2,7 @@
 #include "daemon/config/document.h"
 
 #include <array>
+#include <cmath>
 #include <string_view>
 
 #include <toml++/toml.h>
@@ -16,14 +17,22 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::array<std::string_view, 3> kTopKeys{"daemon", "guards", "service"};
+constexpr std::array<std::string_view, 4> kTopKeys{"daemon", "guards", "governor", "service"};
 constexpr std::array<std::string_view, 4> kDaemonKeys{"daemon_grace", "sweep_interval",
                                                       "destination_ttl", "metrics_listen"};
-constexpr std::array<std::string_view, 1> kGuardsKeys{"limit"};
+constexpr std::array<std::string_view, 2> kGuardsKeys{"limit", "breaker"};
+constexpr std::array<std::string_view, 5> kGovernorKeys{
+    "actions_per_minute", "breaker_opens_per_minute", "observer_fault_ratio",
+    "observer_fault_window", "release_after"};
 
 constexpr DurationRange kDaemonGrace{1s, 24h, true};
 constexpr DurationRange kSweepInterval{1s, 1h};
 constexpr DurationRange kDestinationTtl{10s, 7 * 24h};
+constexpr DurationRange kFaultWindow{1s, 10min};
+constexpr DurationRange kReleaseAfter{100ms, 1h, true};
+
+constexpr std::uint32_t kMaxPerMinute = 100'000;
+constexpr double kMinFaultRatio = 0.05;
 
 /// toml++ quotes what it stumbled over, up to a few hundred bytes.
 constexpr std::size_t kMaxParserMessage = 300;
@@ -48,17 +57,41 @@ std::optional<std::string> read_listen(const TableReader& reader, std::string_vi
     return std::nullopt;
 }
 
-void read_daemon(const TableReader& reader, PolicyDocument& out) {
+void read_daemon(const TableReader& reader, DaemonOptions& out) {
     reader.refuse_unknown(kDaemonKeys);
-    out.daemon_grace = reader.duration("daemon_grace", kDaemonGrace);
-    out.sweep_interval = reader.duration("sweep_interval", kSweepInterval);
-    out.destination_ttl = reader.duration("destination_ttl", kDestinationTtl);
-    out.metrics_listen = read_listen(reader, "metrics_listen");
+    reader.fill(out.daemon_grace, "daemon_grace", kDaemonGrace);
+    reader.fill(out.sweep_interval, "sweep_interval", kSweepInterval);
+    reader.fill(out.destination_ttl, "destination_ttl", kDestinationTtl);
+    out.metrics_listen = read_listen(reader, "metrics_listen").value_or(out.metrics_listen);
 }
 
-void read_guards(const TableReader& reader, PolicyDocument& out) {
+void read_guards(const TableReader& reader, Policy& out) {
     reader.refuse_unknown(kGuardsKeys);
-    out.limit_mode = reader.choice<Mode>("limit", kModeNames);
+    reader.fill(out.limit_mode, "limit", kModeNames);
+    reader.fill(out.breaker_mode, "breaker", kModeNames);
+}
+
+void read_governor(const TableReader& reader, GovernorOptions& out) {
+    reader.refuse_unknown(kGovernorKeys);
+    reader.fill(out.actions_per_minute, "actions_per_minute", 1U, kMaxPerMinute);
+    reader.fill(out.breaker_opens_per_minute, "breaker_opens_per_minute", 1U, kMaxPerMinute);
+    if (const auto ratio = reader.number("observer_fault_ratio", kMinFaultRatio, 1.0))
+        out.observer_fault_percent = static_cast<std::uint8_t>(std::lround(100 * *ratio));
+    reader.fill(out.observer_fault_window, "observer_fault_window", kFaultWindow);
+    reader.fill(out.release_after, "release_after", kReleaseAfter);
+}
+
+void read_services(const TableReader& top, const std::string& file, ProblemList& errors,
+                   ProblemList& warnings, std::vector<ServiceEntry>& out) {
+    const auto* services = top.array("service", "an array of tables, written [[service]]");
+    if (services == nullptr)
+        return;
+    for (const toml::node& node : *services) {
+        if (const auto* table = node.as_table())
+            out.push_back(read_service(*table, file, errors, warnings));
+        else
+            top.problem_at(node, "service", described(node) + " is not a table");
+    }
 }
 
 void read_top(const toml::table& top, const std::string& file, ProblemList& errors,
@@ -66,38 +99,30 @@ void read_top(const toml::table& top, const std::string& file, ProblemList& erro
     const TableReader reader(top, file, "", errors);
     reader.refuse_unknown(kTopKeys);
     if (const auto* table = reader.table("daemon"))
-        read_daemon({*table, file, "daemon.", errors}, out);
+        read_daemon({*table, file, "daemon.", errors}, out.options.daemon);
     if (const auto* table = reader.table("guards"))
-        read_guards({*table, file, "guards.", errors}, out);
-    const auto* services = reader.array("service", "an array of tables, written [[service]]");
-    if (services == nullptr)
-        return;
-    for (const toml::node& node : *services) {
-        if (const auto* table = node.as_table())
-            out.services.push_back(read_service({*table, file, "service.", errors}, warnings));
-        else
-            reader.problem_at(node, "service", described(node) + " is not a table");
-    }
+        read_guards({*table, file, "guards.", errors}, out.options);
+    if (const auto* table = reader.table("governor"))
+        read_governor({*table, file, "governor.", errors}, out.options.governor);
+    read_services(reader, file, errors, warnings, out.services);
 }
 
 } // namespace
 
-PolicyDocument read_document(const PolicySource& source, ProblemList& errors,
-                             ProblemList& warnings) {
-    PolicyDocument out;
+void read_document(const PolicySource& source, PolicyDocument& all, ProblemList& errors,
+                   ProblemList& warnings) {
     if (const auto objection = precheck(source.text)) {
         errors.add({source.file, objection->line, objection->column}, "", objection->message);
-        return out;
+        return;
     }
     try {
         const toml::table top = toml::parse(source.text, std::string_view(source.file));
-        read_top(top, source.file, errors, warnings, out);
+        read_top(top, source.file, errors, warnings, all);
     } catch (const toml::parse_error& error) {
         const auto& at = error.source().begin;
         errors.add({source.file, at.line, at.column}, "",
                    printable(error.description(), kMaxParserMessage));
     }
-    return out;
 }
 
 } // namespace ballast

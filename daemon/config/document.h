@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One policy file as written: each value checked by itself, nothing yet compared with other files.
+// Policy files as written: each value checked by itself, nothing yet compared with other services.
 #pragma once
 
-#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,35 +17,35 @@ struct PolicySource {
     std::string text;
 };
 
-/// A target and the line it stands on.
-struct PlacedTarget {
-    Target target;
+/// An element of an array and the line it stands on.
+template <typename T>
+struct Placed {
+    T value;
     Place place;
 };
 
-/// One [[service]] as written. The name is empty if it was missing or wrong.
+/// One [[service]] as written.
 struct ServiceEntry {
-    std::string name;
+    Service
+        row; ///< without `to`, `to_names`, `from` and modes; no name if that is missing or wrong
     Place place; ///< of the [[service]] header
     Place name_place;
-    std::vector<PlacedTarget> to;
-    std::optional<std::uint32_t> max_connections;
-    std::optional<OnLimit> on_limit;
-    std::optional<Mode> mode;
+    std::vector<Placed<Target>> to;
+    std::vector<Placed<NamedTarget>> to_names;
+    std::vector<Placed<std::string>> from;
+    std::optional<Mode> mode; ///< none: as [guards] has it after the last file
+    std::optional<Mode> breaker_mode;
 };
 
 struct PolicyDocument {
-    std::optional<std::chrono::milliseconds> daemon_grace;
-    std::optional<std::chrono::milliseconds> sweep_interval;
-    std::optional<std::chrono::milliseconds> destination_ttl;
-    std::optional<std::string> metrics_listen;
-    std::optional<Mode> limit_mode;
+    Policy options; ///< without services
     std::vector<ServiceEntry> services;
 };
 
-/// Reads one file. What is wrong goes to `errors` and is left out of the result; what is merely
-/// pointless goes to `warnings`. A file that is not TOML yields an empty document and one error.
-PolicyDocument read_document(const PolicySource& source, ProblemList& errors,
-                             ProblemList& warnings);
+/// Reads one file into `all`: its keys replace those of files read before, its services add up.
+/// What is wrong goes to `errors` and is left out; what is merely pointless goes to `warnings`. A
+/// file that is not TOML adds nothing but one error.
+void read_document(const PolicySource& source, PolicyDocument& all, ProblemList& errors,
+                   ProblemList& warnings);
 
 } // namespace ballast

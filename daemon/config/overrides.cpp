@@ -72,9 +72,10 @@ std::vector<Before> make_room(Policy& policy, const Target& endpoint) {
 }
 
 std::size_t count_targets(const Policy& policy) {
-    return std::accumulate(
-        policy.services.begin(), policy.services.end(), std::size_t{0},
-        [](std::size_t sum, const Service& service) { return sum + service.to.size(); });
+    return std::accumulate(policy.services.begin(), policy.services.end(), std::size_t{0},
+                           [](std::size_t sum, const Service& service) {
+                               return sum + service.to.size() + service.to_names.size();
+                           });
 }
 
 std::size_t count_ranges(const Policy& policy, const Prefix& prefix) {
@@ -93,7 +94,7 @@ std::optional<std::string> broken_limit(const Policy& policy, const Target& endp
     if (count_targets(policy) > kMaxTargets)
         return fmt::format("there are {} targets already", kMaxTargets);
     if (count_ranges(policy, endpoint.prefix) > kMaxPortRanges ||
-        port_spans(policy, endpoint.prefix).size() > kMaxPortSpans)
+        rules_at(policy, endpoint.prefix).rules.front().spans.size() > kMaxPortSpans)
         return fmt::format("{} has too many port ranges already", endpoint.prefix.text());
     return std::nullopt;
 }
@@ -103,8 +104,12 @@ std::optional<std::string> add_endpoint(Policy& policy, const Override& wanted,
                                         const Endpoint& endpoint) {
     const Target target{{endpoint.address, 128}, endpoint.port, endpoint.port};
     std::vector<Before> changed = make_room(policy, target);
-    Service added{endpoint.text(),  {target},          std::nullopt,
-                  OnLimit::refused, policy.limit_mode, origin_of(wanted)};
+    Service added;
+    added.name = endpoint.text();
+    added.to = {target};
+    added.mode = policy.limit_mode;
+    added.breaker.mode = policy.breaker_mode;
+    added.origin = origin_of(wanted);
     change(added, wanted);
     policy.services.push_back(std::move(added));
     auto broken = broken_limit(policy, target);

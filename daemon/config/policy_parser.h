@@ -20,9 +20,9 @@ struct PolicyReport {
     [[nodiscard]] Result<Policy> result() const;
 };
 
-/// Combines `sources` in their order: a later [daemon] or [guards] key replaces an earlier one,
-/// services add up. No sources at all give the default policy, which governs nothing. `errors`
-/// holds what went wrong before, such as files that could not be read.
+/// Combines `sources` in their order: a later [daemon], [guards] or [governor] key replaces an
+/// earlier, services add up. No sources at all give the default policy, which governs nothing.
+/// `errors` holds what went wrong before, such as files that could not be read.
 PolicyReport parse_policy(const std::vector<PolicySource>& sources, ProblemList errors = {});
 
 } // namespace ballast

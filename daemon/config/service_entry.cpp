@@ -3,20 +3,33 @@
 
 #include <algorithm>
 
+#include "daemon/config/breaker_entry.h"
+#include "daemon/config/service_lists.h"
 #include "daemon/util/quote.h"
 
 namespace ballast {
 namespace {
 
-constexpr std::array<std::string_view, 5> kServiceKeys{"name", "to", "max_connections", "on_limit",
-                                                       "mode"};
+using namespace std::chrono_literals;
+
+constexpr std::array<std::string_view, 12> kServiceKeys{"name",
+                                                        "to",
+                                                        "from",
+                                                        "max_connections",
+                                                        "max_connections_total",
+                                                        "max_per_consumer",
+                                                        "max_connect_rate",
+                                                        "burst",
+                                                        "connect_timeout",
+                                                        "on_limit",
+                                                        "mode",
+                                                        "breaker"};
 
 constexpr std::string_view kNameCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                              "abcdefghijklmnopqrstuvwxyz"
                                              "0123456789._-";
 
-constexpr std::string_view kToWanted =
-    "an array of strings such as [\"10.0.0.5:5432\", \"10.1.0.0/16\"]";
+constexpr DurationRange kConnectTimeout{1s, 5min};
 
 bool is_service_name(std::string_view text) {
     return !text.empty() && text.size() <= kMaxServiceName &&
@@ -36,62 +49,74 @@ std::string read_name(const TableReader& reader) {
     return {};
 }
 
-void read_target(const TableReader& reader, const toml::node& node,
-                 std::vector<PlacedTarget>& out) {
-    const auto* text = node.as_string();
-    if (text == nullptr) {
-        reader.problem_at(node, "to", described(node) + " is not a string");
-        return;
-    }
-    const auto target = parse_target(text->get());
-    if (target)
-        out.push_back({*target, reader.place_of(node)});
-    else
-        reader.problem_at(node, "to", target.error().text());
-}
-
-std::vector<PlacedTarget> read_targets(const TableReader& reader) {
-    std::vector<PlacedTarget> out;
-    const auto* array = reader.array("to", kToWanted);
-    if (array != nullptr)
-        for (const toml::node& node : *array)
-            read_target(reader, node, out);
-    if (!reader.has("to"))
-        reader.problem("to", fmt::format("missing; wanted {}", kToWanted));
-    else if (array != nullptr && array->empty())
-        reader.problem("to", fmt::format("empty; wanted {}", kToWanted));
-    return out;
-}
-
-std::optional<std::uint32_t> read_max_connections(const TableReader& reader) {
-    const auto value = reader.integer("max_connections", 1, kMaxConnections);
+std::optional<std::uint32_t> read_limit(const TableReader& reader, std::string_view key,
+                                        std::uint32_t max) {
+    const auto value = reader.integer(key, 1, max);
     return value ? std::optional(static_cast<std::uint32_t>(*value)) : std::nullopt;
 }
 
-/// Keys that say what happens at a limit, in a service that has none.
+void read_limits(const TableReader& reader, Service& out) {
+    out.max_connections = read_limit(reader, "max_connections", kMaxConnections);
+    out.max_connections_total = read_limit(reader, "max_connections_total", kMaxConnections);
+    out.max_per_consumer = read_limit(reader, "max_per_consumer", kMaxConnections);
+    if (out.max_connections_total && out.max_connections &&
+        *out.max_connections_total < *out.max_connections)
+        reader.problem("max_connections_total",
+                       fmt::format("{} is below max_connections, {}", *out.max_connections_total,
+                                   *out.max_connections));
+}
+
+void read_rate(const TableReader& reader, Service& out) {
+    out.max_connect_rate = read_limit(reader, "max_connect_rate", kMaxConnectRate);
+    reader.fill(out.burst, "burst", 1U, kMaxConnectRate);
+    if (reader.has("burst") && !reader.has("max_connect_rate"))
+        reader.problem("burst", "needs max_connect_rate");
+}
+
+bool has_limit(const TableReader& reader) {
+    constexpr std::array<std::string_view, 4> limits{"max_connections", "max_connections_total",
+                                                     "max_per_consumer", "max_connect_rate"};
+    return std::ranges::any_of(limits, [&](auto key) { return reader.has(key); });
+}
+
+/// What is lawful in a service and surely not meant.
 void warn_pointless(const TableReader& reader, const ServiceEntry& entry, ProblemList& warnings) {
-    if (reader.has("max_connections"))
-        return;
-    if (entry.mode == Mode::enforce)
-        warnings.add(reader.place("mode"), "service.mode",
-                     "enforces nothing: the service has no max_connections");
-    if (entry.on_limit)
-        warnings.add(reader.place("on_limit"), "service.on_limit",
-                     "has no effect: the service has no max_connections");
+    const Service& row = entry.row;
+    const auto warn = [&](std::string_view key, std::string message) {
+        warnings.add(reader.place(key), reader.full_key(key), std::move(message));
+    };
+    if (entry.mode == Mode::enforce && !has_limit(reader) && !reader.has("connect_timeout"))
+        warn("mode", "enforces nothing: the service has no limit");
+    if (reader.has("on_limit") && !has_limit(reader) && !reader.has("breaker"))
+        warn("on_limit", "has no effect: the service has no limit");
+    const auto share = row.max_per_consumer.value_or(0);
+    if (row.max_connections && share > *row.max_connections)
+        warn("max_per_consumer",
+             fmt::format("{} is above max_connections, {}", share, *row.max_connections));
+    else if (row.max_connections_total && share > *row.max_connections_total)
+        warn("max_per_consumer", fmt::format("{} is above max_connections_total, {}", share,
+                                             *row.max_connections_total));
 }
 
 } // namespace
 
-ServiceEntry read_service(const TableReader& reader, ProblemList& warnings) {
+ServiceEntry read_service(const toml::table& table, const std::string& file, ProblemList& errors,
+                          ProblemList& warnings) {
+    const TableReader reader(table, file, "service.", errors);
     reader.refuse_unknown(kServiceKeys);
     ServiceEntry entry;
     entry.place = reader.place();
     entry.name_place = reader.place("name");
-    entry.name = read_name(reader);
-    entry.to = read_targets(reader);
-    entry.max_connections = read_max_connections(reader);
-    entry.on_limit = reader.choice<OnLimit>("on_limit", kOnLimitNames);
+    entry.row.name = read_name(reader);
+    read_targets(reader, entry);
+    read_from(reader, entry, warnings);
+    read_limits(reader, entry.row);
+    read_rate(reader, entry.row);
+    reader.fill(entry.row.connect_timeout, "connect_timeout", kConnectTimeout);
+    reader.fill(entry.row.on_limit, "on_limit", kOnLimitNames);
     entry.mode = reader.choice<Mode>("mode", kModeNames);
+    if (const auto* breaker = reader.table("breaker"))
+        read_breaker({*breaker, file, "service.breaker.", errors}, entry, warnings);
     warn_pointless(reader, entry, warnings);
     return entry;
 }

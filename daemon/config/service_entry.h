@@ -7,7 +7,8 @@
 
 namespace ballast {
 
-/// Never fails as a whole: wrong keys are reported through `reader` and left out.
-ServiceEntry read_service(const TableReader& reader, ProblemList& warnings);
+/// Never fails as a whole: wrong keys are reported and left out.
+ServiceEntry read_service(const toml::table& table, const std::string& file, ProblemList& errors,
+                          ProblemList& warnings);
 
 } // namespace ballast

@@ -83,6 +83,21 @@ std::optional<std::int64_t> TableReader::integer(std::string_view key, std::int6
     return number->get();
 }
 
+std::optional<double> TableReader::number(std::string_view key, double min, double max) const {
+    const toml::node* node = table_.get(key);
+    if (node == nullptr)
+        return std::nullopt;
+    const auto value = node->value<double>();
+    if (!node->is_number() || !value) {
+        wrong_type(key, *node, fmt::format("a number in {}..{}", min, max));
+        return std::nullopt;
+    }
+    if (*value >= min && *value <= max)
+        return value;
+    problem(key, fmt::format("{} is not in {}..{}", *value, min, max));
+    return std::nullopt;
+}
+
 std::optional<std::chrono::milliseconds> TableReader::duration(std::string_view key,
                                                                const DurationRange& range) const {
     const toml::node* node = table_.get(key);
@@ -118,12 +133,16 @@ const toml::array* TableReader::array(std::string_view key, std::string_view wan
 }
 
 void TableReader::problem(std::string_view key, std::string message) const {
-    problems_.add(place(key), fmt::format("{}{}", path_, key), std::move(message));
+    problems_.add(place(key), full_key(key), std::move(message));
 }
 
 void TableReader::problem_at(const toml::node& node, std::string_view key,
                              std::string message) const {
-    problems_.add(place_of(node), fmt::format("{}{}", path_, key), std::move(message));
+    problems_.add(place_of(node), full_key(key), std::move(message));
+}
+
+std::string TableReader::full_key(std::string_view key) const {
+    return fmt::format("{}{}", path_, key);
 }
 
 Place TableReader::place(std::string_view key) const {

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -39,6 +40,9 @@ public:
     std::optional<std::int64_t> integer(std::string_view key, std::int64_t min,
                                         std::int64_t max) const;
 
+    /// An integer or a float.
+    std::optional<double> number(std::string_view key, double min, double max) const;
+
     /// A string for parse_duration(), or the integer 0 where the range allows 0.
     std::optional<std::chrono::milliseconds> duration(std::string_view key,
                                                       const DurationRange& range) const;
@@ -54,6 +58,22 @@ public:
         return value;
     }
 
+    /// Each fill() puts the value of `key` into `field`, and leaves the field as it is where the
+    /// key is absent or wrong.
+    void fill(std::chrono::milliseconds& field, std::string_view key,
+              const DurationRange& range) const {
+        field = duration(key, range).value_or(field);
+    }
+    template <std::unsigned_integral Number>
+    void fill(Number& field, std::string_view key, Number min, Number max) const {
+        field = static_cast<Number>(integer(key, min, max).value_or(field));
+    }
+    template <typename Enum>
+    void fill(Enum& field, std::string_view key,
+              const std::array<std::string_view, 3>& names) const {
+        field = choice<Enum>(key, names).value_or(field);
+    }
+
     const toml::table* table(std::string_view key) const;
     const toml::array* array(std::string_view key, std::string_view wanted) const;
 
@@ -64,6 +84,7 @@ public:
     /// Where `key` has its value, or the table begins if it is absent.
     [[nodiscard]] Place place(std::string_view key) const;
     [[nodiscard]] Place place() const { return place_of(table_); }
+    [[nodiscard]] std::string full_key(std::string_view key) const;
     [[nodiscard]] Place place_of(const toml::node& node) const;
 
 private:

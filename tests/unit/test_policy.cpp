@@ -85,6 +85,96 @@ to = ["192.0.2.1"]
     assert_string_equal(services[1].origin.c_str(), "1.toml:10");
 }
 
+void service_limits(void**) {
+    const auto report = accepted({R"([[service]]
+name = "db"
+to = ["10.0.0.5:5432", "DB.internal.:5000-5010", "other"]
+from = ["app-*.service", "/system.slice/cron.service"]
+max_connections = 50
+max_connections_total = 80
+max_per_consumer = 20
+max_connect_rate = 30
+burst = 60
+connect_timeout = "3s"
+mode = "enforce"
+[[service]]
+name = "names-only"
+to = ["db.internal"]
+max_connect_rate = 5
+)"});
+    assert_string_equal(report.warnings.text().c_str(), "");
+    Service wanted;
+    wanted.name = "db";
+    wanted.to = {*parse_target("10.0.0.5:5432")};
+    wanted.to_names = {{"db.internal", 5000, 5010}, {"other"}};
+    wanted.from = {"app-*.service", "/system.slice/cron.service"};
+    wanted.max_connections = 50;
+    wanted.max_connections_total = 80;
+    wanted.max_per_consumer = 20;
+    wanted.max_connect_rate = 30;
+    wanted.burst = 60;
+    wanted.connect_timeout = 3s;
+    wanted.mode = Mode::enforce;
+    wanted.origin = "1.toml:1";
+    assert_true(report.policy->services.at(0) == wanted);
+    assert_true(report.policy->services.at(1).to.empty());
+    assert_int_equal(report.policy->services.at(1).burst, 0);
+}
+
+void breaker_keys(void**) {
+    const auto report = accepted({R"([guards]
+breaker = "enforce"
+[[service]]
+name = "a"
+to = ["10.0.0.1"]
+[service.breaker]
+mode = "off"
+window = "20s"
+timed_out = 1
+refused = 2
+unreachable = 3
+slow = 4
+reset = 0
+half_open_flow = 65535
+slow_connect = "1ms"
+open_for = "100ms"
+open_max = "1d"
+probes = 100
+ramp = 0
+[[service]]
+name = "b"
+to = ["10.0.0.2"]
+breaker = { open_for = "2m", ramp_start = 100, reset_within = "5m" }
+)"});
+    assert_string_equal(report.warnings.text().c_str(), "");
+    assert_true(report.policy->breaker_mode == Mode::enforce);
+    const Breaker first{Mode::off, 20s, {1, 2, 3, 4, 0, 65535}, 1ms, 0ms, 100ms, 24h, 100, 0ms, 10};
+    assert_true(report.policy->services.at(0).breaker == first);
+    Breaker second;
+    second.mode = Mode::enforce;
+    second.open_for = second.open_max = 2min; // open_max follows
+    second.ramp_start = 100;
+    second.reset_within = 5min;
+    assert_true(report.policy->services.at(1).breaker == second);
+}
+
+void governor_options(void**) {
+    const auto report = accepted({R"([governor]
+actions_per_minute = 100000
+breaker_opens_per_minute = 1
+observer_fault_ratio = 0.29
+observer_fault_window = "1s"
+release_after = "1h"
+)",
+                                  "[governor]\nrelease_after = 0\nactions_per_minute = 7\n"});
+    const GovernorOptions wanted{7, 1, 29, 1s, 0s};
+    assert_true(report.policy->governor == wanted);
+    for (const char* ratio : {"1", "1.0"})
+        assert_int_equal(accepted({fmt::format("governor.observer_fault_ratio = {}", ratio)})
+                             .policy->governor.observer_fault_percent,
+                         100);
+}
+
 void files_combine(void**) {
     const auto report = accepted({
         R"([daemon]
@@ -175,14 +265,60 @@ void warnings(void**) {
                   "1.toml:4: key service.to: \"10.0.0.5\" repeats \"10.0.0.5\" of the same service "
                   "(1.toml:3)"},
              Case{"[[service]]\nname='a'\nto=['10.0.0.5']\nmode='enforce'\n",
-                  "1.toml:4: key service.mode: enforces nothing: the service has no "
-                  "max_connections"},
+                  "1.toml:4: key service.mode: enforces nothing: the service has no limit"},
              Case{"[[service]]\nname='a'\nto=['10.0.0.5']\non_limit='again'\n",
-                  "1.toml:4: key service.on_limit: has no effect: the service has no "
-                  "max_connections"},
+                  "1.toml:4: key service.on_limit: has no effect: the service has no limit"},
              Case{"[guards]\nlimit='enforce'\n[[service]]\nname='a'\nto=['10.0.0.5']\n", ""},
+             Case{"[[service]]\nname='a'\nto=['db.x:80',\n'db.x:70-90']\n",
+                  "1.toml:4: key service.to: \"db.x:70-90\" repeats \"db.x:80\" of the same "
+                  "service (1.toml:3)"},
          })
         assert_string_equal(accepted({c.text}).warnings.text().c_str(), c.wanted);
+}
+
+/// Warnings of lines in a service that is otherwise right; they begin on line 4.
+void pointless_keys(void**) {
+    struct Case {
+        const char* lines;
+        const char* wanted; ///< from the line's number on
+    };
+    for (const Case& c : std::array{
+             Case{"max_connections=5\nmode='enforce'", ""},
+             Case{"max_connections_total=5\nmode='enforce'\non_limit='again'", ""},
+             Case{"max_per_consumer=5\nmode='enforce'", ""},
+             Case{"max_connect_rate=5\nmode='enforce'", ""},
+             Case{"connect_timeout='5s'\nmode='enforce'", ""},
+             Case{"max_connections=5\nmax_per_consumer=5", ""},
+             Case{"max_connections=5\nmax_per_consumer=6",
+                  "5: key service.max_per_consumer: 6 is above max_connections, 5"},
+             Case{"max_connections_total=5\nmax_per_consumer=6",
+                  "5: key service.max_per_consumer: 6 is above max_connections_total, 5"},
+             Case{"from=['u',\n'u']", "5: key service.from: \"u\" is repeated"},
+             Case{"breaker.slow=5",
+                  "4: key service.breaker.slow: has no effect: slow_connect is not set"},
+             Case{"breaker.slow=0\nbreaker.slow_connect='1s'",
+                  "5: key service.breaker.slow_connect: has no effect: slow is 0"},
+             Case{"breaker.reset=5",
+                  "4: key service.breaker.reset: has no effect: reset_within is not set"},
+             Case{"breaker.reset=0\nbreaker.reset_within='1s'",
+                  "5: key service.breaker.reset_within: has no effect: reset is 0"},
+             Case{"breaker.slow_connect='1s'\nbreaker.reset_within='1s'", ""},
+             Case{"breaker.mode='enforce'\nbreaker.timed_out=0\nbreaker.refused=0\n"
+                  "breaker.unreachable=0\nbreaker.half_open_flow=0",
+                  "4: key service.breaker.mode: never opens: no kind of failure has a threshold"},
+             Case{"breaker.mode='enforce'\nbreaker.timed_out=0\nbreaker.refused=0\n"
+                  "breaker.unreachable=0\nbreaker.half_open_flow=0\nbreaker.slow_connect='1s'",
+                  ""},
+             Case{"breaker.ramp=0\nbreaker.ramp_start=5",
+                  "5: key service.breaker.ramp_start: has no effect: ramp is 0"},
+             Case{"connect_timeout='1s'\nbreaker.slow_connect='1s'",
+                  "5: key service.breaker.slow_connect: has no effect: connect_timeout ends a "
+                  "connect before it is slow"},
+         }) {
+        const auto text = fmt::format("[[service]]\nname='a'\nto=['10.0.0.5']\n{}\n", c.lines);
+        const std::string wanted = c.wanted[0] == '\0' ? "" : std::string("1.toml:") + c.wanted;
+        assert_string_equal(accepted({text}).warnings.text().c_str(), wanted.c_str());
+    }
 }
 
 /// The installed example with the settings in its comments taken for real.
@@ -202,7 +338,9 @@ void the_installed_example(void**) {
     const auto used = accepted({uncommented_example()});
     assert_string_equal(used.warnings.text().c_str(), "");
     assert_true(used.policy->daemon == DaemonOptions{});
+    assert_true(used.policy->governor == GovernorOptions{});
     assert_true(used.policy->limit_mode == Mode::observe);
+    assert_true(used.policy->breaker_mode == Mode::observe);
     assert_int_equal(used.policy->services.size(), 1);
     assert_int_equal(used.policy->services[0].max_connections.value_or(0), 100);
 }
@@ -224,13 +362,15 @@ std::vector<std::string> reference_examples() {
 
 void the_reference_tells_the_truth(void**) {
     const auto blocks = reference_examples();
-    assert_int_equal(blocks.size(), 5);
+    assert_int_equal(blocks.size(), 8);
     for (const std::string& block : blocks)
         assert_string_equal(accepted({block}).warnings.text().c_str(), "");
     const Policy matching = *accepted({blocks.back()}).policy;
-    const auto spans = port_spans(matching, *parse_prefix("10.0.0.5"));
-    const std::vector<PortSpan> wanted{{0, 1}, {80, 3}, {81, 1}, {400, 2}, {500, 1}};
-    assert_true(spans == wanted);
+    const auto here = rules_at(matching, *parse_prefix("10.0.0.5"));
+    std::string services;
+    for (const PortSpan& span : here.rules.front().spans)
+        services += fmt::format("{}={} ", span.first, here.candidates(span).at(0).service);
+    assert_string_equal(services.c_str(), "0=1 80=3 81=1 400=2 500=1 ");
 }
 
 } // namespace
@@ -241,10 +381,14 @@ int main() {
         cmocka_unit_test(daemon_options),
         cmocka_unit_test(zero_grace),
         cmocka_unit_test(service_fields),
+        cmocka_unit_test(service_limits),
+        cmocka_unit_test(breaker_keys),
+        cmocka_unit_test(governor_options),
         cmocka_unit_test(files_combine),
         cmocka_unit_test(neighbours_are_lawful),
         cmocka_unit_test(at_the_limits),
         cmocka_unit_test(warnings),
+        cmocka_unit_test(pointless_keys),
         cmocka_unit_test(the_installed_example),
         cmocka_unit_test(the_reference_tells_the_truth),
     };

@@ -4,47 +4,16 @@
 #include <cstring>
 #include <string>
 
-#include "daemon/config/policy_parser.h"
-#include "tests/harness/cmocka.hpp"
+#include "tests/unit/invalid_policy.h"
 
 namespace {
 
 using namespace ballast;
-
-/// A policy with exactly one error.
-struct Case {
-    std::string text;
-    unsigned line;
-    const char* key;
-    const char* message; ///< some of it
-};
-
-void check(const Case& c) {
-    const auto report = parse_policy({{"p.toml", c.text}});
-    const auto& errors = report.errors.problems();
-    const bool right = errors.size() == 1 && errors[0].line == c.line && errors[0].key == c.key &&
-                       errors[0].message.find(c.message) != std::string::npos;
-    if (!right)
-        print_error("policy:\n%s\nwanted: line %u, key %s, \"%s\"\ngot:\n%s\n", c.text.c_str(),
-                    c.line, c.key, c.message, report.errors.text().c_str());
-    assert_true(right);
-    assert_false(report.policy.has_value());
-    assert_false(report.result().has_value());
-}
-
-/// Puts `lines` into a service that is otherwise right; `lines` begin on line 4.
-std::string service(const std::string& lines) {
-    return "[[service]]\nname = 'a'\nto = ['10.0.0.1']\n" + lines;
-}
-
-/// The same with `element` as its only target, on line 3.
-std::string target(const std::string& element) {
-    return "[[service]]\nname = 'a'\nto = [" + element + "]\n";
-}
-
-std::string named(const std::string& name) {
-    return "[[service]]\nto = ['10.0.0.1']\nname = " + name + "\n";
-}
+using test::Case;
+using test::check;
+using test::named;
+using test::service;
+using test::target;
 
 void syntax(void**) {
     for (const Case& c : std::array{
@@ -72,7 +41,7 @@ void keys_and_types(void**) {
     for (const Case& c : std::array{
              Case{"[deamon]\n", 1, "deamon", "did you mean \"daemon\"?"},
              Case{"\n[[services]]\n", 2, "services", "did you mean \"service\"?"},
-             Case{"[breaker]\n", 1, "breaker", "known here: daemon, guards, service"},
+             Case{"[breaker]\n", 1, "breaker", "known here: daemon, guards, governor, service"},
              Case{"version = 1\n", 1, "version", "not a key of the policy"},
              Case{"daemon = 1\n", 1, "daemon", "1 (an integer) is not a table, written [daemon]"},
              Case{"guards = []\n", 1, "guards", "an array is not a table, written [guards]"},
@@ -88,7 +57,20 @@ void keys_and_types(void**) {
              Case{service("mdoe = 'off'\n"), 4, "service.mdoe", "did you mean \"mode\"?"},
              Case{service("nade = 'x'\n"), 4, "service.nade", "did you mean \"name\"?"},
              Case{service("zz = 'x'\n"), 4, "service.zz", "known here: name, to, "},
-             Case{service("from = 'x'\n"), 4, "service.from", "known here: name, to, "},
+             Case{service("form = ['x']\n"), 4, "service.form", "did you mean \"from\"?"},
+             Case{"governor = 1\n", 1, "governor", "is not a table, written [governor]"},
+             Case{"[governor]\nobserver_fault = 0.5\n", 2, "governor.observer_fault",
+                  "known here: actions_per_minute, "},
+             Case{service("breaker = 'off'\n"), 4, "service.breaker",
+                  "\"off\" (a string) is not a table, written [breaker]"},
+             Case{service("[[service.breaker]]\n"), 4, "service.breaker",
+                  "an array is not a table"},
+             Case{service("[service.breaker]\nrefusd = 1\n"), 5, "service.breaker.refusd",
+                  "did you mean \"refused\"?"},
+             Case{service("breaker = { threshold = 1 }\n"), 4, "service.breaker.threshold",
+                  "known here: mode, window, "},
+             Case{service("breaker.open_for = '1s'\nbreaker.opne_max = '1s'\n"), 5,
+                  "service.breaker.opne_max", "did you mean \"open_max\"?"},
              Case{service("\"a\\nb\" = 1\n"), 4, "service.a\\x0ab", "not a key"},
              Case{service("mode.x = 'off'\n"), 4, "service.mode", "a table is not a string"},
          })
@@ -144,6 +126,43 @@ void daemon_section(void**) {
         check(c);
 }
 
+void governor_section(void**) {
+    for (const Case& c : std::array{
+             Case{"[guards]\nbreaker = 'on'\n", 2, "guards.breaker",
+                  "\"on\" is not one of off, observe, enforce"},
+             Case{"[guards]\nbreaker = {}\n", 2, "guards.breaker", "a table is not a string"},
+             Case{"[governor]\nactions_per_minute = 0\n", 2, "governor.actions_per_minute",
+                  "0 is not in 1..100000"},
+             Case{"[governor]\nactions_per_minute = 100001\n", 2, "governor.actions_per_minute",
+                  "100001 is not in 1..100000"},
+             Case{"[governor]\nactions_per_minute = 1.5\n", 2, "governor.actions_per_minute",
+                  "1.5 (a float) is not an integer in 1..100000"},
+             Case{"[governor]\n\nbreaker_opens_per_minute = -1\n", 3,
+                  "governor.breaker_opens_per_minute", "-1 is not in 1..100000"},
+             Case{"[governor]\nbreaker_opens_per_minute = '1'\n", 2,
+                  "governor.breaker_opens_per_minute", "\"1\" (a string) is not an integer"},
+             Case{"[governor]\nobserver_fault_ratio = 0.04\n", 2, "governor.observer_fault_ratio",
+                  "0.04 is not in 0.05..1"},
+             Case{"[governor]\nobserver_fault_ratio = 50\n", 2, "governor.observer_fault_ratio",
+                  "50 is not in 0.05..1"},
+             Case{"[governor]\nobserver_fault_ratio = nan\n", 2, "governor.observer_fault_ratio",
+                  "nan is not in 0.05..1"},
+             Case{"[governor]\nobserver_fault_ratio = '50%'\n", 2, "governor.observer_fault_ratio",
+                  "\"50%\" (a string) is not a number in 0.05..1"},
+             Case{"[governor]\nobserver_fault_ratio = true\n", 2, "governor.observer_fault_ratio",
+                  "true (a boolean) is not a number"},
+             Case{"[governor]\nobserver_fault_window = '999ms'\n", 2,
+                  "governor.observer_fault_window", "\"999ms\" is not in 1s..10m"},
+             Case{"[governor]\nobserver_fault_window = '11m'\n", 2,
+                  "governor.observer_fault_window", "\"11m\" is not in 1s..10m"},
+             Case{"[governor]\nrelease_after = '2h'\n", 2, "governor.release_after",
+                  "\"2h\" is not in 0, or 100ms..1h"},
+             Case{"[governor]\nrelease_after = '99ms'\n", 2, "governor.release_after",
+                  "\"99ms\" is not in 0, or 100ms..1h"},
+         })
+        check(c);
+}
+
 void service_section(void**) {
     for (const Case& c : std::array{
              Case{"\n[[service]]\nto = ['10.0.0.1']\n", 2, "service.name", "missing"},
@@ -190,8 +209,6 @@ void targets(void**) {
                   "\"10.0.0.5/8\" has host bits set; wanted 10.0.0.0/8 or 10.0.0.5"},
              Case{target("'2001:db8::5/32'"), 3, "service.to", "has host bits set"},
              Case{target("''"), 3, "service.to", "\"\" is not an IPv4 or IPv6 address"},
-             Case{target("'db.example:5432'"), 3, "service.to",
-                  "\"db.example\" is not an IPv4 or IPv6 address"},
              Case{target("'10.0.0.1:0'"), 3, "service.to", "\"0\" is not a port; wanted 1..65535"},
              Case{target("'10.0.0.1:65536'"), 3, "service.to", "\"65536\" is not a port"},
              Case{target("'10.0.0.1:90-80'"), 3, "service.to", "ends before it begins"},
@@ -206,36 +223,10 @@ void targets(void**) {
         check(c);
 }
 
-/// The second service's target begins on line 6.
-std::string pair_of(const std::string& a, const std::string& b) {
-    return "[[service]]\nname='a'\nto=[" + a + "]\n[[service]]\nname='b'\nto=[" + b + "]\n";
-}
-
-void conflicts(void**) {
-    for (const Case& c : std::array{
-             Case{service("[[service]]\nto = ['10.0.0.2']\nname = 'a'\n"), 6, "service.name",
-                  "\"a\" is already defined at p.toml:2"},
-             Case{pair_of("'10.0.0.1'", "'10.0.0.1'"), 6, "service.to",
-                  "\"10.0.0.1\" of \"b\" is claimed by \"a\" too, as \"10.0.0.1\" (p.toml:3)"},
-             Case{pair_of("'10.0.0.1'", "'10.0.0.1/32'"), 6, "service.to", "claimed by \"a\""},
-             Case{pair_of("'10.0.0.1'", "'::ffff:10.0.0.1'"), 6, "service.to", "claimed by \"a\""},
-             Case{pair_of("'10.0.0.1:80-90'", "'10.0.0.1:90-99'"), 6, "service.to",
-                  "\"10.0.0.1:90-99\" of \"b\" is claimed by \"a\" too, as \"10.0.0.1:80-90\""},
-             Case{pair_of("'10.0.0.1:90-99'", "'10.0.0.1:80-90'"), 6, "service.to",
-                  "\"10.0.0.1:80-90\" of \"b\" is claimed by \"a\" too, as \"10.0.0.1:90-99\""},
-             Case{pair_of("'10.0.0.0/8:1-65535'", "'10.0.0.0/8:80'"), 6, "service.to",
-                  "claimed by \"a\""},
-             Case{pair_of("'10.0.0.1:1-99',\n'10.0.0.1:80-85'", "'10.0.0.1:90'"), 7, "service.to",
-                  "as \"10.0.0.1:1-99\" (p.toml:3)"},
-             Case{pair_of("'::/0'", "'::/0'"), 6, "service.to", "\"::/0\" of \"b\""},
-         })
-        check(c);
-}
-
 void two_files(void**) {
-    const auto report =
-        parse_policy({{"policy.toml", service("")},
-                      {"policy.d/10.toml", "# mine\n" + pair_of("'10.0.0.1'", "'10.0.0.1'")}});
+    const auto report = parse_policy(
+        {{"policy.toml", service("")},
+         {"policy.d/10.toml", "# mine\n" + test::pair_of("'10.0.0.1'", "'10.0.0.1'")}});
     assert_string_equal(report.errors.text().c_str(),
                         "policy.d/10.toml:3: key service.name: \"a\" is already defined at "
                         "policy.toml:2; a service has one definition\n"
@@ -253,7 +244,7 @@ daemon_grace = "x"
 mode = "x"
 max_connections = 0
 name = "x y"
-to = ["x", "y"]
+to = ["x y", "10.0.0.300"]
 z = 1
 )"},
                                       {"b.toml", "x"},
@@ -276,47 +267,6 @@ void errors_are_bounded(void**) {
     assert_non_null(strstr(report.result().error().text().c_str(), "\nand 20 more"));
 }
 
-std::string many_services(std::size_t count, std::size_t targets_each) {
-    std::string text;
-    for (std::size_t i = 0; i < count; ++i) {
-        text += fmt::format("[[service]]\nname='s{}'\nto=[", i);
-        for (std::size_t j = 0; j < targets_each; ++j)
-            text += fmt::format("'10.{}.{}.{}',", i / 256, i % 256, j);
-        text += "]\n";
-    }
-    return text;
-}
-
-std::string many_ranges(int count) {
-    std::string text = "[[service]]\nname='a'\nto=[\n";
-    for (int i = 0; i < count; ++i)
-        text += fmt::format("'10.0.0.1:{}',\n", 80 + 2 * i);
-    return text + "]\n";
-}
-
-/// 15 ranges on a prefix, 15 others inside it: each by itself is lawful.
-std::string crowded() {
-    std::string text = many_ranges(15) + "[[service]]\nname='b'\nto=[\n";
-    for (int i = 0; i < 15; ++i)
-        text += fmt::format("'10.0.0.0/8:{}',\n", 1080 + 2 * i);
-    return text + "]\n";
-}
-
-void over_the_limits(void**) {
-    for (const Case& c : std::array{
-             Case{many_services(1024, 1), 3070, "service",
-                  "1024 services in all; at most 1023 are possible"},
-             Case{many_services(64, 256) + "[[service]]\nname='x'\nto=['10.9.9.9']\n", 195,
-                  "service.to", "16385 targets in all; at most 16384 are possible"},
-             Case{many_ranges(16), 19, "service.to",
-                  "\"10.0.0.1:110\" is one port range too many for 10.0.0.1; at most 15"},
-             Case{crowded(), 4, "service.to",
-                  "the ports of 10.0.0.1, with those of the shorter prefixes around it, fall into "
-                  "61 parts; at most 32 are possible"},
-         })
-        check(c);
-}
-
 } // namespace
 
 int main() {
@@ -325,13 +275,12 @@ int main() {
         cmocka_unit_test(syntax_has_a_column),
         cmocka_unit_test(keys_and_types),
         cmocka_unit_test(daemon_section),
+        cmocka_unit_test(governor_section),
         cmocka_unit_test(service_section),
         cmocka_unit_test(targets),
-        cmocka_unit_test(conflicts),
         cmocka_unit_test(two_files),
         cmocka_unit_test(all_are_reported_in_order),
         cmocka_unit_test(errors_are_bounded),
-        cmocka_unit_test(over_the_limits),
     };
     return cmocka_run_group_tests_name("policy_invalid", tests, nullptr, nullptr);
 }
