@@ -10,9 +10,13 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "daemon/config/overrides.h"
 #include "daemon/config/policy_parser.h"
+#include "daemon/model/explain.h"
+#include "daemon/model/from_pattern.h"
 #include "daemon/model/prefix_rules.h"
 #include "daemon/util/duration.h"
 
@@ -56,21 +60,75 @@ void check_duration(std::chrono::milliseconds duration) {
     require(parse_duration(duration_text(duration)) == duration, "a duration reads back");
 }
 
+void check_service(const Service& service) {
+    require(!service.to.empty() || !service.to_names.empty(), "a service has targets");
+    for (const Target& target : service.to)
+        require(parse_target(target.text()) == target, "a target reads back");
+    for (const NamedTarget& target : service.to_names)
+        require(is_named_target(target.text()) && parse_named_target(target.text()) == target,
+                "a DNS name reads back");
+    for (const std::string& pattern : service.from)
+        require(check_from(pattern).has_value(), "an element of from is lawful");
+    require(service.breaker.open_for <= service.breaker.open_max, "the back-off has an order");
+    require(service.burst == 0 || service.max_connect_rate, "a burst has a rate");
+    for (const auto duration : {service.connect_timeout, service.breaker.window,
+                                service.breaker.open_max, service.breaker.ramp})
+        check_duration(duration);
+}
+
+/// The spans of a rule, with their lists instead of places of lists.
+std::vector<std::pair<std::uint16_t, Candidates>> resolved(const PrefixRules& rules,
+                                                           const PrefixRule& rule) {
+    std::vector<std::pair<std::uint16_t, Candidates>> out;
+    for (const PortSpan& span : rule.spans)
+        out.emplace_back(span.first, rules.candidates(span));
+    return out;
+}
+
+std::size_t chosen(const Candidates& list, const std::vector<std::string>& patterns,
+                   std::string_view consumer) {
+    for (const Candidate& candidate : list) {
+        const auto holds = [&](std::uint16_t p) { return from_matches(patterns[p], consumer); };
+        if (candidate.from.empty() || std::ranges::any_of(candidate.from, holds))
+            return candidate.service;
+    }
+    return 0;
+}
+
+/// At an address of its own the candidate governs that explain() says does; a longer prefix may
+/// have taken the address of a wider rule.
+void check_rule(const Policy& policy, const PrefixRules& rules, const PrefixRule& rule) {
+    if (rule.prefix.length != 128)
+        return;
+    const auto patterns = from_patterns(policy);
+    for (const PortSpan& span : rule.spans)
+        for (const char* consumer : {"/", "/system.slice/a.service", "/aaaa/aaab"}) {
+            const Explanation told = explain(policy, {rule.prefix.address, span.first}, consumer);
+            require((told.governing ? told.targets[*told.governing].service + 1 : 0) ==
+                        chosen(rules.candidates(span), patterns, consumer),
+                    "explain() tells the truth");
+        }
+}
+
 void check_policy_holds(const Policy& policy) {
     std::set<std::string> names;
     for (const Service& service : policy.services) {
         require(names.insert(service.name).second, "names are unique");
-        require(!service.to.empty(), "a service has targets");
-        for (const Target& target : service.to)
-            require(parse_target(target.text()) == target, "a target reads back");
+        check_service(service);
     }
-    for (const PrefixRule& rule : prefix_rules(policy))
-        require(!rule.spans.empty() && rule.spans.size() <= kMaxPortSpans &&
-                    rule.spans == port_spans(policy, rule.prefix),
-                "rules fit the kernel and have one meaning");
+    const PrefixRules rules = prefix_rules(policy);
+    require(!rules.crowded, "from chooses among a bounded number");
+    for (const PrefixRule& rule : rules.rules) {
+        require(!rule.spans.empty() && rule.spans.size() <= kMaxPortSpans, "rules fit the kernel");
+        const PrefixRules here = rules_at(policy, rule.prefix);
+        require(resolved(rules, rule) == resolved(here, here.rules.front()),
+                "rules have one meaning");
+        check_rule(policy, rules, rule);
+    }
     check_duration(policy.daemon.daemon_grace);
     check_duration(policy.daemon.sweep_interval);
     check_duration(policy.daemon.destination_ttl);
+    check_duration(policy.governor.release_after);
 }
 
 /// The text as the target of an override, on top of the policy.
@@ -78,7 +136,7 @@ void check_overrides(const Policy& policy, std::string_view input) {
     const std::string target(input.substr(0, input.find('\n')));
     const MergedPolicy merged = apply_overrides(
         policy, {{target, 5, {}, {}, "root", {}}, {"10.0.0.5:80", 6, {}, {}, "root", {}}});
-    for (const PrefixRule& rule : prefix_rules(merged.policy))
+    for (const PrefixRule& rule : prefix_rules(merged.policy).rules)
         require(rule.spans.size() <= kMaxPortSpans, "overrides keep the limits");
 }
 
