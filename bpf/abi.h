@@ -18,13 +18,25 @@
 
 #define BALLAST_ABI_VERSION 2
 
-/* Services per policy. Row 0 of a policy's limits and service id 0 mean "none". */
+/* Services per policy. Row 0 of a policy and service id 0 mean "none". */
 #define BALLAST_MAX_SERVICES 1024
 #define BALLAST_MAX_DESTINATIONS 65536
 #define BALLAST_MAX_PREFIXES 16384
 
-/* Rows of `limits`: one half holds the policy in force, the other the one being written. */
-#define BALLAST_LIMIT_ROWS (2 * BALLAST_MAX_SERVICES)
+/* Cgroups that have opened a governed connection where `from` or a share mattered; 0 means "none".
+ */
+#define BALLAST_MAX_CONSUMERS 4097
+#define BALLAST_MAX_SHARES 65536
+
+/* Distinct elements of `from` in a policy, and alternatives that they choose among; 0: "none". */
+#define BALLAST_MAX_FROM 256
+#define BALLAST_FROM_WORDS (BALLAST_MAX_FROM / 64)
+#define BALLAST_MAX_ALTERNATIVES 4096
+#define BALLAST_FROM_LENGTH 128
+#define BALLAST_CGROUP_PATH 256
+
+/* Rows of `services`: one half holds the policy in force, the other the one being written. */
+#define BALLAST_SERVICE_ROWS (2 * BALLAST_MAX_SERVICES)
 
 /* Port spans one prefix can carry: up to 15 disjoint ranges with a gap before, between and behind.
  */
@@ -67,7 +79,8 @@ struct ballast_control {
     __u32 confined_level;    /* depth of that cgroup below the root of the hierarchy */
     __u32 sweep;             /* number of the sweep under way; written by the daemon */
     __u64 policy_generation; /* grows by one with each policy put in force */
-    __u64 reserved;
+    __u32 next_consumer;     /* first never-used index of `consumers` */
+    __u32 next_share;        /* first never-used index of `shares` */
 };
 
 /* Map `counters`, one element: each event in which Ballast let traffic pass or lost information. */
@@ -79,7 +92,13 @@ struct ballast_counters {
     __u64 retiring;          /* connects admitted uncounted: destination was being recycled */
     __u64 underflow;         /* releases that found in_use at 0: a bug, in_use was left at 0 */
     __u64 policy_gap;        /* programs that found no policy map: a bug */
-    __u64 reserved;
+    __u64 consumers_full;    /* connects of a cgroup without an index: `from` and shares left out */
+    __u64 shares_full;       /* connects admitted outside of their consumer's share: no index */
+    __u64 rate_contended;    /* connects admitted without a token: too many at the same moment */
+    __u64 breakers_full;     /* failures that no breaker counted */
+    __u64 events_lost;       /* changes of a breaker not reported: ring buffer full */
+    __u64 trips_withheld;    /* breakers that stayed closed for want of budget */
+    __u64 reserved[3];
 };
 
 /* Why a connection counts as failed. */
@@ -146,11 +165,17 @@ struct ballast_prefix_key {
     __u8 address[16];
 };
 
-/* Ports from `first` up to the next span's `first` are governed by row `limit`; 0: by none. */
+/*
+ * Ports from `first` up to the next span's `first` are governed by `row` of `services`; 0: by none;
+ * with BALLAST_ALTERNATIVE set, by the first alternative, from this one on, that takes the
+ * consumer.
+ */
 struct ballast_port_span {
     __u16 first;
-    __u16 limit;
+    __u16 row;
 };
+
+#define BALLAST_ALTERNATIVE 0x8000
 
 /*
  * Value of a policy's prefix trie. The daemon resolves shorter prefixes into longer ones, so that
@@ -163,15 +188,49 @@ struct ballast_prefix_rule {
     struct ballast_port_span spans[BALLAST_MAX_PORT_SPANS];
 };
 
-/* Map `limits`: one row per service and policy half. */
-struct ballast_limit {
-    __u32 max_connections; /* 0xffffffff: counted only */
-    __u16 service;         /* stable id, index of `service_names` */
-    __u8 mode;             /* enum ballast_mode */
-    __u8 on_limit;         /* enum ballast_on_limit */
+/*
+ * Map `alternatives`, by policy half: a row for those consumers that match one of the patterns, the
+ * bits of `from`, or for everyone when there is none.
+ */
+struct ballast_alternative {
+    __u64 from[BALLAST_FROM_WORDS];
+    __u32 generation; /* of the policy */
+    __u16 row;
+    __u16 next; /* 0: no service governs the rest */
+};
+
+/* Map `from_patterns`, by policy half: "app-*.service", a path; NUL-terminated. */
+struct ballast_from_pattern {
+    char text[BALLAST_FROM_LENGTH];
+};
+
+/* Map `services`: one row per service and policy half. */
+struct ballast_service {
+    __u32 max_connections;  /* to one destination; BALLAST_UNLIMITED: counted only */
+    __u16 service;          /* stable id, index of `service_names` */
+    __u8 mode;              /* enum ballast_mode, of the limits */
+    __u8 on_limit;          /* enum ballast_on_limit */
+    __u32 max_total;        /* to all destinations; BALLAST_UNLIMITED: counted only */
+    __u32 max_per_consumer; /* share of one destination; BALLAST_UNLIMITED: not counted */
+    __u64 rate_interval_ns; /* between connects to one destination at the full rate; 0: no limit */
+    __u64 rate_burst_ns;    /* how many may come at once, times the interval */
+    __u32 connect_timeout_ms; /* 0: the kernel's */
+    __u32 reserved;
+    struct ballast_breaker_limits breaker;
+    __u64 reserved_too[6];
 };
 
 #define BALLAST_UNLIMITED 0xffffffffu
+
+/* What a connect() was turned away for, or would have been. */
+enum ballast_reason {
+    BALLAST_REASON_LIMIT = 0,    /* max_connections */
+    BALLAST_REASON_TOTAL = 1,    /* max_total */
+    BALLAST_REASON_CONSUMER = 2, /* max_per_consumer */
+    BALLAST_REASON_RATE = 3,
+    BALLAST_REASON_BREAKER = 4,
+    BALLAST_REASONS = 6, /* with room for one more */
+};
 
 /* Key of map `destination_index`; its value is an index of `destinations`. */
 struct ballast_destination_key {
@@ -181,34 +240,84 @@ struct ballast_destination_key {
 };
 
 /*
- * Map `destinations`: one cache line each. Never freed, only recycled by the daemon, so that a
- * reservation may hold the index. in_use carries BALLAST_RETIRED while it is being recycled.
+ * Map `destinations`: what admission needs in one cache line, the rest behind. Never freed, only
+ * recycled by the daemon, so that a reservation may hold the index. in_use carries BALLAST_RETIRED
+ * while it is being recycled.
  */
 struct ballast_destination {
     __u32 in_use;
     __u16 service; /* 0: index is free */
     __u16 port;
-    __u64 admitted; /* connects that got a reservation, over the limit or not */
-    __u64 adopted;  /* older sockets that a sweep gave a reservation */
-    __u64 refused;
-    __u64 over_limit; /* admitted although at the limit: observe, disarmed or daemon silent */
+    __u32 breaker; /* not 0: `breakers` has to be asked */
+    __u32 reserved;
+    __u64 admitted;    /* connects that got a reservation, over a limit or not */
+    __u64 adopted;     /* older sockets that a sweep gave a reservation */
+    __u64 last_use_ns; /* CLOCK_MONOTONIC of the last connect or adoption */
+    __u64 rate_tat_ns; /* when the next connect is due at the full rate (lib/rate.h) */
+    __u64 reserved_too[2];
     __u8 address[16];
-    __u64 last_use_ns; /* coarse CLOCK_MONOTONIC of the last connect or adoption */
+    __u64 refused[BALLAST_REASONS]; /* by enum ballast_reason */
+    __u64 over[BALLAST_REASONS];    /* admitted all the same: observe, disarmed or daemon silent */
+    __u64 reserved_end[2];
 };
 
 #define BALLAST_RETIRED 0x80000000u
 
+/* Map `totals`, by service id: reservations to all destinations of the service. */
+struct ballast_total {
+    __u32 in_use;
+    __u32 reserved[15];
+};
+
 /*
- * One admitted connection. cookie 0: free; BALLAST_CLAIMED: being written. destination carries
- * BALLAST_PENDING until the socket reaches SYN_SENT.
+ * Map `consumers`: a cgroup, its path, and which patterns of `from` it matches, by policy half and
+ * good for the policy whose generation is beside them. Shares are counted for `unit`: the innermost
+ * systemd unit (.service, .scope) around the cgroup, or itself where there is none.
+ */
+struct ballast_consumer {
+    __u64 cgroup; /* id, its inode number; 0: index is free */
+    __u64 from[2][BALLAST_FROM_WORDS];
+    __u32 generation[2];
+    __u32 unit;
+    __u32 zero; /* never written */
+    __u64 reserved[5];
+    /* Below the root of the hierarchy, NUL-terminated, cut at BALLAST_CGROUP_PATH; behind that is
+     * room for one more name while it is put together. */
+    char path[2 * BALLAST_CGROUP_PATH];
+};
+
+/* Key of map `share_index`; its value is an index of `shares`. */
+struct ballast_share_key {
+    __u32 destination;
+    __u32 consumer;
+};
+
+/* Map `shares`: reservations of one consumer to one destination, where max_per_consumer counts. */
+struct ballast_share {
+    __u32 in_use;
+    __u32 destination;
+    __u32 consumer; /* 0: index is free */
+    __u32 reserved;
+};
+
+/*
+ * One admitted connection. cookie 0: free; BALLAST_CLAIMED: being written. `held` names what it
+ * holds a place of: BALLAST_HELD_DESTINATION its destination, BALLAST_HELD_CONSUMER who opened it,
+ * with BALLAST_HELD_SHARE counted in that consumer's share; BALLAST_HELD_PROBE: a breaker waits for
+ * its outcome; BALLAST_PENDING: until the socket reaches SYN_SENT.
  */
 struct ballast_reservation {
     __u64 cookie; /* socket cookie, never reused by the kernel (net/core/sock_diag.c) */
-    __u32 destination;
+    __u32 held;
     __u32 netns; /* inode number of the socket's network namespace */
 };
 
 #define BALLAST_CLAIMED 0xffffffffffffffffull
+#define BALLAST_HELD_DESTINATION 0x0000ffffu
+#define BALLAST_HELD_CONSUMER 0x1fff0000u
+#define BALLAST_HELD_CONSUMER_SHIFT 16
+#define BALLAST_HELD_SHARE 0x20000000u
+#define BALLAST_HELD_PROBE 0x40000000u
 #define BALLAST_PENDING 0x80000000u
 
 /* Map `reservations`: two cache lines each. */
@@ -270,15 +379,21 @@ struct ballast_sweep_totals {
 #endif
 
 BALLAST_ASSERT_SIZE(struct ballast_control, 64);
-BALLAST_ASSERT_SIZE(struct ballast_counters, 64);
+BALLAST_ASSERT_SIZE(struct ballast_counters, 128);
 BALLAST_ASSERT_SIZE(struct ballast_prefix_key, 20);
 BALLAST_ASSERT_SIZE(struct ballast_port_span, 4);
 BALLAST_ASSERT_SIZE(struct ballast_prefix_rule, 136);
 BALLAST_ASSERT_SIZE(struct ballast_breaker_limits, 40);
 BALLAST_ASSERT_SIZE(struct ballast_breaker, 256);
-BALLAST_ASSERT_SIZE(struct ballast_limit, 8);
+BALLAST_ASSERT_SIZE(struct ballast_alternative, 40);
+BALLAST_ASSERT_SIZE(struct ballast_from_pattern, 128);
+BALLAST_ASSERT_SIZE(struct ballast_service, 128);
 BALLAST_ASSERT_SIZE(struct ballast_destination_key, 20);
-BALLAST_ASSERT_SIZE(struct ballast_destination, 64);
+BALLAST_ASSERT_SIZE(struct ballast_destination, 192);
+BALLAST_ASSERT_SIZE(struct ballast_total, 64);
+BALLAST_ASSERT_SIZE(struct ballast_consumer, 640);
+BALLAST_ASSERT_SIZE(struct ballast_share_key, 8);
+BALLAST_ASSERT_SIZE(struct ballast_share, 16);
 BALLAST_ASSERT_SIZE(struct ballast_reservation, 16);
 BALLAST_ASSERT_SIZE(struct ballast_bucket, 128);
 BALLAST_ASSERT_SIZE(struct ballast_bucket_seen, 32);

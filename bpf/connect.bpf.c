@@ -7,7 +7,8 @@
  *
  * A destination that no policy governs costs one failed look-up in the prefix trie.
  */
-#include "bpf/tables.h"
+#include "bpf/lib/rate.h"
+#include "bpf/places.h"
 
 #include <linux/in.h>
 
@@ -29,25 +30,48 @@ BALLAST_INLINE void release_earlier(const struct sock_common* skc) {
         ballast_release(cookie);
 }
 
-/* Counts a place beyond the limit; false when the destination is being recycled. */
-BALLAST_INLINE bool take_beyond(struct ballast_destination* destination) {
-    if (ballast_take(&destination->in_use, BALLAST_RETIRED - 1) != BALLAST_TAKEN)
-        return false;
-    ballast_count(&destination->over_limit);
-    return true;
+#define TAKEN_ALL (-1)
+#define TAKEN_NONE (-2) /* destination is being recycled */
+
+/* Takes a place in every count, or in none and returns the reason. The counts that few attempts
+ * fail at are looked at before the destination's is touched, lest a failing attempt hold a place of
+ * it for a moment (lib/limit.h, C2); only one that loses a race there does. */
+BALLAST_INLINE int take_all(const struct ballast_places* at,
+                            const struct ballast_service* service) {
+    if (at->share && BALLAST_LOAD(at->share->in_use) >= service->max_per_consumer)
+        return BALLAST_REASON_CONSUMER;
+    if (BALLAST_LOAD(at->total->in_use) >= service->max_total)
+        return BALLAST_REASON_TOTAL;
+    switch (ballast_take(&at->destination->in_use, service->max_connections)) {
+    case BALLAST_TAKEN:
+        break;
+    case BALLAST_TAKE_FULL:
+        return BALLAST_REASON_LIMIT;
+    default:
+        return TAKEN_NONE;
+    }
+    if (ballast_take(&at->total->in_use, service->max_total) == BALLAST_TAKEN) {
+        if (!at->share ||
+            ballast_take(&at->share->in_use, service->max_per_consumer) == BALLAST_TAKEN)
+            return TAKEN_ALL;
+        ballast_give_back_count(&at->total->in_use);
+        ballast_give_back_count(&at->destination->in_use);
+        return BALLAST_REASON_CONSUMER;
+    }
+    ballast_give_back_count(&at->destination->in_use);
+    return BALLAST_REASON_TOTAL;
 }
 
-enum outcome { OUTCOME_TAKEN, OUTCOME_REFUSED, OUTCOME_UNCOUNTED };
-
-static __attribute__((noinline)) int at_limit(struct ballast_destination* destination,
-                                              const struct ballast_limit* limit) {
+/* Whether a connection that a guard objects to is refused, and counts it either way. */
+static __attribute__((noinline)) bool is_refused(struct ballast_destination* destination,
+                                                 __u32 reason, __u32 mode) {
     struct ballast_control* head = BALLAST_FIRST(control);
-    if (!head || !destination || !limit)
-        return OUTCOME_UNCOUNTED;
-    switch (ballast_over_limit(head, limit->mode, bpf_ktime_get_coarse_ns())) {
+    if (!head || !destination || reason >= BALLAST_REASONS)
+        return false;
+    switch (ballast_over_limit(head, (__u8)mode, bpf_ktime_get_coarse_ns())) {
     case BALLAST_REFUSE:
-        ballast_count(&destination->refused);
-        return OUTCOME_REFUSED;
+        ballast_count(&destination->refused[reason]);
+        return true;
     case BALLAST_PASS_DISARMED:
         BALLAST_COUNT_EVENT(disarmed);
         break;
@@ -57,20 +81,50 @@ static __attribute__((noinline)) int at_limit(struct ballast_destination* destin
     case BALLAST_PASS_OBSERVED:
         break;
     }
-    return take_beyond(destination) ? OUTCOME_TAKEN : OUTCOME_UNCOUNTED;
+    ballast_count(&destination->over[reason]);
+    return false;
 }
 
-BALLAST_INLINE int take_place(struct ballast_destination* destination,
-                              const struct ballast_limit* limit) {
-    switch (ballast_take(&destination->in_use, limit->max_connections)) {
-    case BALLAST_TAKEN:
-        return OUTCOME_TAKEN;
-    case BALLAST_TAKE_FULL:
-        return at_limit(destination, limit);
+/* Whether the connection, which has its places, comes within the rate. */
+BALLAST_INLINE bool is_in_rate(struct ballast_destination* destination,
+                               const struct ballast_service* service) {
+    if (!service->rate_interval_ns)
+        return true;
+    switch (ballast_rate_take(&destination->rate_tat_ns, service->rate_interval_ns,
+                              service->rate_burst_ns, bpf_ktime_get_ns())) {
+    case BALLAST_RATE_OVER:
+        return false;
+    case BALLAST_RATE_CONTENDED:
+        BALLAST_COUNT_EVENT(rate_contended);
+        return true;
     default:
-        BALLAST_COUNT_EVENT(retiring);
-        return OUTCOME_UNCOUNTED;
+        return true;
     }
+}
+
+/* false: refused. */
+BALLAST_INLINE bool reserve(const struct ballast_places* at, const struct ballast_service* service,
+                            int* taken) {
+    *taken = take_all(at, service);
+    if (*taken >= 0) {
+        if (is_refused(at->destination, (__u32)*taken, service->mode))
+            return false;
+        *taken = ballast_take_beyond(at) ? TAKEN_ALL : TAKEN_NONE;
+    }
+    if (*taken == TAKEN_NONE) {
+        BALLAST_COUNT_EVENT(retiring);
+        return true;
+    }
+    if (is_in_rate(at->destination, service) ||
+        !is_refused(at->destination, BALLAST_REASON_RATE, service->mode))
+        return true;
+    ballast_give_back_held(at->held);
+    return false;
+}
+
+BALLAST_INLINE int refuse(const struct ballast_service* service) {
+    bpf_set_retval(ballast_refusal_errno(service->on_limit));
+    return REFUSE;
 }
 
 BALLAST_INLINE int admit(struct bpf_sock_addr* ctx, const union ballast_address* address) {
@@ -82,30 +136,23 @@ BALLAST_INLINE int admit(struct bpf_sock_addr* ctx, const union ballast_address*
     release_earlier(skc);
 
     __u16 port = bpf_ntohs((__u16)ctx->user_port);
-    const struct ballast_limit* limit = ballast_find_limit(address, port);
-    if (!limit)
-        return ADMIT;
-    __s64 found = ballast_destination_of(limit->service, address, port);
-    if (found < 0)
-        return ADMIT;
-    __u32 index = (__u32)found;
-    struct ballast_destination* destination = bpf_map_lookup_elem(&destinations, &index);
-    if (!destination)
+    struct ballast_who who = {};
+    const struct ballast_service* service = ballast_find_service(address, port, &who);
+    struct ballast_places at = {};
+    if (!service || !ballast_find_places(&at, service, address, port, &who))
         return ADMIT;
 
-    int outcome = take_place(destination, limit);
-    if (outcome == OUTCOME_REFUSED) {
-        bpf_set_retval(ballast_refusal_errno(limit->on_limit));
-        return REFUSE;
-    }
-    destination->last_use_ns = bpf_ktime_get_coarse_ns();
-    if (outcome == OUTCOME_UNCOUNTED)
+    int taken;
+    if (!reserve(&at, service, &taken))
+        return refuse(service);
+    at.destination->last_use_ns = bpf_ktime_get_coarse_ns();
+    if (taken != TAKEN_ALL)
         return ADMIT;
-    if (ballast_insert_reservation(bpf_get_socket_cookie(ctx), index | BALLAST_PENDING,
+    if (ballast_insert_reservation(bpf_get_socket_cookie(ctx), at.held | BALLAST_PENDING,
                                    skc->skc_net.net->ns.inum))
-        ballast_count(&destination->admitted);
+        ballast_count(&at.destination->admitted);
     else
-        ballast_give_back_place(index);
+        ballast_give_back_held(at.held);
     return ADMIT;
 }
 

@@ -49,12 +49,21 @@ struct sock_common {
 
 struct kernfs_node {
     __u64 id;
+    const char* name;
 };
 
 struct cgroup {
     int level;
     struct kernfs_node* kn;
     struct cgroup* ancestors[];
+};
+
+struct css_set {
+    struct cgroup* dfl_cgrp;
+};
+
+struct task_struct {
+    struct css_set* cgroups;
 };
 
 struct sock_cgroup_data {

@@ -27,7 +27,12 @@
 
 BALLAST_MAPPED_ARRAY(control, 1, struct ballast_control);
 BALLAST_MAPPED_ARRAY(counters, 1, struct ballast_counters);
-BALLAST_MAPPED_ARRAY(limits, BALLAST_LIMIT_ROWS, struct ballast_limit);
+BALLAST_MAPPED_ARRAY(services, BALLAST_SERVICE_ROWS, struct ballast_service);
+BALLAST_MAPPED_ARRAY(alternatives, 2 * BALLAST_MAX_ALTERNATIVES, struct ballast_alternative);
+BALLAST_MAPPED_ARRAY(from_patterns, 2 * BALLAST_MAX_FROM, struct ballast_from_pattern);
+BALLAST_MAPPED_ARRAY(totals, BALLAST_MAX_SERVICES, struct ballast_total);
+BALLAST_MAPPED_ARRAY(consumers, BALLAST_MAX_CONSUMERS, struct ballast_consumer);
+BALLAST_MAPPED_ARRAY(shares, BALLAST_MAX_SHARES, struct ballast_share);
 BALLAST_MAPPED_ARRAY(destinations, BALLAST_MAX_DESTINATIONS, struct ballast_destination);
 BALLAST_MAPPED_ARRAY(reservations, BALLAST_BUCKETS, struct ballast_bucket);
 BALLAST_MAPPED_ARRAY(seen, BALLAST_BUCKETS, struct ballast_bucket_seen);
@@ -55,19 +60,29 @@ BALLAST_MAP struct {
     __array(values, struct ballast_prefix_trie);
 } policy SEC(".maps");
 
-BALLAST_MAP struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __uint(max_entries, BALLAST_MAX_DESTINATIONS);
-    __type(key, struct ballast_destination_key);
-    __type(value, __u32);
-} destination_index SEC(".maps");
+#define BALLAST_INDEX(map, entries, element)                                                       \
+    BALLAST_MAP struct {                                                                           \
+        __uint(type, BPF_MAP_TYPE_HASH);                                                           \
+        __uint(map_flags, BPF_F_NO_PREALLOC);                                                      \
+        __uint(max_entries, entries);                                                              \
+        __type(key, element);                                                                      \
+        __type(value, __u32);                                                                      \
+    } map SEC(".maps")
 
-/* Recycled indexes of `destinations`. */
-BALLAST_MAP struct {
-    __uint(type, BPF_MAP_TYPE_QUEUE);
-    __uint(max_entries, BALLAST_MAX_DESTINATIONS);
-    __type(value, __u32);
-} free_destinations SEC(".maps");
+BALLAST_INDEX(destination_index, BALLAST_MAX_DESTINATIONS, struct ballast_destination_key);
+BALLAST_INDEX(consumer_index, BALLAST_MAX_CONSUMERS, __u64);
+BALLAST_INDEX(share_index, BALLAST_MAX_SHARES, struct ballast_share_key);
+
+/* Recycled indexes. */
+#define BALLAST_FREE_LIST(map, entries)                                                            \
+    BALLAST_MAP struct {                                                                           \
+        __uint(type, BPF_MAP_TYPE_QUEUE);                                                          \
+        __uint(max_entries, entries);                                                              \
+        __type(value, __u32);                                                                      \
+    } map SEC(".maps")
+
+BALLAST_FREE_LIST(free_destinations, BALLAST_MAX_DESTINATIONS);
+BALLAST_FREE_LIST(free_consumers, BALLAST_MAX_CONSUMERS);
+BALLAST_FREE_LIST(free_shares, BALLAST_MAX_SHARES);
 
 #endif

@@ -7,7 +7,7 @@
  * socket. May meet a socket twice or miss one when a bucket changes under it (fixed in 6.17), so
  * everything it does is idempotent.
  */
-#include "bpf/tables.h"
+#include "bpf/places.h"
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
@@ -51,20 +51,21 @@ BALLAST_INLINE bool is_inbound(struct tcp_sock* tp, __u16 family) {
     return ipv6 && ipv6->mcast_oif;
 }
 
+/* Read as a number: the verifier allows no variable offset on a typed pointer. */
+BALLAST_INLINE __u64 cgroup_of(struct tcp_sock* tp) {
+    struct sock* sk = &tp->inet_conn.icsk_inet.sk;
+    return (__u64)BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
+}
+
 /* Whether the socket was made inside the governed subtree. */
-BALLAST_INLINE bool is_governed_cgroup(struct tcp_sock* tp, const struct ballast_control* head) {
+BALLAST_INLINE bool is_governed_cgroup(__u64 address, const struct ballast_control* head) {
+    struct cgroup* cgroup = (struct cgroup*)address;
     if (!head->confined_cgroup)
         return true;
-    /* Read as a number: the verifier allows no variable offset on a typed pointer. */
-    struct sock* sk = &tp->inet_conn.icsk_inet.sk;
-    struct cgroup* cgroup = BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
     int level = (int)head->confined_level;
     if (!cgroup || level >= BALLAST_MAX_CGROUP_LEVEL || BPF_CORE_READ(cgroup, level) < level)
         return false;
-    struct cgroup* ancestor = NULL;
-    bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
-                          (void*)cgroup + bpf_core_field_offset(struct cgroup, ancestors) +
-                              (__u64)level * sizeof(ancestor));
+    struct cgroup* ancestor = ballast_ancestor(address, (__u32)level);
     return ancestor && BPF_CORE_READ(ancestor, kn, id) == head->confined_cgroup;
 }
 
@@ -75,73 +76,100 @@ BALLAST_INLINE void mark_seen(const struct ballast_place* place, __u32 sweep) {
         marks->sweep[place->slot] = sweep;
 }
 
-BALLAST_INLINE bool adopt(__u64 cookie, const struct ballast_flow* flow, __u16 service,
-                          __u32 sweep) {
+/* What a socket needs to be accounted for. */
+struct subject {
+    __u64 cookie;
+    __u32 sweep;
+    __u32 netns;
+    struct ballast_who who; /* the cgroup that made the socket */
+};
+
+BALLAST_INLINE bool adopt(struct subject* subject, const struct ballast_flow* flow,
+                          const struct ballast_service* service) {
     union ballast_address address;
     __builtin_memcpy(address.bytes, flow->remote_address, 16);
-    __s64 found = ballast_destination_of(service, &address, flow->remote_port);
-    if (found < 0)
+    struct ballast_places at = {};
+    if (!ballast_find_places(&at, service, &address, flow->remote_port, &subject->who) ||
+        !ballast_take_beyond(&at))
         return false;
-    __u32 index = (__u32)found;
-    struct ballast_destination* destination = bpf_map_lookup_elem(&destinations, &index);
-    if (!destination || ballast_take(&destination->in_use, BALLAST_RETIRED - 1) != BALLAST_TAKEN)
-        return false;
-    if (!ballast_insert_reservation(cookie, index, flow->netns)) {
-        ballast_give_back_place(index);
+    if (!ballast_insert_reservation(subject->cookie, at.held, subject->netns)) {
+        ballast_give_back_held(at.held);
         return false;
     }
-    ballast_count(&destination->adopted);
-    destination->last_use_ns = bpf_ktime_get_ns();
-    struct ballast_place place = ballast_find_reservation(cookie);
+    ballast_count(&at.destination->adopted);
+    at.destination->last_use_ns = bpf_ktime_get_ns();
+    struct ballast_place place = ballast_find_reservation(subject->cookie);
     if (place.entry)
-        mark_seen(&place, sweep);
+        mark_seen(&place, subject->sweep);
     return true;
 }
 
-/* The service of the policy in force for the destination the socket asked for when it connected,
- * which another program may have rewritten since. */
-BALLAST_INLINE bool is_current(const struct ballast_place* place) {
-    __u32 index = BALLAST_LOAD(place->entry->destination) & ~BALLAST_PENDING;
+/* The service that the policy in force has for the destination the socket asked for when it
+ * connected, which another program may have rewritten since, and for who connected it. */
+BALLAST_INLINE const struct ballast_service* service_now(const struct ballast_place* place,
+                                                         struct subject* subject) {
+    __u32 held = BALLAST_LOAD(place->entry->held);
+    __u32 index = ballast_held_destination(held);
     struct ballast_destination* destination = bpf_map_lookup_elem(&destinations, &index);
     if (!destination)
-        return false;
+        return NULL;
+    if (ballast_held_consumer(held)) {
+        subject->who.consumer = ballast_held_consumer(held);
+        subject->who.looked = 1;
+    }
     union ballast_address address;
     __builtin_memcpy(address.bytes, destination->address, 16);
-    const struct ballast_limit* limit = ballast_find_limit(&address, destination->port);
-    return limit && limit->service == destination->service;
+    const struct ballast_service* service =
+        ballast_find_service(&address, destination->port, &subject->who);
+    return service && service->service == destination->service ? service : NULL;
+}
+
+/* A share that its service asks for since after the connection was opened. */
+BALLAST_INLINE void add_share(struct ballast_reservation* entry,
+                              const struct ballast_service* service, struct subject* subject) {
+    __u32 held = BALLAST_LOAD(entry->held);
+    if (service->max_per_consumer == BALLAST_UNLIMITED || (held & BALLAST_HELD_SHARE))
+        return;
+    __u32 consumer = ballast_who_is_it(&subject->who);
+    struct ballast_share* share =
+        consumer ? ballast_share_of(ballast_held_destination(held), consumer) : NULL;
+    if (!share)
+        return;
+    __sync_fetch_and_add(&share->in_use, 1);
+    if (!ballast_entry_change(entry, held,
+                              (held & ~BALLAST_HELD_CONSUMER) | BALLAST_HELD_SHARE |
+                                  (consumer << BALLAST_HELD_CONSUMER_SHIFT)))
+        ballast_give_back_count(&share->in_use);
 }
 
 /* The socket's reservation if it is still the right one; one that is not, is released. */
-BALLAST_INLINE bool keep_reservation(const struct ballast_place* place, __u64 cookie, __u32 sweep,
-                                     struct ballast_sweep_totals* totals) {
+BALLAST_INLINE bool keep_reservation(const struct ballast_place* place, struct subject* subject,
+                                     struct ballast_sweep_totals* sums) {
     if (!place->entry)
         return false;
-    if (is_current(place)) {
-        mark_seen(place, sweep);
+    const struct ballast_service* service = service_now(place, subject);
+    if (service) {
+        mark_seen(place, subject->sweep);
         ballast_entry_confirm(place->entry); /* where SYN_SENT went unseen */
+        add_share(place->entry, service, subject);
         return true;
     }
-    ballast_release(cookie);
-    ballast_count(&totals->moved);
+    ballast_release(subject->cookie);
+    ballast_count(&sums->moved);
     return false;
 }
 
 BALLAST_INLINE void account(struct sock_common* skc, struct ballast_flow* flow,
-                            const struct ballast_place* place, __u32 sweep,
-                            struct ballast_sweep_totals* totals) {
-    if (keep_reservation(place, flow->cookie, sweep, totals)) {
-        flow->flags |= BALLAST_FLOW_RESERVED;
-        return;
-    }
-    if (!flow->service)
-        return;
-    flow->cookie = bpf_get_socket_cookie(skc);
-    if (adopt(flow->cookie, flow, flow->service, sweep)) {
+                            const struct ballast_service* service, struct subject* subject,
+                            struct ballast_sweep_totals* sums) {
+    subject->cookie = bpf_get_socket_cookie(skc);
+    flow->cookie = subject->cookie;
+    if (adopt(subject, flow, service)) {
         flow->flags |= BALLAST_FLOW_RESERVED | BALLAST_FLOW_ADOPTED;
-        ballast_count(&totals->adopted);
+        ballast_count(&sums->adopted);
     } else {
         flow->flags |= BALLAST_FLOW_UNTRACKED;
-        ballast_count(&totals->untracked);
+        ballast_count(&sums->untracked);
     }
 }
 
@@ -151,8 +179,23 @@ BALLAST_INLINE void measure(struct tcp_sock* tp, struct ballast_flow* flow) {
     flow->retransmits = tp->inet_conn.icsk_retransmits;
 }
 
-BALLAST_INLINE void visit(struct sock_common* skc, struct seq_file* seq, __u32 sweep,
-                          const struct ballast_control* head, struct ballast_sweep_totals* totals) {
+BALLAST_INLINE void govern(struct sock_common* skc, struct ballast_flow* flow,
+                           const struct ballast_place* place, struct subject* subject,
+                           struct ballast_sweep_totals* sums) {
+    bool kept = keep_reservation(place, subject, sums);
+    union ballast_address address;
+    __builtin_memcpy(address.bytes, flow->remote_address, 16);
+    const struct ballast_service* service =
+        ballast_find_service(&address, flow->remote_port, &subject->who);
+    flow->service = service ? service->service : 0;
+    if (kept)
+        flow->flags |= BALLAST_FLOW_RESERVED;
+    else if (service)
+        account(skc, flow, service, subject, sums);
+}
+
+BALLAST_INLINE void visit(struct sock_common* skc, struct seq_file* seq,
+                          const struct ballast_control* head, struct ballast_sweep_totals* sums) {
     struct tcp_sock* tp = bpf_skc_to_tcp_sock(skc);
     if (!tp)
         return;
@@ -165,16 +208,16 @@ BALLAST_INLINE void visit(struct sock_common* skc, struct seq_file* seq, __u32 s
     struct ballast_place place = {};
     if (flow.cookie)
         place = ballast_find_reservation(flow.cookie);
+    __u64 cgroup = cgroup_of(tp);
     if (!place.entry && is_inbound(tp, skc->skc_family)) {
         flow.flags |= BALLAST_FLOW_INBOUND;
-    } else if (flow.state != TCP_CLOSE && is_governed_cgroup(tp, head)) {
-        union ballast_address address;
-        __builtin_memcpy(address.bytes, flow.remote_address, 16);
-        const struct ballast_limit* limit = ballast_find_limit(&address, flow.remote_port);
-        flow.service = limit ? limit->service : 0;
-        account(skc, &flow, &place, sweep, totals);
+    } else if (flow.state != TCP_CLOSE && is_governed_cgroup(cgroup, head)) {
+        struct subject subject = {.cookie = flow.cookie, .sweep = head->sweep, .netns = flow.netns};
+        subject.who.cgroup.address = cgroup;
+        subject.who.cgroup.id = BPF_CORE_READ((struct cgroup*)cgroup, kn, id);
+        govern(skc, &flow, &place, &subject, sums);
     }
-    ballast_count(&totals->sockets);
+    ballast_count(&sums->sockets);
     bpf_seq_write(seq, &flow, sizeof(flow));
 }
 
@@ -182,18 +225,18 @@ SEC("iter/tcp")
 int ballast_sweep(struct bpf_iter__tcp* ctx) {
     struct sock_common* skc = ctx->sk_common;
     struct ballast_control* head = BALLAST_FIRST(control);
-    struct ballast_sweep_totals* totals = BALLAST_FIRST(sweep_totals);
-    if (!skc || !head || !totals)
+    struct ballast_sweep_totals* sums = BALLAST_FIRST(sweep_totals);
+    if (!skc || !head || !sums)
         return 0;
     switch (skc->skc_state) {
     case TCP_TIME_WAIT:
-        ballast_count(&totals->time_wait);
+        ballast_count(&sums->time_wait);
         return 0;
     case TCP_NEW_SYN_RECV:
     case TCP_LISTEN:
         return 0;
     default:
-        visit(skc, ctx->meta->seq, head->sweep, head, totals);
+        visit(skc, ctx->meta->seq, head, sums);
         return 0;
     }
 }

@@ -23,47 +23,28 @@
             ballast_count(&counters_->event);                                                      \
     } while (0)
 
-/* The limit that governs a remote endpoint, or NULL. port: host byte order. */
-BALLAST_INLINE const struct ballast_limit* ballast_find_limit(const union ballast_address* address,
-                                                              __u16 port) {
-    void* trie = BALLAST_FIRST(policy);
-    if (!trie) {
-        BALLAST_COUNT_EVENT(policy_gap);
-        return NULL;
-    }
-    struct ballast_prefix_key key = {.prefix_len = 128};
-    __builtin_memcpy(key.address, address->bytes, sizeof(key.address));
-    const struct ballast_prefix_rule* rule = bpf_map_lookup_elem(trie, &key);
-    if (!rule)
-        return NULL;
-    __u32 row = ballast_port_limit(rule, port);
-    if (!row)
-        return NULL;
-    const struct ballast_limit* limit = bpf_map_lookup_elem(&limits, &row);
-    return limit && limit->mode != BALLAST_MODE_OFF ? limit : NULL;
-}
-
-/* An unused index of `destinations`, or -1 when there is none. */
-BALLAST_INLINE __s64 ballast_new_index(void) {
+/* An unused index of a table: a recycled one, or else the next; -1 when there is none. */
+BALLAST_INLINE __s64 ballast_new_index(void* free_list, __u32* next, __u32 most) {
     __u32 index;
-    if (!bpf_map_pop_elem(&free_destinations, &index))
+    if (!bpf_map_pop_elem(free_list, &index))
         return index;
-    struct ballast_control* head = BALLAST_FIRST(control);
-    if (!head || BALLAST_LOAD(head->next_destination) >= BALLAST_MAX_DESTINATIONS)
+    if (BALLAST_LOAD(*next) >= most)
         return -1;
-    index = __sync_fetch_and_add(&head->next_destination, 1);
-    if (index < BALLAST_MAX_DESTINATIONS)
+    index = __sync_fetch_and_add(next, 1);
+    if (index < most)
         return index;
-    __sync_fetch_and_sub(&head->next_destination, 1);
+    __sync_fetch_and_sub(next, 1);
     return -1;
 }
 
 /* Makes the destination and returns its index, or that of whoever was quicker, or -1. */
 static __attribute__((noinline)) __s64
 ballast_add_destination(const struct ballast_destination_key* key) {
-    if (!key)
+    struct ballast_control* head = BALLAST_FIRST(control);
+    if (!key || !head)
         return -1;
-    __s64 fresh = ballast_new_index();
+    __s64 fresh =
+        ballast_new_index(&free_destinations, &head->next_destination, BALLAST_MAX_DESTINATIONS);
     if (fresh < 0)
         return -1;
     __u32 index = (__u32)fresh;
@@ -123,15 +104,14 @@ BALLAST_INLINE struct ballast_place ballast_find_reservation(__u64 cookie) {
     return place;
 }
 
-/* Enters a reservation whose place in the count is already taken; false when all buckets are full.
- */
-BALLAST_INLINE bool ballast_insert_reservation(__u64 cookie, __u32 destination, __u32 netns) {
+/* Enters a reservation whose places are already taken; false when all buckets are full. */
+BALLAST_INLINE bool ballast_insert_reservation(__u64 cookie, __u32 held, __u32 netns) {
     for (__u32 n = 0; n < BALLAST_BUCKET_CHOICES; n++) {
         __u32 index = ballast_bucket_choice(cookie, n);
         struct ballast_bucket* bucket = bpf_map_lookup_elem(&reservations, &index);
         if (!bucket)
             break;
-        if (ballast_bucket_insert(bucket, cookie, destination, netns) >= 0)
+        if (ballast_bucket_insert(bucket, cookie, held, netns) >= 0)
             return true;
         bucket->spilled = 1; /* before the entry is published further on */
     }
@@ -139,18 +119,80 @@ BALLAST_INLINE bool ballast_insert_reservation(__u64 cookie, __u32 destination, 
     return false;
 }
 
-BALLAST_INLINE void ballast_give_back_place(__u32 index) {
-    struct ballast_destination* destination = bpf_map_lookup_elem(&destinations, &index);
-    if (destination && !ballast_give_back(&destination->in_use))
+BALLAST_INLINE void ballast_give_back_count(__u32* in_use) {
+    if (!ballast_give_back(in_use))
         BALLAST_COUNT_EVENT(underflow);
+}
+
+/* The share that a consumer's reservations for a destination count in, or NULL. */
+BALLAST_INLINE struct ballast_share* ballast_find_share(__u32 destination, __u32 consumer) {
+    struct ballast_consumer* who = bpf_map_lookup_elem(&consumers, &consumer);
+    struct ballast_share_key key = {.destination = destination};
+    if (!who)
+        return NULL;
+    key.consumer = who->unit;
+    __u32* index = bpf_map_lookup_elem(&share_index, &key);
+    return index ? bpf_map_lookup_elem(&shares, index) : NULL;
+}
+
+static __attribute__((noinline)) int ballast_add_share(__u32 destination, __u32 unit) {
+    struct ballast_control* head = BALLAST_FIRST(control);
+    struct ballast_share_key key = {.destination = destination, .consumer = unit};
+    if (!head)
+        return -1;
+    __s64 fresh = ballast_new_index(&free_shares, &head->next_share, BALLAST_MAX_SHARES);
+    if (fresh < 0)
+        return -1;
+    __u32 index = (__u32)fresh;
+    struct ballast_share* share = bpf_map_lookup_elem(&shares, &index);
+    if (!share)
+        return -1;
+    share->destination = destination;
+    share->consumer = unit;
+    if (bpf_map_update_elem(&share_index, &key, &index, BPF_NOEXIST)) {
+        share->consumer = 0;
+        bpf_map_push_elem(&free_shares, &index, 0);
+    }
+    return 0;
+}
+
+/* The same, made where it is new; NULL (counted) when the table is full. */
+BALLAST_INLINE struct ballast_share* ballast_share_of(__u32 destination, __u32 consumer) {
+    struct ballast_share* share = ballast_find_share(destination, consumer);
+    struct ballast_consumer* who = bpf_map_lookup_elem(&consumers, &consumer);
+    if (share || !who)
+        return share;
+    ballast_add_share(destination, who->unit);
+    share = ballast_find_share(destination, consumer);
+    if (!share)
+        BALLAST_COUNT_EVENT(shares_full);
+    return share;
+}
+
+/* Gives back every place that a reservation held (R4). */
+BALLAST_INLINE void ballast_give_back_held(__u32 held) {
+    __u32 index = ballast_held_destination(held);
+    struct ballast_destination* destination = bpf_map_lookup_elem(&destinations, &index);
+    if (!destination)
+        return;
+    if (held & BALLAST_HELD_SHARE) {
+        struct ballast_share* share = ballast_find_share(index, ballast_held_consumer(held));
+        if (share)
+            ballast_give_back_count(&share->in_use);
+    }
+    __u32 service = destination->service; /* before the place that keeps it from being recycled */
+    struct ballast_total* total = bpf_map_lookup_elem(&totals, &service);
+    if (total)
+        ballast_give_back_count(&total->in_use);
+    ballast_give_back_count(&destination->in_use);
 }
 
 /* Releases the socket's reservation, if it has one and nobody else released it first (R2). */
 BALLAST_INLINE void ballast_release(__u64 cookie) {
     struct ballast_place place = ballast_find_reservation(cookie);
-    __u32 destination;
-    if (place.entry && ballast_entry_release(place.entry, cookie, &destination))
-        ballast_give_back_place(destination);
+    __u32 held;
+    if (place.entry && ballast_entry_release(place.entry, cookie, &held))
+        ballast_give_back_held(held);
 }
 
 #endif

@@ -15,19 +15,13 @@
 #ifndef BALLAST_BPF_LIB_GLOB_H
 #define BALLAST_BPF_LIB_GLOB_H
 
-#include <linux/types.h>
-
+#include "bpf/abi.h"
 #include "bpf/lib/atomic.h"
-
-/* Sizes of the texts, with a NUL that ends them; powers of 2, so that a mask keeps an index inside.
- */
-#define BALLAST_PATTERN_SIZE 128
-#define BALLAST_PATH_SIZE 256
 
 #define BALLAST_GLOB_STEPS 2048
 
 /* Value of `p` on the way to the next component. */
-#define BALLAST_GLOB_SKIP BALLAST_PATTERN_SIZE
+#define BALLAST_GLOB_SKIP BALLAST_FROM_LENGTH
 
 enum ballast_glob_result {
     BALLAST_GLOB_UNDECIDED,
@@ -37,20 +31,24 @@ enum ballast_glob_result {
 
 /* A comparison under way. */
 struct ballast_glob {
-    const char* pattern; /* BALLAST_PATTERN_SIZE bytes */
-    const char* path;    /* BALLAST_PATH_SIZE bytes */
-    __u32 p;             /* next character of the pattern */
-    __u32 t;             /* next character of the path */
-    __u32 star;          /* place behind the last '*' in this component; 0: there was none */
-    __u32 resume;        /* where the path goes on if that '*' takes no more */
+    __u32 p;      /* next character of the pattern */
+    __u32 t;      /* next character of the path */
+    __u32 star;   /* place behind the last '*' in this component; 0: there was none */
+    __u32 resume; /* where the path goes on if that '*' takes no more */
 };
 
-BALLAST_INLINE char ballast_glob_wanted(const struct ballast_glob* glob, __u32 at) {
-    return glob->pattern[at & (BALLAST_PATTERN_SIZE - 1)];
+/* What is compared. */
+struct ballast_globbed {
+    const char* pattern; /* BALLAST_FROM_LENGTH bytes */
+    const char* path;    /* BALLAST_CGROUP_PATH bytes */
+};
+
+BALLAST_INLINE char ballast_glob_wanted(const struct ballast_globbed* of, __u32 at) {
+    return of->pattern[at & (BALLAST_FROM_LENGTH - 1)];
 }
 
-BALLAST_INLINE char ballast_glob_given(const struct ballast_glob* glob, __u32 at) {
-    return glob->path[at & (BALLAST_PATH_SIZE - 1)];
+BALLAST_INLINE char ballast_glob_given(const struct ballast_globbed* of, __u32 at) {
+    return of->path[at & (BALLAST_CGROUP_PATH - 1)];
 }
 
 BALLAST_INLINE bool ballast_glob_ends(char c) {
@@ -58,15 +56,16 @@ BALLAST_INLINE bool ballast_glob_ends(char c) {
 }
 
 /* To be called once. "/" holds for every path, and nothing else holds for the path "/". */
-BALLAST_INLINE enum ballast_glob_result ballast_glob_begin(struct ballast_glob* glob) {
-    bool from_the_root = glob->pattern[0] == '/';
+BALLAST_INLINE enum ballast_glob_result ballast_glob_begin(struct ballast_glob* glob,
+                                                           const struct ballast_globbed* of) {
+    bool from_the_root = of->pattern[0] == '/';
     glob->p = 0;
     glob->t = from_the_root ? 0 : 1;
     glob->star = 0;
     glob->resume = 0;
-    if (from_the_root && !glob->pattern[1])
+    if (from_the_root && !of->pattern[1])
         return BALLAST_GLOB_MATCH;
-    return glob->path[0] && glob->path[1] ? BALLAST_GLOB_UNDECIDED : BALLAST_GLOB_NO_MATCH;
+    return of->path[0] && of->path[1] ? BALLAST_GLOB_UNDECIDED : BALLAST_GLOB_NO_MATCH;
 }
 
 /* One character on the way to the next component. */
@@ -83,21 +82,23 @@ BALLAST_INLINE enum ballast_glob_result ballast_glob_skip(struct ballast_glob* g
 
 /* The characters differ: the last '*' takes one more, or the comparison goes to the next component.
  */
-BALLAST_INLINE enum ballast_glob_result ballast_glob_differs(struct ballast_glob* glob) {
-    if (glob->star && !ballast_glob_ends(ballast_glob_given(glob, glob->resume))) {
+BALLAST_INLINE enum ballast_glob_result ballast_glob_differs(struct ballast_glob* glob,
+                                                             const struct ballast_globbed* of) {
+    if (glob->star && !ballast_glob_ends(ballast_glob_given(of, glob->resume))) {
         glob->p = glob->star;
         glob->t = ++glob->resume;
         return BALLAST_GLOB_UNDECIDED;
     }
-    if (glob->pattern[0] == '/')
+    if (of->pattern[0] == '/')
         return BALLAST_GLOB_NO_MATCH;
     glob->p = BALLAST_GLOB_SKIP;
     return BALLAST_GLOB_UNDECIDED;
 }
 
-BALLAST_INLINE enum ballast_glob_result ballast_glob_step(struct ballast_glob* glob) {
-    char wanted = ballast_glob_wanted(glob, glob->p);
-    char given = ballast_glob_given(glob, glob->t);
+BALLAST_INLINE enum ballast_glob_result ballast_glob_step(struct ballast_glob* glob,
+                                                          const struct ballast_globbed* of) {
+    char wanted = ballast_glob_wanted(of, glob->p);
+    char given = ballast_glob_given(of, glob->t);
     bool ends = ballast_glob_ends(given);
     if (glob->p == BALLAST_GLOB_SKIP)
         return ballast_glob_skip(glob, given);
@@ -113,7 +114,7 @@ BALLAST_INLINE enum ballast_glob_result ballast_glob_step(struct ballast_glob* g
         glob->t++;
         return BALLAST_GLOB_UNDECIDED;
     }
-    return ballast_glob_differs(glob);
+    return ballast_glob_differs(glob, of);
 }
 
 #endif

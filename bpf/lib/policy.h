@@ -9,20 +9,32 @@
 #include "bpf/lib/atomic.h"
 
 /*
- * Row of `limits` for `port` (host byte order) under `rule`; 0: none. Binary search by halved steps
- * for the last span that begins at or before the port; the mask keeps the verifier content.
+ * Row of `services` for `port` (host byte order) under `rule`; 0: none. Binary search by halved
+ * steps for the last span that begins at or before the port; the mask keeps the verifier content.
  */
-BALLAST_INLINE __u16 ballast_port_limit(const struct ballast_prefix_rule* rule, __u16 port) {
+BALLAST_INLINE __u16 ballast_port_row(const struct ballast_prefix_rule* rule, __u16 port) {
     __u32 count = rule->span_count;
     __u32 at = 0;
     if (count == 1)
-        return rule->spans[0].limit;
+        return rule->spans[0].row;
     for (__u32 step = BALLAST_MAX_PORT_SPANS / 2; step; step /= 2) {
         __u32 next = (at + step) & (BALLAST_MAX_PORT_SPANS - 1);
         if (next < count && rule->spans[next].first <= port)
             at = next;
     }
-    return rule->spans[at & (BALLAST_MAX_PORT_SPANS - 1)].limit;
+    return rule->spans[at & (BALLAST_MAX_PORT_SPANS - 1)].row;
+}
+
+/* Whether an alternative takes a consumer that matches the patterns `from`. */
+BALLAST_INLINE bool ballast_alternative_takes(const struct ballast_alternative* alternative,
+                                              const __u64* from) {
+    __u64 wanted = 0;
+    for (int i = 0; i < BALLAST_FROM_WORDS; i++) {
+        wanted |= alternative->from[i];
+        if (alternative->from[i] & from[i])
+            return true;
+    }
+    return !wanted;
 }
 
 enum ballast_verdict {

@@ -18,10 +18,11 @@
  *     (under the socket lock too: bpf_iter_tcp_seq_show() takes it) insert, and both look first.
  * R2  An entry is released once: whoever swaps its cookie to 0 gives the place back, nobody else.
  *     Cookies are never reused, so a swap that succeeds hit the entry that was read before.
- * R3  An entry's destination is written between claim and publication of its cookie, and later
- *     changed only by swaps that name the old value.
- * R4  destinations[d].in_use is the number of entries with destination d, but for the moment between
- *     the two writes of an insertion (count first) or a release (entry first).
+ * R3  What an entry holds is written between claim and publication of its cookie, and later changed
+ *     only by swaps that name the old value.
+ * R4  destinations[d].in_use is the number of entries that hold destination d, totals[s].in_use that of
+ *     entries whose destination is of service s, shares[i].in_use that of entries that hold that share;
+ *     but for the moment between the writes of an insertion (counts first) or a release (entry first).
  * R5  These places are never given back without their entry, nor entries dropped without their place:
  *     a program or a daemon that dies between two writes leaves a count that is too high, which the
  *     sweep reports as drift and corrects when it sees it twice.
@@ -51,15 +52,15 @@ BALLAST_INLINE int ballast_bucket_find(const struct ballast_bucket* bucket, __u6
 }
 
 /* Writes an entry into a free place of the bucket and publishes it last (R3); its index, or -1. */
-BALLAST_INLINE int ballast_bucket_insert(struct ballast_bucket* bucket, __u64 cookie,
-                                         __u32 destination, __u32 netns) {
+BALLAST_INLINE int ballast_bucket_insert(struct ballast_bucket* bucket, __u64 cookie, __u32 held,
+                                         __u32 netns) {
     for (int i = 0; i < BALLAST_BUCKET_WIDTH; i++) {
         struct ballast_reservation* entry = &bucket->entries[i];
         if (BALLAST_LOAD(entry->cookie))
             continue;
         if (!ballast_swap_if_u64(&entry->cookie, 0, BALLAST_CLAIMED))
             continue;
-        entry->destination = destination;
+        entry->held = held;
         entry->netns = netns;
         (void)__sync_lock_test_and_set(&entry->cookie, cookie);
         return i;
@@ -67,19 +68,32 @@ BALLAST_INLINE int ballast_bucket_insert(struct ballast_bucket* bucket, __u64 co
     return -1;
 }
 
-/* Takes the entry out (R2); true, with its destination, for the one caller who did. */
+/* Takes the entry out (R2); true, with what it held, for the one caller who did. */
 BALLAST_INLINE bool ballast_entry_release(struct ballast_reservation* entry, __u64 cookie,
-                                          __u32* destination) {
-    *destination = BALLAST_LOAD(entry->destination) & ~BALLAST_PENDING;
+                                          __u32* held) {
+    *held = BALLAST_LOAD(entry->held) & ~BALLAST_PENDING;
     return ballast_swap_if_u64(&entry->cookie, cookie, 0);
 }
 
-/* SYN_SENT was reached: the reservation is a connection's. A swap, since the daemon may have
- * reclaimed the entry and another socket may be writing it (R3). */
+/* Changes the flags of an entry. A swap, since the daemon may have reclaimed the entry and another
+ * socket may be writing it (R3); true if it was made. */
+BALLAST_INLINE bool ballast_entry_change(struct ballast_reservation* entry, __u32 held,
+                                         __u32 wanted) {
+    return held == wanted || ballast_swap_if_u32(&entry->held, held, wanted);
+}
+
+/* SYN_SENT was reached: the reservation is a connection's. */
 BALLAST_INLINE void ballast_entry_confirm(struct ballast_reservation* entry) {
-    __u32 destination = BALLAST_LOAD(entry->destination);
-    if (destination & BALLAST_PENDING)
-        (void)ballast_swap_if_u32(&entry->destination, destination, destination & ~BALLAST_PENDING);
+    __u32 held = BALLAST_LOAD(entry->held);
+    (void)ballast_entry_change(entry, held, held & ~BALLAST_PENDING);
+}
+
+BALLAST_INLINE __u32 ballast_held_destination(__u32 held) {
+    return held & BALLAST_HELD_DESTINATION;
+}
+
+BALLAST_INLINE __u32 ballast_held_consumer(__u32 held) {
+    return (held & BALLAST_HELD_CONSUMER) >> BALLAST_HELD_CONSUMER_SHIFT;
 }
 
 #endif

@@ -5,6 +5,8 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
+#include <numeric>
+#include <span>
 #include <utility>
 
 #include <malloc.h>
@@ -47,6 +49,10 @@ Result<void> make_directory(const std::string& path) {
     if (error)
         return fail(Error::system(fmt::format("make directory {}", path), error.value()));
     return {};
+}
+
+std::uint64_t sum(std::span<const __u64> counters) {
+    return std::accumulate(counters.begin(), counters.end(), std::uint64_t{0});
 }
 
 /// Names what this kernel lacks, before the loader would fail for a reason nobody can read.
@@ -209,8 +215,9 @@ void Daemon::report_limits() {
     std::vector<guards::LimitReading> readings;
     for (std::uint32_t index = 0; index < used(); ++index) {
         const auto& destination = maps_.destinations[index];
-        if (destination.refused || destination.over_limit)
-            readings.push_back({index, destination.refused, destination.over_limit});
+        const auto refused = sum(destination.refused), over = sum(destination.over);
+        if (refused || over)
+            readings.push_back({index, refused, over});
     }
     const auto findings = limit_guard_.read(readings, std::chrono::steady_clock::now(),
                                             [this](std::uint32_t index) { return row_of(index); });
@@ -282,10 +289,10 @@ DestinationRow Daemon::row_of(std::uint32_t index) const {
     row.in_use = destination.in_use & ~BALLAST_RETIRED;
     row.admitted = destination.admitted;
     row.adopted = destination.adopted;
-    row.refused = destination.refused;
-    row.over_limit = destination.over_limit;
+    row.refused = sum(destination.refused);
+    row.over_limit = sum(destination.over);
     row.mode = Mode::off;
-    if (const ballast_limit* limit = policy_map_.limit(destination.service)) {
+    if (const ballast_service* limit = policy_map_.limit(destination.service)) {
         row.mode = static_cast<Mode>(limit->mode);
         if (limit->max_connections != BALLAST_UNLIMITED)
             row.max_connections = limit->max_connections;

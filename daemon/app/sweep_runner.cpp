@@ -21,7 +21,11 @@ kernel::Monotonic now() {
 
 SweepRunner::SweepRunner(kernel::Maps& maps, kernel::PolicyMap& policy, int link)
     : maps_(maps), policy_(policy), sweeper_(maps, link, "/proc"),
-      ledger_(maps.reservations.all(), maps.seen.all(), maps.destinations.all()),
+      ledger_(maps.reservations.all(), maps.seen.all(),
+              {.destinations = maps.destinations.all(),
+               .totals = maps.totals.all(),
+               .consumers = maps.consumers.all(),
+               .shares = maps.shares.all()}),
       table_(kernel::jiffies_per_second()) {}
 
 Result<std::unique_ptr<SweepRunner>> SweepRunner::create(EventLoop& loop, kernel::Maps& maps,
@@ -40,8 +44,10 @@ void SweepRunner::set_interval(std::chrono::nanoseconds wanted) {
         plan_next();
 }
 
-std::uint32_t SweepRunner::used() const {
-    return std::min<std::uint32_t>(maps_.control->next_destination, BALLAST_MAX_DESTINATIONS);
+kernel::Ledger::Used SweepRunner::used() const {
+    return {.destinations =
+                std::min<std::uint32_t>(maps_.control->next_destination, BALLAST_MAX_DESTINATIONS),
+            .shares = std::min<std::uint32_t>(maps_.control->next_share, BALLAST_MAX_SHARES)};
 }
 
 Result<void> SweepRunner::begin() {
@@ -112,6 +118,9 @@ void SweepRunner::finish() {
         status_.drift += static_cast<std::uint64_t>(std::llabs(drift));
         spdlog::warn("drift: destination index {} is off by {}", index, drift);
     }
+    if (findings_.other_drift)
+        spdlog::warn("drift: {} totals or shares are off", findings_.other_drift);
+    status_.drift += findings_.other_drift;
     if (table_.left_out())
         spdlog::warn("sweep: sockets of further peers were not listed: {}", table_.left_out());
     peers_ = table_.take([this](std::uint16_t id) { return policy_.service_name(id); });

@@ -50,7 +50,7 @@ private:
     bool step(const kernel::Sweeper::Sink& sink);
     void finish();
     void plan_next();
-    [[nodiscard]] std::uint32_t used() const;
+    [[nodiscard]] kernel::Ledger::Used used() const;
 
     kernel::Maps& maps_;
     kernel::PolicyMap& policy_;

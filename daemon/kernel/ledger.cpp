@@ -13,43 +13,29 @@ namespace {
 /// Looks at a count that disagrees; a program needs far less time between its two writes.
 constexpr int looks_at_mismatch = 3;
 
-std::uint32_t in_use_of(const ballast_destination& destination) {
-    return BALLAST_LOAD(destination.in_use) & ~BALLAST_RETIRED;
-}
-
-bool is_entry(std::uint64_t cookie) {
-    return cookie && cookie != BALLAST_CLAIMED;
-}
-
 } // namespace
 
 Ledger::Ledger(std::span<ballast_bucket> buckets, std::span<ballast_bucket_seen> seen,
-               std::span<ballast_destination> destinations)
-    : buckets_(buckets), seen_(seen), destinations_(destinations) {}
+               Counts::Memory memory)
+    : buckets_(buckets), seen_(seen), counts_(memory) {}
 
 ballast_reservation& Ledger::entry(std::uint32_t number) const {
     return buckets_[number / BALLAST_BUCKET_WIDTH].entries[number % BALLAST_BUCKET_WIDTH];
 }
 
 bool Ledger::release(std::uint32_t number, std::uint64_t cookie) {
-    __u32 destination = 0;
-    if (!ballast_entry_release(&entry(number), cookie, &destination))
+    __u32 held = 0;
+    if (!ballast_entry_release(&entry(number), cookie, &held))
         return false;
-    if (destination < destinations_.size())
-        (void)ballast_give_back(&destinations_[destination].in_use);
+    for (const CountId id : counts_.held(held))
+        counts_.give_back(id);
     return true;
 }
 
-/// Changes with every admission, adoption and release.
-std::uint64_t Ledger::activity(std::uint32_t destination) const {
-    const auto& d = destinations_[destination];
-    return BALLAST_LOAD(d.admitted) + BALLAST_LOAD(d.adopted) + (1ULL << 40U) * in_use_of(d);
-}
-
-std::uint64_t Ledger::reclaim_pending(std::uint32_t used, Monotonic now) {
+std::uint64_t Ledger::reclaim_pending(Used used, Monotonic now) {
     std::uint64_t total = 0;
-    for (std::uint32_t d = 0; d < used; ++d)
-        total += BALLAST_LOAD(destinations_[d].admitted);
+    for (const auto& destination : counts_.destinations().first(used.destinations))
+        total += BALLAST_LOAD(destination.admitted);
     if (pending_.empty() && total == activity_at_reclaim_)
         return 0;
     activity_at_reclaim_ = total;
@@ -59,7 +45,7 @@ std::uint64_t Ledger::reclaim_pending(std::uint32_t used, Monotonic now) {
     const auto entries = static_cast<std::uint32_t>(buckets_.size() * BALLAST_BUCKET_WIDTH);
     for (std::uint32_t number = 0; number < entries; ++number) {
         const std::uint64_t cookie = BALLAST_LOAD(entry(number).cookie);
-        if (!is_entry(cookie) || !(BALLAST_LOAD(entry(number).destination) & BALLAST_PENDING))
+        if (!is_entry(cookie) || !(BALLAST_LOAD(entry(number).held) & BALLAST_PENDING))
             continue;
         const auto known = pending_.find(number);
         const bool is_known = known != pending_.end() && known->second.cookie == cookie;
@@ -74,47 +60,41 @@ std::uint64_t Ledger::reclaim_pending(std::uint32_t used, Monotonic now) {
     return released;
 }
 
-void Ledger::begin_sweep(std::uint32_t used) {
-    activity_at_begin_.resize(used);
-    for (std::uint32_t d = 0; d < used; ++d)
-        activity_at_begin_[d] = activity(d);
+void Ledger::begin_sweep(Used used) {
+    activity_at_begin_.resize(used.destinations);
+    for (std::uint32_t d = 0; d < used.destinations; ++d)
+        activity_at_begin_[d] = counts_.destination_activity(d);
 }
 
 bool Ledger::is_quiet(std::uint32_t destination) const {
     return destination < activity_at_begin_.size() &&
-           activity_at_begin_[destination] == activity(destination);
+           activity_at_begin_[destination] == counts_.destination_activity(destination);
 }
 
-std::vector<std::uint32_t> Ledger::count_entries(std::uint32_t used) const {
-    std::vector<std::uint32_t> counts(used);
-    for (const auto& bucket : buckets_)
-        for (const auto& reservation : bucket.entries) {
-            const auto destination = BALLAST_LOAD(reservation.destination) & ~BALLAST_PENDING;
-            if (is_entry(BALLAST_LOAD(reservation.cookie)) && destination < used)
-                ++counts[destination];
-        }
-    return counts;
-}
-
-/// Where in_use and entries disagree now. Activity is read first: a destination to which anything
-/// happens during the look has another activity at the next.
-Ledger::Mismatches Ledger::look_at_counts(std::uint32_t used) const {
-    std::vector<std::uint64_t> activities(used);
-    for (std::uint32_t d = 0; d < used; ++d)
-        activities[d] = activity(d);
-    const auto counts = count_entries(used);
+/// Where in_use and entries disagree now. Activity is read first: a count to which anything happens
+/// during the look has another activity at the next.
+Ledger::Mismatches Ledger::look_at_counts(Used used) const {
+    const auto by_service = counts_.activity_by_service(used.destinations);
+    const auto ids = counts_.all(used.destinations, used.shares);
+    std::vector<std::uint64_t> activities;
+    activities.reserve(ids.size());
+    for (const CountId id : ids)
+        activities.push_back(counts_.activity(id, by_service));
+    const auto tally = counts_.tally(buckets_);
     Mismatches found;
-    for (std::uint32_t d = 0; d < used; ++d) {
-        const auto difference = static_cast<std::int64_t>(in_use_of(destinations_[d])) -
-                                static_cast<std::int64_t>(counts[d]);
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        const auto entries = tally.find(ids[i]);
+        const auto difference =
+            static_cast<std::int64_t>(counts_.in_use(ids[i])) -
+            static_cast<std::int64_t>(entries == tally.end() ? 0 : entries->second);
         if (difference)
-            found.emplace(d, Mismatch{difference, activities[d]});
+            found.emplace(ids[i], Mismatch{difference, activities[i]});
     }
     return found;
 }
 
 /// A program between its two writes disagrees for less time than one look takes.
-Ledger::Mismatches Ledger::lasting_mismatches(std::uint32_t used) const {
+Ledger::Mismatches Ledger::lasting_mismatches(Used used) const {
     Mismatches lasting = look_at_counts(used);
     for (int look = 1; look < looks_at_mismatch && !lasting.empty(); ++look) {
         const Mismatches again = look_at_counts(used);
@@ -126,16 +106,18 @@ Ledger::Mismatches Ledger::lasting_mismatches(std::uint32_t used) const {
     return lasting;
 }
 
-void Ledger::judge_counts(std::uint32_t used, LedgerFindings& findings) {
+void Ledger::judge_counts(Used used, LedgerFindings& findings) {
     Mismatches lasting = lasting_mismatches(used);
     std::erase_if(lasting, [&](const auto& mismatch) {
-        const auto& [d, now] = mismatch;
-        findings.drift[d] += now.difference;
-        const auto known = mismatches_.find(d);
+        const auto& [id, now] = mismatch;
+        if (id.kind == CountKind::destination)
+            findings.drift[id.index] += now.difference;
+        else
+            ++findings.other_drift;
+        const auto known = mismatches_.find(id);
         if (known == mismatches_.end() || known->second.difference != now.difference)
             return false;
-        __atomic_fetch_sub(&destinations_[d].in_use, static_cast<std::uint32_t>(now.difference),
-                           __ATOMIC_SEQ_CST);
+        counts_.correct(id, now.difference);
         ++findings.repairs;
         return true;
     });
@@ -156,10 +138,11 @@ void Ledger::judge_unseen(std::uint32_t sweep, const std::unordered_set<std::uin
     const auto entries = static_cast<std::uint32_t>(buckets_.size() * BALLAST_BUCKET_WIDTH);
     for (std::uint32_t number = 0; number < entries; ++number) {
         const std::uint64_t cookie = BALLAST_LOAD(entry(number).cookie);
-        const std::uint32_t destination = BALLAST_LOAD(entry(number).destination);
+        const std::uint32_t held = BALLAST_LOAD(entry(number).held);
+        const std::uint32_t destination = ballast_held_destination(held);
         const std::uint32_t met =
             seen_[number / BALLAST_BUCKET_WIDTH].sweep[number % BALLAST_BUCKET_WIDTH];
-        if (!is_entry(cookie) || (destination & BALLAST_PENDING) || met == sweep ||
+        if (!is_entry(cookie) || (held & BALLAST_PENDING) || met == sweep ||
             !may_judge(entry(number).netns, visited, now))
             continue;
         const auto known = unseen_.find(number);
@@ -179,8 +162,8 @@ void Ledger::judge_unseen(std::uint32_t sweep, const std::unordered_set<std::uin
 }
 
 LedgerFindings Ledger::end_sweep(std::uint32_t sweep,
-                                 const std::unordered_set<std::uint32_t>& visited,
-                                 std::uint32_t used, Monotonic now) {
+                                 const std::unordered_set<std::uint32_t>& visited, Used used,
+                                 Monotonic now) {
     LedgerFindings findings;
     for (const auto netns : visited)
         last_visit_[netns] = now;

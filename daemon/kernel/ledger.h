@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "bpf/abi.h"
+#include "daemon/kernel/counts.h"
 
 namespace ballast::kernel {
 
@@ -29,6 +30,8 @@ using Monotonic = std::chrono::steady_clock::time_point;
 struct LedgerFindings {
     /// in_use less what could be accounted for, by index of `destinations`; zeros left out.
     std::unordered_map<std::uint32_t, std::int64_t> drift;
+    /// Totals and shares that did not match the reservations there are.
+    std::uint64_t other_drift = 0;
     std::uint64_t repairs = 0;
 };
 
@@ -37,20 +40,25 @@ public:
     static constexpr std::chrono::seconds min_age{1};
     static constexpr std::chrono::minutes lost_namespace_age{15};
 
+    /// How many elements of the tables have ever been used: control.next_destination, next_share.
+    struct Used {
+        std::uint32_t destinations = 0;
+        std::uint32_t shares = 0;
+    };
+
     Ledger(std::span<ballast_bucket> buckets, std::span<ballast_bucket_seen> seen,
-           std::span<ballast_destination> destinations);
+           Counts::Memory memory);
 
     /// Gives back reservations whose connect() failed before SYN_SENT while the application keeps
-    /// the socket open: those met as pending twice. `used` is control.next_destination. Returns how
-    /// many were released.
-    std::uint64_t reclaim_pending(std::uint32_t used, Monotonic now);
+    /// the socket open: those met as pending twice. Returns how many were released.
+    std::uint64_t reclaim_pending(Used used, Monotonic now);
 
     /// Notes what is true before a sweep visits its first socket.
-    void begin_sweep(std::uint32_t used);
+    void begin_sweep(Used used);
 
     /// Judges what sweep number `sweep` saw; `visited` are inode numbers of network namespaces.
     LedgerFindings end_sweep(std::uint32_t sweep, const std::unordered_set<std::uint32_t>& visited,
-                             std::uint32_t used, Monotonic now);
+                             Used used, Monotonic now);
 
 private:
     struct Suspect {
@@ -62,15 +70,13 @@ private:
         std::uint64_t activity;
         bool operator==(const Mismatch&) const = default;
     };
-    using Mismatches = std::unordered_map<std::uint32_t, Mismatch>; ///< by destination
-    using Suspects = std::unordered_map<std::uint32_t, Suspect>;    ///< by entry number
+    using Mismatches = std::unordered_map<CountId, Mismatch, HashCountId>;
+    using Suspects = std::unordered_map<std::uint32_t, Suspect>; ///< by entry number
 
     [[nodiscard]] ballast_reservation& entry(std::uint32_t number) const;
-    [[nodiscard]] std::vector<std::uint32_t> count_entries(std::uint32_t used) const;
-    [[nodiscard]] std::uint64_t activity(std::uint32_t destination) const;
-    void judge_counts(std::uint32_t used, LedgerFindings& findings);
-    [[nodiscard]] Mismatches look_at_counts(std::uint32_t used) const;
-    [[nodiscard]] Mismatches lasting_mismatches(std::uint32_t used) const;
+    void judge_counts(Used used, LedgerFindings& findings);
+    [[nodiscard]] Mismatches look_at_counts(Used used) const;
+    [[nodiscard]] Mismatches lasting_mismatches(Used used) const;
     void judge_unseen(std::uint32_t sweep, const std::unordered_set<std::uint32_t>& visited,
                       Monotonic now, LedgerFindings& findings);
     bool may_judge(std::uint32_t netns, const std::unordered_set<std::uint32_t>& visited,
@@ -80,7 +86,7 @@ private:
 
     std::span<ballast_bucket> buckets_;
     std::span<ballast_bucket_seen> seen_;
-    std::span<ballast_destination> destinations_;
+    Counts counts_;
     Suspects pending_;
     Suspects unseen_;
     std::uint64_t activity_at_reclaim_ = 0;

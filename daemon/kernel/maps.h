@@ -12,7 +12,12 @@ namespace ballast::kernel {
 struct Maps {
     Mapped<ballast_control> control;
     Mapped<ballast_counters> counters;
-    Mapped<ballast_limit> limits;
+    Mapped<ballast_service> services;
+    Mapped<ballast_alternative> alternatives;
+    Mapped<ballast_from_pattern> from_patterns;
+    Mapped<ballast_total> totals;
+    Mapped<ballast_consumer> consumers;
+    Mapped<ballast_share> shares;
     Mapped<ballast_destination> destinations;
     Mapped<ballast_bucket> reservations;
     Mapped<ballast_bucket_seen> seen;
@@ -21,6 +26,10 @@ struct Maps {
     Fd policy;
     Fd destination_index;
     Fd free_destinations;
+    Fd consumer_index;
+    Fd free_consumers;
+    Fd share_index;
+    Fd free_shares;
 };
 
 } // namespace ballast::kernel

@@ -14,9 +14,14 @@
 namespace ballast::kernel {
 
 /// Maps that outlive the daemon, pinned under their own names; `policy` before its users.
-inline constexpr std::array<std::string_view, 11> pinned_maps{
-    "control",       "counters",     "limits", "destinations",      "reservations",     "seen",
-    "service_names", "sweep_totals", "policy", "destination_index", "free_destinations"};
+inline constexpr std::array<std::string_view, 20> pinned_maps{
+    "control",        "counters",      "services",
+    "alternatives",   "from_patterns", "totals",
+    "consumers",      "shares",        "destinations",
+    "reservations",   "seen",          "service_names",
+    "sweep_totals",   "policy",        "destination_index",
+    "consumer_index", "share_index",   "free_destinations",
+    "free_consumers", "free_shares"};
 
 /// Links, pinned as "link_NAME"; admission last in both attaching and pinning.
 inline constexpr std::array<std::string_view, 4> pinned_links{"set_state", "destroy", "connect4",

@@ -37,17 +37,53 @@ std::vector<bool> ids_in_use(const Maps& maps) {
     return used;
 }
 
-ballast_limit to_limit(const Service& service, std::uint16_t id) {
-    return {.max_connections = service.max_connections.value_or(BALLAST_UNLIMITED),
-            .service = id,
-            .mode = static_cast<std::uint8_t>(service.mode),
-            .on_limit = static_cast<std::uint8_t>(service.on_limit)};
+ballast_breaker_limits to_row(const Breaker& breaker) {
+    const auto ms = [](std::chrono::milliseconds time) {
+        return static_cast<std::uint32_t>(time.count());
+    };
+    ballast_breaker_limits row{.window_ms = ms(breaker.window),
+                               .slow_connect_ms = ms(breaker.slow_connect),
+                               .reset_within_ms = ms(breaker.reset_within),
+                               .open_for_ms = ms(breaker.open_for),
+                               .open_max_ms = ms(breaker.open_max),
+                               .ramp_ms = ms(breaker.ramp),
+                               .thresholds = {},
+                               .probes = breaker.probes,
+                               .ramp_start = breaker.ramp_start,
+                               .mode = static_cast<std::uint8_t>(breaker.mode)};
+    std::ranges::copy(breaker.thresholds, row.thresholds);
+    return row;
 }
 
-/// The candidate that is there for every consumer; 0: there is none.
-std::uint16_t for_everyone(const Candidates& candidates) {
-    const bool any = !candidates.empty() && candidates.back().from.empty();
-    return any ? candidates.back().service : std::uint16_t{0};
+/// Limits whose mode is off limit nothing, though the breaker beside them may work.
+ballast_service to_row(const Service& service, std::uint16_t id) {
+    constexpr std::uint64_t second_ns = 1'000'000'000;
+    const bool is_off = service.mode == Mode::off;
+    const auto limit = [&](const std::optional<std::uint32_t>& wanted) {
+        return is_off ? BALLAST_UNLIMITED : wanted.value_or(BALLAST_UNLIMITED);
+    };
+    ballast_service row{};
+    row.service = id;
+    row.mode = static_cast<std::uint8_t>(service.mode);
+    row.on_limit = static_cast<std::uint8_t>(service.on_limit);
+    row.max_connections = limit(service.max_connections);
+    row.max_total = limit(service.max_connections_total);
+    row.max_per_consumer = limit(service.max_per_consumer);
+    if (service.max_connect_rate && !is_off) {
+        const std::uint64_t burst = service.burst ? service.burst : *service.max_connect_rate;
+        row.rate_interval_ns = second_ns / *service.max_connect_rate;
+        row.rate_burst_ns = burst * row.rate_interval_ns;
+    }
+    row.connect_timeout_ms = static_cast<std::uint32_t>(service.connect_timeout.count());
+    row.breaker = to_row(service.breaker);
+    return row;
+}
+
+/// Which half of its map a span's `row` is in.
+unsigned half_of(unsigned row) {
+    constexpr unsigned alternative = BALLAST_ALTERNATIVE;
+    return (row & alternative) != 0 ? (row - alternative) / BALLAST_MAX_ALTERNATIVES
+                                    : row / BALLAST_MAX_SERVICES;
 }
 
 } // namespace
@@ -56,7 +92,7 @@ PolicyMap::PolicyMap(Maps& maps) : maps_(&maps) {
     adopt_trie();
 }
 
-/// Which half of `limits` is in force is read off the trie itself: a daemon may have died between
+/// Which half of `services` is in force is read off the trie itself: a daemon may have died between
 /// any two writes, and only the trie is what programs see.
 void PolicyMap::adopt_trie() {
     __u32 id = 0;
@@ -72,8 +108,8 @@ void PolicyMap::adopt_trie() {
             return;
         previous = &key;
         for (const auto& span : std::span(rule.spans).first(rule.span_count))
-            if (span.limit) {
-                half_ = span.limit / BALLAST_MAX_SERVICES;
+            if (span.row) {
+                half_ = half_of(span.row);
                 return;
             }
     }
@@ -83,17 +119,17 @@ std::string PolicyMap::service_name(std::uint16_t id) const {
     return id && id < BALLAST_MAX_SERVICES ? text_of(maps_->service_names[id]) : std::string();
 }
 
-const ballast_limit* PolicyMap::limit(std::uint16_t id) const {
+const ballast_service* PolicyMap::limit(std::uint16_t id) const {
     if (!id || id >= BALLAST_MAX_SERVICES)
         return nullptr;
-    const auto& row = maps_->limits[half_ * BALLAST_MAX_SERVICES + id];
+    const auto& row = maps_->services[half_ * BALLAST_MAX_SERVICES + id];
     return row.service == id ? &row : nullptr;
 }
 
 std::vector<Service> PolicyMap::recall() const {
     std::vector<Service> services;
     for (std::uint16_t id = 1; id < BALLAST_MAX_SERVICES; ++id) {
-        const ballast_limit* row = limit(id);
+        const ballast_service* row = limit(id);
         if (!row)
             continue;
         Service service;
@@ -138,15 +174,70 @@ Result<std::vector<std::uint16_t>> PolicyMap::assign_ids(const Policy& policy) {
     return ids;
 }
 
-void PolicyMap::write_limits(const Policy& policy, const std::vector<std::uint16_t>& ids,
-                             unsigned half) {
+void PolicyMap::write_services(const Policy& policy, const std::vector<std::uint16_t>& ids,
+                               unsigned half) {
     const auto rows =
-        maps_->limits.all().subspan(half * BALLAST_MAX_SERVICES, BALLAST_MAX_SERVICES);
-    std::ranges::fill(rows, ballast_limit{});
+        maps_->services.all().subspan(half * BALLAST_MAX_SERVICES, BALLAST_MAX_SERVICES);
+    std::ranges::fill(rows, ballast_service{});
     for (std::size_t i = 0; i < ids.size(); ++i) {
-        rows[ids[i]] = to_limit(policy.services[i], ids[i]);
+        rows[ids[i]] = to_row(policy.services[i], ids[i]);
         store_name(maps_->service_names[ids[i]], policy.services[i].name);
     }
+}
+
+void PolicyMap::write_patterns(const Policy& policy, unsigned half) {
+    const auto slots =
+        maps_->from_patterns.all().subspan(half * std::size_t{BALLAST_MAX_FROM}, BALLAST_MAX_FROM);
+    std::ranges::fill(slots, ballast_from_pattern{});
+    std::size_t n = 0;
+    for (const auto& pattern : from_patterns(policy))
+        pattern.copy(slots[n++].text, BALLAST_FROM_LENGTH - 1);
+}
+
+/// Writes the alternatives of each list behind each other; what a span says of each list.
+std::vector<std::uint16_t> PolicyMap::write_alternatives(const PrefixRules& rules,
+                                                         const std::vector<std::uint16_t>& ids,
+                                                         unsigned half) {
+    const auto row_of = [&](const Candidate& candidate) {
+        return static_cast<std::uint16_t>(half * BALLAST_MAX_SERVICES +
+                                          ids[candidate.service - 1U]);
+    };
+    const auto generation = static_cast<std::uint32_t>(maps_->control->policy_generation + 1);
+    std::uint32_t next = half * BALLAST_MAX_ALTERNATIVES;
+    std::vector<std::uint16_t> rows;
+    for (const Candidates& list : rules.lists) {
+        if (alternatives(list) == 0) {
+            rows.push_back(list.empty() ? std::uint16_t{0} : row_of(list.front()));
+            continue;
+        }
+        rows.push_back(static_cast<std::uint16_t>(BALLAST_ALTERNATIVE | next));
+        for (const Candidate& candidate : list) {
+            ballast_alternative& entry = maps_->alternatives[next++];
+            entry = {.from = {}, .generation = generation, .row = row_of(candidate), .next = 0};
+            for (const auto pattern : candidate.from)
+                entry.from[pattern / 64U] |= 1ULL << (pattern % 64U);
+            if (&candidate != &list.back())
+                entry.next = static_cast<std::uint16_t>(BALLAST_ALTERNATIVE | next);
+        }
+    }
+    return rows;
+}
+
+Result<void> PolicyMap::add_rule(const Fd& trie, const PrefixRule& rule,
+                                 const std::vector<std::uint16_t>& rows) {
+    ballast_prefix_key key{.prefix_len = rule.prefix.length, .address = {}};
+    std::ranges::copy(rule.prefix.address.bytes, key.address);
+    ballast_prefix_rule value{};
+    value.span_count = static_cast<__u32>(rule.spans.size());
+    if (value.span_count > BALLAST_MAX_PORT_SPANS)
+        return fail(Error(fmt::format("{} needs {} port spans, more than {}", rule.prefix.text(),
+                                      value.span_count, BALLAST_MAX_PORT_SPANS)));
+    for (std::size_t i = 0; i < rule.spans.size(); ++i)
+        value.spans[i] = {.first = rule.spans[i].first, .row = rows[rule.spans[i].list]};
+    if (::bpf_map_update_elem(trie.get(), &key, &value, BPF_ANY))
+        return fail(Error::system(
+            fmt::format("add {} to the policy's prefix trie", rule.prefix.text()), errno));
+    return {};
 }
 
 Result<Fd> PolicyMap::build_trie(const Policy& policy, const std::vector<std::uint16_t>& ids,
@@ -159,24 +250,13 @@ Result<Fd> PolicyMap::build_trie(const Policy& policy, const std::vector<std::ui
     if (!trie)
         return fail(Error::system("create the policy's prefix trie", errno));
     const PrefixRules rules = prefix_rules(policy);
-    for (const auto& rule : rules.rules) {
-        ballast_prefix_key key{.prefix_len = rule.prefix.length, .address = {}};
-        std::ranges::copy(rule.prefix.address.bytes, key.address);
-        ballast_prefix_rule value{};
-        value.span_count = static_cast<__u32>(rule.spans.size());
-        if (value.span_count > BALLAST_MAX_PORT_SPANS)
-            return fail(
-                Error(fmt::format("{} needs {} port spans, more than {}", rule.prefix.text(),
-                                  value.span_count, BALLAST_MAX_PORT_SPANS)));
-        for (std::size_t i = 0; i < rule.spans.size(); ++i) {
-            const std::uint16_t service = for_everyone(rules.candidates(rule.spans[i]));
-            const auto row = service ? half * BALLAST_MAX_SERVICES + ids[service - 1U] : 0U;
-            value.spans[i] = {.first = rule.spans[i].first, .limit = static_cast<__u16>(row)};
-        }
-        if (::bpf_map_update_elem(trie.get(), &key, &value, BPF_ANY))
-            return fail(Error::system(
-                fmt::format("add {} to the policy's prefix trie", rule.prefix.text()), errno));
-    }
+    if (rules.crowded)
+        return fail(Error(
+            fmt::format("{} leaves more alternatives by `from` than fit", rules.crowded->text())));
+    const auto rows = write_alternatives(rules, ids, half);
+    for (const auto& rule : rules.rules)
+        if (auto added = add_rule(trie, rule, rows); !added)
+            return fail(added.error());
     return trie;
 }
 
@@ -192,7 +272,8 @@ Result<void> PolicyMap::put(const Policy& policy) {
     if (!ids)
         return fail(ids.error());
     const unsigned half = 1 - half_;
-    write_limits(policy, *ids, half);
+    write_services(policy, *ids, half);
+    write_patterns(policy, half);
     auto trie = build_trie(policy, *ids, half);
     if (!trie)
         return fail(trie.error());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Puts a policy in force: writes its limits into the half of `limits` that is not in use, its
-// prefixes into a new trie, and swaps the trie in. One pointer changes, so no connect() sees half
+// Puts a policy in force: writes its rows, patterns and alternatives into those halves of their maps
+// that are not in use, its prefixes into a new trie, and swaps the trie in. One pointer changes, so no connect() sees half
 // of two policies; the update returns once no program uses the old one.
 //
 // Service ids are stable: a service keeps its id for as long as its name is in the policy or one of
@@ -13,6 +13,7 @@
 
 #include "daemon/kernel/maps.h"
 #include "daemon/model/policy.h"
+#include "daemon/model/prefix_rules.h"
 #include "daemon/util/error.h"
 
 namespace ballast::kernel {
@@ -30,7 +31,7 @@ public:
     [[nodiscard]] std::string service_name(std::uint16_t id) const;
 
     /// The limit in force for a service id; nullptr where the policy in force has no such service.
-    [[nodiscard]] const ballast_limit* limit(std::uint16_t id) const;
+    [[nodiscard]] const ballast_service* limit(std::uint16_t id) const;
 
     /// What the pinned maps say of the policy in force, without the targets: for a daemon that
     /// adopted them and could not read its configuration.
@@ -41,14 +42,20 @@ public:
 
 private:
     Result<std::vector<std::uint16_t>> assign_ids(const Policy& policy);
-    void write_limits(const Policy& policy, const std::vector<std::uint16_t>& ids, unsigned half);
+    void write_services(const Policy& policy, const std::vector<std::uint16_t>& ids, unsigned half);
+    void write_patterns(const Policy& policy, unsigned half);
+    std::vector<std::uint16_t> write_alternatives(const PrefixRules& rules,
+                                                  const std::vector<std::uint16_t>& ids,
+                                                  unsigned half);
+    static Result<void> add_rule(const Fd& trie, const PrefixRule& rule,
+                                 const std::vector<std::uint16_t>& rows);
     Result<Fd> build_trie(const Policy& policy, const std::vector<std::uint16_t>& ids,
                           unsigned half);
     Result<void> swap(const Fd& trie);
     void adopt_trie();
 
     Maps* maps_;
-    unsigned half_ = 0; ///< of `limits`, in force
+    unsigned half_ = 0; ///< of `services`, in force
     Fd trie_;           ///< the inner map in force; kept to be written again by wait_for_programs()
 };
 

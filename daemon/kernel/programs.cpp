@@ -165,7 +165,13 @@ Result<void> Programs::State::map_memory() {
     };
     return open(maps.control, 1, "control")
         .and_then([&] { return open(maps.counters, 1, "counters"); })
-        .and_then([&] { return open(maps.limits, BALLAST_LIMIT_ROWS, "limits"); })
+        .and_then([&] { return open(maps.services, BALLAST_SERVICE_ROWS, "services"); })
+        .and_then(
+            [&] { return open(maps.alternatives, 2UL * BALLAST_MAX_ALTERNATIVES, "alternatives"); })
+        .and_then([&] { return open(maps.from_patterns, 2UL * BALLAST_MAX_FROM, "from_patterns"); })
+        .and_then([&] { return open(maps.totals, BALLAST_MAX_SERVICES, "totals"); })
+        .and_then([&] { return open(maps.consumers, BALLAST_MAX_CONSUMERS, "consumers"); })
+        .and_then([&] { return open(maps.shares, BALLAST_MAX_SHARES, "shares"); })
         .and_then([&] { return open(maps.destinations, BALLAST_MAX_DESTINATIONS, "destinations"); })
         .and_then([&] { return open(maps.reservations, BALLAST_BUCKETS, "reservations"); })
         .and_then([&] { return open(maps.seen, BALLAST_BUCKETS, "seen"); })
@@ -175,12 +181,18 @@ Result<void> Programs::State::map_memory() {
             maps.policy = Fd(::dup(map_fd("policy")));
             maps.destination_index = Fd(::dup(map_fd("destination_index")));
             maps.free_destinations = Fd(::dup(map_fd("free_destinations")));
+            maps.consumer_index = Fd(::dup(map_fd("consumer_index")));
+            maps.free_consumers = Fd(::dup(map_fd("free_consumers")));
+            maps.share_index = Fd(::dup(map_fd("share_index")));
+            maps.free_shares = Fd(::dup(map_fd("free_shares")));
             return {};
         });
 }
 
 void Programs::State::stamp_control() {
     maps.control->abi_version = BALLAST_ABI_VERSION;
+    if (!maps.control->next_consumer)
+        maps.control->next_consumer = 1; // consumer 0 is nobody
     maps.control->confined_cgroup = cgroup.level ? cgroup.id : 0;
     maps.control->confined_level = cgroup.level;
 }

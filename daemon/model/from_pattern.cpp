@@ -10,7 +10,7 @@
 
 namespace ballast {
 
-static_assert(kMaxFromLength == BALLAST_PATTERN_SIZE - 1);
+static_assert(kMaxFromLength == BALLAST_FROM_LENGTH - 1);
 
 namespace {
 
@@ -42,9 +42,9 @@ bool has_only_components(std::string_view path) {
 
 /// What programs see of a path.
 std::string_view seen(std::string_view path) {
-    if (path.size() < BALLAST_PATH_SIZE)
+    if (path.size() < BALLAST_CGROUP_PATH)
         return path;
-    return path.substr(0, path.rfind('/', BALLAST_PATH_SIZE - 1));
+    return path.substr(0, path.rfind('/', BALLAST_CGROUP_PATH - 1));
 }
 
 } // namespace
@@ -68,18 +68,17 @@ Result<void> check_from(std::string_view pattern) {
 }
 
 bool from_matches(std::string_view pattern, std::string_view cgroup_path) {
-    std::array<char, BALLAST_PATTERN_SIZE> pattern_text{};
-    std::array<char, BALLAST_PATH_SIZE> path_text{};
+    std::array<char, BALLAST_FROM_LENGTH> pattern_text{};
+    std::array<char, BALLAST_CGROUP_PATH> path_text{};
     if (pattern.size() > kMaxFromLength)
         return false;
     std::ranges::copy(pattern, pattern_text.begin());
     std::ranges::copy(seen(cgroup_path), path_text.begin());
+    const ballast_globbed of{.pattern = pattern_text.data(), .path = path_text.data()};
     ballast_glob glob{};
-    glob.pattern = pattern_text.data();
-    glob.path = path_text.data();
-    auto result = ballast_glob_begin(&glob);
+    auto result = ballast_glob_begin(&glob, &of);
     for (int i = 0; i < BALLAST_GLOB_STEPS && result == BALLAST_GLOB_UNDECIDED; ++i)
-        result = ballast_glob_step(&glob);
+        result = ballast_glob_step(&glob, &of);
     return result == BALLAST_GLOB_MATCH;
 }
 

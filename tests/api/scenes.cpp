@@ -142,29 +142,30 @@ std::vector<FlowRow> busy_flows() {
     };
 }
 
+Service service(std::string name, std::vector<Target> targets, std::optional<std::uint32_t> limit,
+                OnLimit on_limit, Mode mode, std::string origin) {
+    Service made;
+    made.name = std::move(name);
+    made.to = std::move(targets);
+    made.max_connections = limit;
+    made.on_limit = on_limit;
+    made.mode = mode;
+    made.origin = std::move(origin);
+    return made;
+}
+
 std::vector<Service> busy_services() {
     const std::string file = "/etc/ballast/policy.toml:";
     return {
-        {"orders-db",
-         {to("10.0.0.5:5432")},
-         10,
-         OnLimit::refused,
-         Mode::enforce,
-         "override by root (uid 0) at 2024-05-01T04:41:07Z"},
-        {"cache", {to("10.0.0.0/24:6379")}, 50, OnLimit::again, Mode::observe, file + "9"},
-        {"search",
-         {to("[2001:db8::]/64:9200"), to("10.0.3.1:9200"), to("10.0.3.2:9200"),
-          to("10.0.3.3:9200-9299")},
-         40,
-         OnLimit::refused,
-         Mode::enforce,
-         file + "15"},
-        {"reports",
-         {to("10.0.0.8")},
-         std::nullopt,
-         OnLimit::unreachable,
-         Mode::observe,
-         file + "22"},
+        service("orders-db", {to("10.0.0.5:5432")}, 10, OnLimit::refused, Mode::enforce,
+                "override by root (uid 0) at 2024-05-01T04:41:07Z"),
+        service("cache", {to("10.0.0.0/24:6379")}, 50, OnLimit::again, Mode::observe, file + "9"),
+        service("search",
+                {to("[2001:db8::]/64:9200"), to("10.0.3.1:9200"), to("10.0.3.2:9200"),
+                 to("10.0.3.3:9200-9299")},
+                40, OnLimit::refused, Mode::enforce, file + "15"),
+        service("reports", {to("10.0.0.8")}, std::nullopt, OnLimit::unreachable, Mode::observe,
+                file + "22"),
     };
 }
 

@@ -45,8 +45,8 @@ BALLAST_INLINE void run_predicate(struct predicate_call* call) {
     case PREDICATE_ENTRY_RELEASE:
         call->result = ballast_entry_release(entry, call->cookie, &call->destination);
         break;
-    case PREDICATE_PORT_LIMIT:
-        call->result = ballast_port_limit(&call->rule, call->port);
+    case PREDICATE_PORT_ROW:
+        call->result = ballast_port_row(&call->rule, call->port);
         break;
     case PREDICATE_OVER_LIMIT:
         call->result = (__s32)ballast_over_limit(&call->control, call->mode, call->now_ns);

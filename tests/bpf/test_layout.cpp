@@ -42,33 +42,78 @@ constexpr std::array control_members{
     MEMBER(ballast_control, heartbeat_ns),    MEMBER(ballast_control, daemon_grace_ns),
     MEMBER(ballast_control, confined_cgroup), MEMBER(ballast_control, confined_level),
     MEMBER(ballast_control, sweep),           MEMBER(ballast_control, policy_generation),
-    MEMBER(ballast_control, reserved)};
+    MEMBER(ballast_control, next_consumer),   MEMBER(ballast_control, next_share)};
 constexpr std::array counters_members{
     MEMBER(ballast_counters, destinations_full), MEMBER(ballast_counters, reservations_full),
     MEMBER(ballast_counters, daemon_silent),     MEMBER(ballast_counters, disarmed),
     MEMBER(ballast_counters, retiring),          MEMBER(ballast_counters, underflow),
-    MEMBER(ballast_counters, policy_gap),        MEMBER(ballast_counters, reserved)};
+    MEMBER(ballast_counters, policy_gap),        MEMBER(ballast_counters, consumers_full),
+    MEMBER(ballast_counters, shares_full),       MEMBER(ballast_counters, rate_contended),
+    MEMBER(ballast_counters, breakers_full),     MEMBER(ballast_counters, events_lost),
+    MEMBER(ballast_counters, trips_withheld),    MEMBER(ballast_counters, reserved)};
+constexpr std::array breaker_limits_members{MEMBER(ballast_breaker_limits, window_ms),
+                                            MEMBER(ballast_breaker_limits, slow_connect_ms),
+                                            MEMBER(ballast_breaker_limits, reset_within_ms),
+                                            MEMBER(ballast_breaker_limits, open_for_ms),
+                                            MEMBER(ballast_breaker_limits, open_max_ms),
+                                            MEMBER(ballast_breaker_limits, ramp_ms),
+                                            MEMBER(ballast_breaker_limits, thresholds),
+                                            MEMBER(ballast_breaker_limits, probes),
+                                            MEMBER(ballast_breaker_limits, ramp_start),
+                                            MEMBER(ballast_breaker_limits, mode)};
+constexpr std::array breaker_members{
+    MEMBER(ballast_breaker, word),     MEMBER(ballast_breaker, probes),
+    MEMBER(ballast_breaker, since_ms), MEMBER(ballast_breaker, forced_until_ms),
+    MEMBER(ballast_breaker, forced),   MEMBER(ballast_breaker, last_error),
+    MEMBER(ballast_breaker, opened),   MEMBER(ballast_breaker, withheld),
+    MEMBER(ballast_breaker, failures), MEMBER(ballast_breaker, reserved)};
 constexpr std::array prefix_key_members{MEMBER(ballast_prefix_key, prefix_len),
                                         MEMBER(ballast_prefix_key, address)};
 constexpr std::array port_span_members{MEMBER(ballast_port_span, first),
-                                       MEMBER(ballast_port_span, limit)};
+                                       MEMBER(ballast_port_span, row)};
 constexpr std::array prefix_rule_members{MEMBER(ballast_prefix_rule, span_count),
                                          MEMBER(ballast_prefix_rule, reserved),
                                          MEMBER(ballast_prefix_rule, spans)};
-constexpr std::array limit_members{MEMBER(ballast_limit, max_connections),
-                                   MEMBER(ballast_limit, service), MEMBER(ballast_limit, mode),
-                                   MEMBER(ballast_limit, on_limit)};
+constexpr std::array alternative_members{
+    MEMBER(ballast_alternative, from), MEMBER(ballast_alternative, generation),
+    MEMBER(ballast_alternative, row), MEMBER(ballast_alternative, next)};
+constexpr std::array from_pattern_members{MEMBER(ballast_from_pattern, text)};
+constexpr std::array service_members{MEMBER(ballast_service, max_connections),
+                                     MEMBER(ballast_service, service),
+                                     MEMBER(ballast_service, mode),
+                                     MEMBER(ballast_service, on_limit),
+                                     MEMBER(ballast_service, max_total),
+                                     MEMBER(ballast_service, max_per_consumer),
+                                     MEMBER(ballast_service, rate_interval_ns),
+                                     MEMBER(ballast_service, rate_burst_ns),
+                                     MEMBER(ballast_service, connect_timeout_ms),
+                                     MEMBER(ballast_service, reserved),
+                                     MEMBER(ballast_service, breaker),
+                                     MEMBER(ballast_service, reserved_too)};
 constexpr std::array destination_key_members{MEMBER(ballast_destination_key, address),
                                              MEMBER(ballast_destination_key, port),
                                              MEMBER(ballast_destination_key, service)};
 constexpr std::array destination_members{
-    MEMBER(ballast_destination, in_use),     MEMBER(ballast_destination, service),
-    MEMBER(ballast_destination, port),       MEMBER(ballast_destination, admitted),
-    MEMBER(ballast_destination, adopted),    MEMBER(ballast_destination, refused),
-    MEMBER(ballast_destination, over_limit), MEMBER(ballast_destination, address),
-    MEMBER(ballast_destination, last_use_ns)};
+    MEMBER(ballast_destination, in_use),      MEMBER(ballast_destination, service),
+    MEMBER(ballast_destination, port),        MEMBER(ballast_destination, breaker),
+    MEMBER(ballast_destination, reserved),    MEMBER(ballast_destination, admitted),
+    MEMBER(ballast_destination, adopted),     MEMBER(ballast_destination, last_use_ns),
+    MEMBER(ballast_destination, rate_tat_ns), MEMBER(ballast_destination, reserved_too),
+    MEMBER(ballast_destination, address),     MEMBER(ballast_destination, refused),
+    MEMBER(ballast_destination, over),        MEMBER(ballast_destination, reserved_end)};
+constexpr std::array total_members{MEMBER(ballast_total, in_use), MEMBER(ballast_total, reserved)};
+constexpr std::array consumer_members{
+    MEMBER(ballast_consumer, cgroup),     MEMBER(ballast_consumer, from),
+    MEMBER(ballast_consumer, generation), MEMBER(ballast_consumer, unit),
+    MEMBER(ballast_consumer, zero),       MEMBER(ballast_consumer, reserved),
+    MEMBER(ballast_consumer, path)};
+constexpr std::array share_key_members{MEMBER(ballast_share_key, destination),
+                                       MEMBER(ballast_share_key, consumer)};
+constexpr std::array share_members{
+    MEMBER(ballast_share, in_use), MEMBER(ballast_share, destination),
+    MEMBER(ballast_share, consumer), MEMBER(ballast_share, reserved)};
 constexpr std::array reservation_members{MEMBER(ballast_reservation, cookie),
-                                         MEMBER(ballast_reservation, destination),
+                                         MEMBER(ballast_reservation, held),
                                          MEMBER(ballast_reservation, netns)};
 constexpr std::array bucket_members{MEMBER(ballast_bucket, spilled),
                                     MEMBER(ballast_bucket, reserved),
@@ -92,12 +137,20 @@ constexpr std::array sweep_totals_members{
 constexpr std::array layouts{
     Layout{"ballast_control", sizeof(ballast_control), control_members},
     Layout{"ballast_counters", sizeof(ballast_counters), counters_members},
+    Layout{"ballast_breaker_limits", sizeof(ballast_breaker_limits), breaker_limits_members},
+    Layout{"ballast_breaker", sizeof(ballast_breaker), breaker_members},
     Layout{"ballast_prefix_key", sizeof(ballast_prefix_key), prefix_key_members},
     Layout{"ballast_port_span", sizeof(ballast_port_span), port_span_members},
     Layout{"ballast_prefix_rule", sizeof(ballast_prefix_rule), prefix_rule_members},
-    Layout{"ballast_limit", sizeof(ballast_limit), limit_members},
+    Layout{"ballast_alternative", sizeof(ballast_alternative), alternative_members},
+    Layout{"ballast_from_pattern", sizeof(ballast_from_pattern), from_pattern_members},
+    Layout{"ballast_service", sizeof(ballast_service), service_members},
     Layout{"ballast_destination_key", sizeof(ballast_destination_key), destination_key_members},
     Layout{"ballast_destination", sizeof(ballast_destination), destination_members},
+    Layout{"ballast_total", sizeof(ballast_total), total_members},
+    Layout{"ballast_consumer", sizeof(ballast_consumer), consumer_members},
+    Layout{"ballast_share_key", sizeof(ballast_share_key), share_key_members},
+    Layout{"ballast_share", sizeof(ballast_share), share_members},
     Layout{"ballast_reservation", sizeof(ballast_reservation), reservation_members},
     Layout{"ballast_bucket", sizeof(ballast_bucket), bucket_members},
     Layout{"ballast_bucket_seen", sizeof(ballast_bucket_seen), bucket_seen_members},

@@ -58,7 +58,7 @@ private:
         const __u32 width = 65536 / rule.span_count;
         for (__u32 i = 0; i < rule.span_count; ++i) {
             rule.spans[i].first = static_cast<__u16>(i ? i * width + below(width) : 0);
-            rule.spans[i].limit = static_cast<__u16>(below(2) ? below(2048) : 0);
+            rule.spans[i].row = static_cast<__u16>(below(2) ? below(2048) : 0);
         }
     }
 

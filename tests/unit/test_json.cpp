@@ -94,9 +94,12 @@ void flow(void**) {
 }
 
 void service_and_override(void**) {
-    const Service service{"web",        {parse_target("10.0.0.0/8:80-90").value()},
-                          std::nullopt, OnLimit::again,
-                          Mode::off,    "p.toml:3"};
+    Service service;
+    service.name = "web";
+    service.to = {parse_target("10.0.0.0/8:80-90").value()};
+    service.on_limit = OnLimit::again;
+    service.mode = Mode::off;
+    service.origin = "p.toml:3";
     assert_text(encode_service(service),
                 R"({"service":"web","to":["10.0.0.0/8:80-90"],"max_connections":null,)"
                 R"("mode":"off","on_limit":"again","origin":"p.toml:3"})");

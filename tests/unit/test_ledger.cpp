@@ -16,14 +16,18 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 constexpr std::uint32_t here = 4026531833; ///< a network namespace
-constexpr std::uint32_t used = 3;          ///< destinations
+constexpr std::uint32_t destinations_used = 3;
+constexpr Ledger::Used used{.destinations = destinations_used, .shares = 2};
 
 /// Tables of the daemon's maps in plain memory, and a clock that is moved by hand.
 struct World {
     std::vector<ballast_bucket> buckets{BALLAST_BUCKETS};
     std::vector<ballast_bucket_seen> seen{BALLAST_BUCKETS};
-    std::vector<ballast_destination> destinations{used};
-    Ledger ledger{buckets, seen, destinations};
+    std::vector<ballast_destination> destinations{destinations_used};
+    std::vector<ballast_total> totals{BALLAST_MAX_SERVICES};
+    std::vector<ballast_consumer> consumers{8};
+    std::vector<ballast_share> shares{8};
+    Ledger ledger{buckets, seen, {destinations, totals, consumers, shares}};
     Monotonic now{};
     std::uint32_t sweep = 0;
 
@@ -153,7 +157,7 @@ void connect_that_failed_at_once_is_reclaimed(void**) {
     World world;
     world.admit(11, 0);
     ballast_reservation& entry = world.buckets[ballast_bucket_choice(11, 0)].entries[0];
-    entry.destination |= BALLAST_PENDING;
+    entry.held |= BALLAST_PENDING;
     assert_int_equal(world.ledger.reclaim_pending(used, world.now), 0);
     world.now += seconds(1);
     assert_int_equal(world.ledger.reclaim_pending(used, world.now), 1);
@@ -165,7 +169,7 @@ void connect_that_goes_on_is_not_reclaimed(void**) {
     World world;
     world.admit(11, 0);
     ballast_reservation& entry = world.buckets[ballast_bucket_choice(11, 0)].entries[0];
-    entry.destination |= BALLAST_PENDING;
+    entry.held |= BALLAST_PENDING;
     world.ledger.reclaim_pending(used, world.now);
     ballast_entry_confirm(&entry);
     world.now += seconds(2);
@@ -177,7 +181,7 @@ void connect_that_goes_on_is_not_reclaimed(void**) {
 void pending_connect_is_no_drift(void**) {
     World world;
     world.admit(11, 0);
-    world.buckets[ballast_bucket_choice(11, 0)].entries[0].destination |= BALLAST_PENDING;
+    world.buckets[ballast_bucket_choice(11, 0)].entries[0].held |= BALLAST_PENDING;
     assert_true(world.visit({}).drift.empty());
     assert_true(world.visit({}).drift.empty());
     assert_true(world.has(11));

@@ -19,7 +19,7 @@ void entry_comes_back_as_it_went_in(void**) {
     assert_int_equal(ballast_bucket_find(&bucket, 42), place);
     assert_int_equal(bucket.entries[place].netns, 99);
     ballast_entry_confirm(&bucket.entries[place]);
-    assert_int_equal(bucket.entries[place].destination, 7);
+    assert_int_equal(bucket.entries[place].held, 7);
     __u32 destination = 0;
     assert_true(ballast_entry_release(&bucket.entries[place], 42, &destination));
     assert_int_equal(destination, 7);

@@ -14,7 +14,7 @@ __u16 by_definition(const ballast_prefix_rule& rule, __u16 port) {
     __u16 limit = 0;
     for (__u32 i = 0; i < rule.span_count; ++i)
         if (rule.spans[i].first <= port)
-            limit = rule.spans[i].limit;
+            limit = rule.spans[i].row;
     return limit;
 }
 
@@ -31,9 +31,9 @@ void search_agrees_with_the_definition(void**) {
         for (__u32 i = 0; i < rule.span_count; ++i)
             for (const int offset : {-1, 0, 1}) {
                 const auto port = static_cast<__u16>(rule.spans[i].first + offset);
-                assert_int_equal(ballast_port_limit(&rule, port), by_definition(rule, port));
+                assert_int_equal(ballast_port_row(&rule, port), by_definition(rule, port));
             }
-        assert_int_equal(ballast_port_limit(&rule, 65535), by_definition(rule, 65535));
+        assert_int_equal(ballast_port_row(&rule, 65535), by_definition(rule, 65535));
     }
 }
 

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Which service governs a connection: the prefix, the port, then who opens it. */
+#ifndef BALLAST_BPF_MATCH_H
+#define BALLAST_BPF_MATCH_H
+
+#include "bpf/consumer.h"
+
+/* Who opens the connection, found out only where it matters. */
+struct ballast_who {
+    struct ballast_cgroup cgroup;
+    __u32 consumer; /* 0: not looked up, or none */
+    __u32 looked;
+};
+
+BALLAST_INLINE __u32 ballast_who_is_it(struct ballast_who* who) {
+    if (!who->looked) {
+        who->looked = 1;
+        if (!who->cgroup.id)
+            who->cgroup = ballast_cgroup_of_task();
+        who->consumer = ballast_consumer_of(&who->cgroup);
+    }
+    return who->consumer;
+}
+
+struct ballast_choice {
+    struct ballast_consumer* who;
+    __u32 index; /* of the alternative to look at next */
+    __u32 row;
+};
+
+static long ballast_try_alternative(__u32 n, struct ballast_choice* choice) {
+    (void)n;
+    __u32 index = choice->index;
+    __u32 half = (index / BALLAST_MAX_ALTERNATIVES) & 1;
+    struct ballast_alternative* alternative = bpf_map_lookup_elem(&alternatives, &index);
+    if (!alternative)
+        return 1;
+    if (BALLAST_LOAD(choice->who->generation[half]) != alternative->generation)
+        ballast_match_consumer(choice->who, half, alternative->generation);
+    if (ballast_alternative_takes(alternative, choice->who->from[half])) {
+        choice->row = alternative->row;
+        return 1;
+    }
+    choice->index = alternative->next & ~BALLAST_ALTERNATIVE;
+    return !alternative->next;
+}
+
+/* Row of the first alternative from `index` on that takes the consumer; 0: none. Consumer 0, who
+ * has no path, matches no pattern. */
+static __attribute__((noinline)) __u32 ballast_choose_alternative(__u32 index, __u32 consumer) {
+    struct ballast_choice choice = {.index = index};
+    choice.who = bpf_map_lookup_elem(&consumers, &consumer);
+    if (choice.who)
+        bpf_loop(BALLAST_MAX_ALTERNATIVES, ballast_try_alternative, &choice, 0);
+    return choice.row;
+}
+
+/* The service that governs a remote endpoint for a consumer, or NULL. port: host byte order. */
+BALLAST_INLINE const struct ballast_service*
+ballast_find_service(const union ballast_address* address, __u16 port, struct ballast_who* who) {
+    void* trie = BALLAST_FIRST(policy);
+    if (!trie) {
+        BALLAST_COUNT_EVENT(policy_gap);
+        return NULL;
+    }
+    struct ballast_prefix_key key = {.prefix_len = 128};
+    __builtin_memcpy(key.address, address->bytes, sizeof(key.address));
+    const struct ballast_prefix_rule* rule = bpf_map_lookup_elem(trie, &key);
+    if (!rule)
+        return NULL;
+    __u32 row = ballast_port_row(rule, port);
+    if (row & BALLAST_ALTERNATIVE)
+        row = ballast_choose_alternative(row & ~BALLAST_ALTERNATIVE, ballast_who_is_it(who));
+    if (!row)
+        return NULL;
+    const struct ballast_service* service = bpf_map_lookup_elem(&services, &row);
+    return service &&
+                   (service->mode != BALLAST_MODE_OFF || service->breaker.mode != BALLAST_MODE_OFF)
+               ? service
+               : NULL;
+}
+
+#endif
