@@ -289,6 +289,7 @@ void pointless_keys(void**) {
              Case{"max_connect_rate=5\nmode='enforce'", ""},
              Case{"connect_timeout='5s'\nmode='enforce'", ""},
              Case{"max_connections=5\nmax_per_consumer=5", ""},
+             Case{"max_connections=5\nmax_connections_total=5", ""},
              Case{"max_connections=5\nmax_per_consumer=6",
                   "5: key service.max_per_consumer: 6 is above max_connections, 5"},
              Case{"max_connections_total=5\nmax_per_consumer=6",

@@ -35,7 +35,8 @@ void dns_names(void**) {
              Case{target("'db.internal:0'"), 3, "service.to", "\"0\" is not a port"},
              Case{target("'db.internal:5010-5000'"), 3, "service.to", "ends before it begins"},
              Case{target("'db.internal:postgres'"), 3, "service.to", "\"postgres\" is not a port"},
-             Case{target("'db.internal/24'"), 3, "service.to", "\"db.internal\" is not an IPv4 or IPv6 address"},
+             Case{target("'db.internal/24'"), 3, "service.to",
+                  "\"db.internal\" is not an IPv4 or IPv6 address"},
              Case{target("'http://db.internal'"), 3, "service.to", "is not"},
              Case{target("\"db.\\u0000\""), 3, "service.to", "\"db.\\x00\" is neither"},
          })
