@@ -150,12 +150,11 @@ static __attribute__((noinline)) __u32 ballast_enter_consumer(__u64 address, __u
 }
 
 /* The cgroup's index in `consumers`; 0 (counted) when the table is full. */
-BALLAST_INLINE __u32 ballast_consumer_of(const struct ballast_cgroup* cgroup) {
-    __u64 id = cgroup->id;
+BALLAST_ONCE __u32 ballast_consumer_of(__u64 address, __u64 id) {
     __u32* known = bpf_map_lookup_elem(&consumer_index, &id);
     if (known)
         return *known;
-    __u32 index = cgroup->address ? ballast_enter_consumer(cgroup->address, id) : 0;
+    __u32 index = address ? ballast_enter_consumer(address, id) : 0;
     if (!index)
         BALLAST_COUNT_EVENT(consumers_full);
     return index;

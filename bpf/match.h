@@ -17,7 +17,7 @@ BALLAST_INLINE __u32 ballast_who_is_it(struct ballast_who* who) {
         who->looked = 1;
         if (!who->cgroup.id)
             who->cgroup = ballast_cgroup_of_task();
-        who->consumer = ballast_consumer_of(&who->cgroup);
+        who->consumer = ballast_consumer_of(who->cgroup.address, who->cgroup.id);
     }
     return who->consumer;
 }
@@ -47,7 +47,7 @@ static long ballast_try_alternative(__u32 n, struct ballast_choice* choice) {
 
 /* Row of the first alternative from `index` on that takes the consumer; 0: none. Consumer 0, who
  * has no path, matches no pattern. */
-static __attribute__((noinline)) __u32 ballast_choose_alternative(__u32 index, __u32 consumer) {
+BALLAST_ONCE __u32 ballast_choose_alternative(__u32 index, __u32 consumer) {
     struct ballast_choice choice = {.index = index};
     choice.who = bpf_map_lookup_elem(&consumers, &consumer);
     if (choice.who)

@@ -76,6 +76,19 @@ BALLAST_INLINE void mark_seen(const struct ballast_place* place, __u32 sweep) {
         marks->sweep[place->slot] = sweep;
 }
 
+BALLAST_ONCE int ballast_sweep_release(__u64 cookie) {
+    ballast_release(cookie);
+    return 0;
+}
+
+/* Marks the socket's reservation as met. */
+BALLAST_ONCE int ballast_sweep_mark(__u64 cookie, __u32 sweep) {
+    struct ballast_place place = ballast_find_reservation(cookie);
+    if (place.entry)
+        mark_seen(&place, sweep);
+    return 0;
+}
+
 /* What a socket needs to be accounted for. */
 struct subject {
     __u64 cookie;
@@ -98,9 +111,7 @@ BALLAST_INLINE bool adopt(struct subject* subject, const struct ballast_flow* fl
     }
     ballast_count(&at.destination->adopted);
     at.destination->last_use_ns = bpf_ktime_get_ns();
-    struct ballast_place place = ballast_find_reservation(subject->cookie);
-    if (place.entry)
-        mark_seen(&place, subject->sweep);
+    ballast_sweep_mark(subject->cookie, subject->sweep);
     return true;
 }
 
@@ -154,7 +165,7 @@ BALLAST_INLINE bool keep_reservation(const struct ballast_place* place, struct s
         add_share(place->entry, service, subject);
         return true;
     }
-    ballast_release(subject->cookie);
+    ballast_sweep_release(subject->cookie);
     ballast_count(&sums->moved);
     return false;
 }

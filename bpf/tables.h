@@ -10,6 +10,11 @@
 #include "bpf/lib/reservation.h"
 #include "bpf/maps.h"
 
+/* A function that the verifier looks at once, by itself, and not at each call again; it knows
+ * nothing of its arguments. Weak, since several programs' objects have it (libbpf's linker keeps
+ * one). */
+#define BALLAST_ONCE __attribute__((weak, noinline))
+
 #define BALLAST_FIRST(map)                                                                         \
     ({                                                                                             \
         __u32 zero_ = 0;                                                                           \
@@ -104,19 +109,19 @@ BALLAST_INLINE struct ballast_place ballast_find_reservation(__u64 cookie) {
     return place;
 }
 
-/* Enters a reservation whose places are already taken; false when all buckets are full. */
-BALLAST_INLINE bool ballast_insert_reservation(__u64 cookie, __u32 held, __u32 netns) {
+/* Enters a reservation whose places are already taken; 0 when all buckets are full. */
+BALLAST_ONCE int ballast_insert_reservation(__u64 cookie, __u32 held, __u32 netns) {
     for (__u32 n = 0; n < BALLAST_BUCKET_CHOICES; n++) {
         __u32 index = ballast_bucket_choice(cookie, n);
         struct ballast_bucket* bucket = bpf_map_lookup_elem(&reservations, &index);
         if (!bucket)
             break;
         if (ballast_bucket_insert(bucket, cookie, held, netns) >= 0)
-            return true;
+            return 1;
         bucket->spilled = 1; /* before the entry is published further on */
     }
     BALLAST_COUNT_EVENT(reservations_full);
-    return false;
+    return 0;
 }
 
 BALLAST_INLINE void ballast_give_back_count(__u32* in_use) {
@@ -170,11 +175,11 @@ BALLAST_INLINE struct ballast_share* ballast_share_of(__u32 destination, __u32 c
 }
 
 /* Gives back every place that a reservation held (R4). */
-BALLAST_INLINE void ballast_give_back_held(__u32 held) {
+BALLAST_ONCE int ballast_give_back_held(__u32 held) {
     __u32 index = ballast_held_destination(held);
     struct ballast_destination* destination = bpf_map_lookup_elem(&destinations, &index);
     if (!destination)
-        return;
+        return 0;
     if (held & BALLAST_HELD_SHARE) {
         struct ballast_share* share = ballast_find_share(index, ballast_held_consumer(held));
         if (share)
@@ -185,6 +190,7 @@ BALLAST_INLINE void ballast_give_back_held(__u32 held) {
     if (total)
         ballast_give_back_count(&total->in_use);
     ballast_give_back_count(&destination->in_use);
+    return 1;
 }
 
 /* Releases the socket's reservation, if it has one and nobody else released it first (R2). */

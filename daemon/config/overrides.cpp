@@ -28,6 +28,8 @@ void change(Service& service, const Override& wanted) {
     if (wanted.max_connections)
         service.max_connections = wanted.max_connections;
     service.mode = wanted.mode.value_or(service.mode);
+    if (wanted.mode == Mode::off)
+        service.breaker.mode = Mode::off;
     service.on_limit = wanted.on_limit.value_or(service.on_limit);
 }
 
