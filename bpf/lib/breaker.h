@@ -58,7 +58,7 @@ enum ballast_breaker_outcome {
 /* What a call did to the word, and what it opened for. Zeroed and filled by the call. */
 struct ballast_breaker_change {
     __u64 word;    /* after it; level and deadline are in there */
-    __u32 changed; /* 0: nothing of this but `counts` has a meaning */
+    __u32 changed; /* steps: 0, 1, or more if others stepped in between: first from, last to */
     __u16 from;    /* enum ballast_breaker_state; half-open to half-open: probes were lost */
     __u16 to;
     __u32 counts[BALLAST_FAILURES]; /* of the window, for what opened or was withheld */
@@ -141,9 +141,9 @@ BALLAST_INLINE bool ballast_breaker_move(struct ballast_breaker* breaker, __u64 
         return false;
     if (from != to)
         BALLAST_STORE(breaker->since_ms, now_ms);
+    if (!change->changed++)
+        change->from = (__u16)from;
     change->word = next;
-    change->changed = 1;
-    change->from = (__u16)from;
     change->to = (__u16)to;
     return true;
 }

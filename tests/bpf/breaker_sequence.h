@@ -73,14 +73,14 @@ private:
     }
 
     /// Often within a slot, or to an edge of the deadline; now and then to where the 16 bits of a
-    /// slot's number come round again.
+    /// slot's number come round again. All in all within the years that the window's numbers last.
     void step_time(__u64 word) {
         const std::uint64_t deadline = ballast_breaker_deadline_ms(word);
         const std::uint64_t slot =
             std::clamp(limits_.window_ms / BALLAST_BREAKER_SLOTS, 1U, 524'287U);
-        if (!below(20) && deadline > now_ms_ && deadline < now_ms_ + (1ULL << 33U))
+        if (!below(20) && deadline > now_ms_ && deadline < now_ms_ + (1ULL << 24U))
             now_ms_ = deadline - below(2);
-        else if (!below(200))
+        else if (!below(200) && slot <= 2000)
             now_ms_ += slot * 65536 * (1 + below(2)) + below(3) * slot;
         else if (!below(10))
             now_ms_ += below(12) * slot;

@@ -8,3 +8,8 @@ ballast_add_test(unit ledger SOURCES ${unit}/test_ledger.cpp LIBS ballast_kernel
 ballast_add_test(unit limit_guard SOURCES ${unit}/test_limit_guard.cpp LIBS ballast_guards)
 ballast_add_test(unit sweep_pace SOURCES ${unit}/test_sweep_pace.cpp LIBS ballast_kernel)
 ballast_add_test(unit peer_table SOURCES ${unit}/test_peer_table.cpp LIBS ballast_app)
+ballast_add_test(unit rate SOURCES ${unit}/test_rate.cpp LIBS Threads::Threads)
+ballast_add_test(unit breaker SOURCES ${unit}/test_breaker.cpp)
+ballast_add_test(unit breaker_window SOURCES ${unit}/test_breaker_window.cpp LIBS Threads::Threads)
+ballast_add_test(unit breaker_model SOURCES ${unit}/test_breaker_model.cpp)
+ballast_add_test(unit breaker_threads SOURCES ${unit}/test_breaker_threads.cpp LIBS Threads::Threads)
