@@ -46,9 +46,13 @@ BALLAST_INLINE void run_breaker_call(struct breaker_call* call) {
     case BREAKER_ADMIT:
         call->result = (__u32)ballast_breaker_admit(breaker, &call->limits, event.now_ms, &change);
         break;
-    case BREAKER_FAILURE:
-        call->result = (__u32)ballast_breaker_failure(
-            breaker, &call->limits, &event, call->budget_without_end ? 0 : &call->budget, &change);
+    case BREAKER_FAILURE: /* apart, as the verifier wants to know which of them it is */
+        if (call->budget_without_end)
+            call->result =
+                (__u32)ballast_breaker_failure(breaker, &call->limits, &event, 0, &change);
+        else
+            call->result = (__u32)ballast_breaker_failure(breaker, &call->limits, &event,
+                                                          &call->budget, &change);
         break;
     case BREAKER_SUCCESS:
         ballast_breaker_success(breaker, &call->limits, event.is_probe != 0, event.now_ms, &change);
