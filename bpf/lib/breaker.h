@@ -18,7 +18,8 @@
  * B1  `word` changes only by swaps of its whole, each to the next generation. Who swapped reports the
  *     change, nobody else.
  * B2  Failures count within one generation (lib/breaker_window.h): none that was recorded before the
- *     last change counts again.
+ *     last change counts again. A verdict in the instant of a change belongs to what has ended and
+ *     comes to nothing.
  * B3  Within one half-open period undecided and succeeded probes together are never more than
  *     `probes` (at least 1). A place is taken only for the period that `word` named before and after
  *     `probes` was read; counts of another generation are an ended period's and mean none.
@@ -322,7 +323,8 @@ ballast_breaker_open(struct ballast_breaker* breaker, __u64 word, __u64 next, __
                      __u64 now_ms, struct ballast_breaker_change* change) {
     bool costs = ballast_breaker_state(word) != BALLAST_BREAKER_HALF_OPEN;
     if (costs && !ballast_breaker_spend(budget))
-        return BALLAST_BREAKER_WITHHELD;
+        return BALLAST_LOAD(breaker->word) == word ? BALLAST_BREAKER_WITHHELD
+                                                   : BALLAST_BREAKER_COUNTED;
     if (ballast_breaker_move(breaker, word, next, now_ms, change))
         return BALLAST_BREAKER_OPENED;
     if (costs && budget)
@@ -356,7 +358,10 @@ ballast_breaker_judge(struct ballast_breaker* breaker, const struct ballast_brea
     return BALLAST_BREAKER_WITHHELD;
 }
 
-/* A connection failed. `budget`: openings left, NULL: any number. */
+/*
+ * A connection failed. `budget`: openings left, NULL: any number. Which of them must be known when
+ * compiled: the verifier of 6.1 does not follow a pointer that may be NULL through the call.
+ */
 BALLAST_INLINE enum ballast_breaker_outcome
 ballast_breaker_failure(struct ballast_breaker* breaker,
                         const struct ballast_breaker_limits* limits,

@@ -40,10 +40,8 @@ BALLAST_INLINE __u64 ballast_breaker_deadline_ms(__u64 word) {
     return word & ((1ull << BALLAST_BREAKER_DEADLINE_BITS) - 1);
 }
 
-/* What follows on `word`, of the next generation. `level` is capped. */
+/* What follows on `word`, of the next generation. level: 0..BALLAST_BREAKER_MAX_LEVEL. */
 BALLAST_INLINE __u64 ballast_breaker_next(__u64 word, __u32 state, __u32 level, __u64 deadline_ms) {
-    if (level > BALLAST_BREAKER_MAX_LEVEL)
-        level = BALLAST_BREAKER_MAX_LEVEL;
     __u64 generation = (ballast_breaker_generation(word) + 1) & 0xff;
     return (__u64)state << 62 | (__u64)level << 56 | generation << BALLAST_BREAKER_DEADLINE_BITS |
            ballast_breaker_deadline_ms(deadline_ms);

@@ -35,7 +35,7 @@ ballast_breaker_limits policy(__u16 probes) {
 /// Each that got a probe's place counts itself among the holders until just before it gives it
 /// back: never more than `probes`, and none left behind (B3).
 void probes_are_never_too_many(void**) {
-    static constexpr __u16 probes = 2;
+    static constexpr __u16 probes = 1;
     static const ballast_breaker_limits limits = policy(probes);
     static ballast_breaker breaker{};
     static std::atomic<int> holders{0};

@@ -144,7 +144,7 @@ void adding_to_a_slot(void**) {
 /// last: all of theirs count, none of the old (W2, W4).
 void no_failure_is_lost_to_a_wipe(void**) {
     constexpr int threads = 4;
-    constexpr int rounds = 3000;
+    constexpr int rounds = 10'000;
     constexpr __u32 each = 10;
     static ballast_breaker breaker{};
     static const ballast_breaker_limits limits = window_of(window_ms);
