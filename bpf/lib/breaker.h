@@ -59,9 +59,9 @@ enum ballast_breaker_outcome {
 /* What a call did to the word, and what it opened for. Zeroed and filled by the call. */
 struct ballast_breaker_change {
     __u64 word;    /* after it; level and deadline are in there */
-    __u32 changed; /* steps: 0, 1, or more if others stepped in between: first from, last to */
-    __u16 from;    /* enum ballast_breaker_state; half-open to half-open: probes were lost */
-    __u16 to;
+    __u32 changed; /* how many steps; more than 1 where others stepped in between */
+    __u16 from;    /* of the last step; half-open to half-open: probes were lost */
+    __u16 to;      /* enum ballast_breaker_state */
     __u32 counts[BALLAST_FAILURES]; /* of the window, for what opened or was withheld */
 };
 
@@ -142,8 +142,8 @@ BALLAST_INLINE bool ballast_breaker_move(struct ballast_breaker* breaker, __u64 
         return false;
     if (from != to)
         BALLAST_STORE(breaker->since_ms, now_ms);
-    if (!change->changed++)
-        change->from = (__u16)from;
+    change->changed++;
+    change->from = (__u16)from;
     change->word = next;
     change->to = (__u16)to;
     return true;
