@@ -81,6 +81,11 @@ struct ballast_control {
     __u64 policy_generation; /* grows by one with each policy put in force */
     __u32 next_consumer;     /* first never-used index of `consumers` */
     __u32 next_share;        /* first never-used index of `shares` */
+    __u32 next_breaker;      /* first never-used index of `breakers` */
+    __u32 reserved_too;
+    __u32 half;        /* of `services`, in force; for what happens to connections later on */
+    __u32 trip_budget; /* breakers that may open until the governor tops it up */
+    __u64 reserved[6];
 };
 
 /* Map `counters`, one element: each event in which Ballast let traffic pass or lost information. */
@@ -127,6 +132,8 @@ struct ballast_breaker_limits {
 };
 
 #define BALLAST_BREAKER_SLOTS 8
+#define BALLAST_MAX_BREAKERS 8192        /* destinations that have failed; index 0 means "none" */
+#define BALLAST_EVENTS_SIZE (256 * 1024) /* bytes */
 
 enum ballast_breaker_state {
     BALLAST_BREAKER_CLOSED = 0,
@@ -143,8 +150,8 @@ enum ballast_breaker_force {
 };
 
 /*
- * Map `breakers`: one for each destination that has failed. All fields are changed by atomics,
- * their meaning is lib/breaker.h's. Times are CLOCK_MONOTONIC.
+ * Map `breakers`: one for each destination that has failed or is forced. What decides is changed by
+ * atomics only, its meaning is lib/breaker.h's. Times are CLOCK_MONOTONIC.
  */
 struct ballast_breaker {
     __u64 word;            /* state, level of back-off, generation, deadline */
@@ -156,7 +163,31 @@ struct ballast_breaker {
     __u64 opened;          /* times the breaker opened */
     __u64 withheld;        /* times it would have, but had no budget or was held closed */
     __u32 failures[BALLAST_FAILURES][BALLAST_BREAKER_SLOTS];
-    __u64 reserved;
+    __u64 newest;      /* where in the window the last failure went (lib/breaker_window.h) */
+    __u32 ramp_base;   /* what a ramp leads back to where the service has no max_connections */
+    __u32 destination; /* index of the destination */
+    __u32 in_use;      /* 0: index is free */
+    __u32 reserved[13];
+    char forced_by[32]; /* who forced it and why, for people; NUL-terminated */
+    char forced_reason[96];
+};
+
+/* Ring buffer `events`: a breaker changed its state, or would have. */
+struct ballast_event {
+    __u64 now_ms;      /* CLOCK_MONOTONIC */
+    __u64 deadline_ms; /* of the state it is in now; 0: none */
+    __u8 address[16];
+    __u16 port;
+    __u16 service;
+    __u32 destination;
+    __u8 from; /* enum ballast_breaker_state */
+    __u8 to;
+    __u8 level;    /* of the back-off */
+    __u8 withheld; /* 1: it stayed in `from`, without budget or held closed */
+    __s32 last_error;
+    __u32 counts[BALLAST_FAILURES]; /* of the window, where it opened or was withheld */
+    __u8 mode;                      /* enum ballast_mode of the breaker */
+    __u8 reserved[23];
 };
 
 /* Key of a policy's prefix trie. 10.0.0.0/8 is { 104, ::ffff:10.0.0.0 }. */
@@ -248,8 +279,8 @@ struct ballast_destination {
     __u32 in_use;
     __u16 service; /* 0: index is free */
     __u16 port;
-    __u32 breaker; /* not 0: `breakers` has to be asked */
-    __u32 reserved;
+    __u32 breaker;     /* index of `breakers`; 0: it has none */
+    __u32 ask;         /* not 0: admission has to ask the breaker */
     __u64 admitted;    /* connects that got a reservation, over a limit or not */
     __u64 adopted;     /* older sockets that a sweep gave a reservation */
     __u64 last_use_ns; /* CLOCK_MONOTONIC of the last connect or adoption */
@@ -333,6 +364,12 @@ struct ballast_bucket_seen {
     __u32 reserved;
 };
 
+/* Map `times`: when the reservation at the same place reached SYN_SENT, or was established; in ms
+ * of CLOCK_MONOTONIC, low 32 bits. */
+struct ballast_bucket_times {
+    __u32 since_ms[BALLAST_BUCKET_WIDTH + 1]; /* the last is nobody's */
+};
+
 /* Map `service_names`: service id -> name, NUL-terminated; an empty name is a free id. */
 struct ballast_service_name {
     char name[BALLAST_SERVICE_NAME_LENGTH];
@@ -378,13 +415,15 @@ struct ballast_sweep_totals {
 #define BALLAST_ASSERT_SIZE(type, size) static_assert(sizeof(type) == (size), #type)
 #endif
 
-BALLAST_ASSERT_SIZE(struct ballast_control, 64);
+BALLAST_ASSERT_SIZE(struct ballast_control, 128);
 BALLAST_ASSERT_SIZE(struct ballast_counters, 128);
 BALLAST_ASSERT_SIZE(struct ballast_prefix_key, 20);
 BALLAST_ASSERT_SIZE(struct ballast_port_span, 4);
 BALLAST_ASSERT_SIZE(struct ballast_prefix_rule, 136);
 BALLAST_ASSERT_SIZE(struct ballast_breaker_limits, 40);
-BALLAST_ASSERT_SIZE(struct ballast_breaker, 256);
+BALLAST_ASSERT_SIZE(struct ballast_breaker, 448);
+BALLAST_ASSERT_SIZE(struct ballast_event, 96);
+BALLAST_ASSERT_SIZE(struct ballast_bucket_times, 32);
 BALLAST_ASSERT_SIZE(struct ballast_alternative, 40);
 BALLAST_ASSERT_SIZE(struct ballast_from_pattern, 128);
 BALLAST_ASSERT_SIZE(struct ballast_service, 128);

@@ -7,6 +7,7 @@
  *
  * A destination that no policy governs costs one failed look-up in the prefix trie.
  */
+#include "bpf/breaker.h"
 #include "bpf/lib/rate.h"
 #include "bpf/places.h"
 
@@ -36,17 +37,18 @@ BALLAST_INLINE void release_earlier(const struct sock_common* skc) {
 /* Takes a place in every count, or in none and returns the reason. The counts that few attempts
  * fail at are looked at before the destination's is touched, lest a failing attempt hold a place of
  * it for a moment (lib/limit.h, C2); only one that loses a race there does. */
-BALLAST_INLINE int take_all(const struct ballast_places* at,
-                            const struct ballast_service* service) {
+BALLAST_INLINE int take_all(const struct ballast_places* at, const struct ballast_service* service,
+                            __u32 ramped) {
+    __u32 most = ramped < service->max_connections ? ramped : service->max_connections;
     if (at->share && BALLAST_LOAD(at->share->in_use) >= service->max_per_consumer)
         return BALLAST_REASON_CONSUMER;
     if (BALLAST_LOAD(at->total->in_use) >= service->max_total)
         return BALLAST_REASON_TOTAL;
-    switch (ballast_take(&at->destination->in_use, service->max_connections)) {
+    switch (ballast_take(&at->destination->in_use, most)) {
     case BALLAST_TAKEN:
         break;
     case BALLAST_TAKE_FULL:
-        return BALLAST_REASON_LIMIT;
+        return most == service->max_connections ? BALLAST_REASON_LIMIT : BALLAST_REASON_BREAKER;
     default:
         return TAKEN_NONE;
     }
@@ -62,15 +64,24 @@ BALLAST_INLINE int take_all(const struct ballast_places* at,
     return BALLAST_REASON_TOTAL;
 }
 
+/* Counts a refusal, or what would have been one. A counter's address is taken where its number is
+ * checked, since the verifier forgets the bounds of a number that had to leave its register. */
+BALLAST_INLINE void count_reason(__u64* counters, __u64 reason) {
+    __u64* counter = reason < BALLAST_REASONS ? &counters[reason] : NULL;
+    if (counter)
+        ballast_count(counter);
+}
+
 /* Whether a connection that a guard objects to is refused, and counts it either way. */
 static __attribute__((noinline)) bool is_refused(struct ballast_destination* destination,
-                                                 __u32 reason, __u32 mode) {
+                                                 __u64 reason, __u32 mode) {
     struct ballast_control* head = BALLAST_FIRST(control);
-    if (!head || !destination || reason >= BALLAST_REASONS)
+    if (!head || !destination)
         return false;
-    switch (ballast_over_limit(head, (__u8)mode, bpf_ktime_get_coarse_ns())) {
+    destination->last_use_ns = bpf_ktime_get_coarse_ns();
+    switch (ballast_over_limit(head, (__u8)mode, destination->last_use_ns)) {
     case BALLAST_REFUSE:
-        ballast_count(&destination->refused[reason]);
+        count_reason(destination->refused, reason);
         return true;
     case BALLAST_PASS_DISARMED:
         BALLAST_COUNT_EVENT(disarmed);
@@ -81,7 +92,7 @@ static __attribute__((noinline)) bool is_refused(struct ballast_destination* des
     case BALLAST_PASS_OBSERVED:
         break;
     }
-    ballast_count(&destination->over[reason]);
+    count_reason(destination->over, reason);
     return false;
 }
 
@@ -102,12 +113,33 @@ BALLAST_INLINE bool is_in_rate(struct ballast_destination* destination,
     }
 }
 
+BALLAST_INLINE __u8 mode_of(const struct ballast_service* service, __u32 reason) {
+    return reason == BALLAST_REASON_BREAKER ? service->breaker.mode : service->mode;
+}
+
+/* Whether a breaker lets the connection pass; *ramped: the limit it leaves. */
+BALLAST_INLINE bool passes_breaker(struct ballast_places* at, const struct ballast_service* service,
+                                   __u32* ramped) {
+    *ramped = BALLAST_UNLIMITED;
+    if (!BALLAST_LOAD(at->destination->ask))
+        return true;
+    __u64 asked = ballast_ask_breaker(ballast_held_destination(at->held));
+    __u32 verdict = BALLAST_ASKED_VERDICT(asked);
+    if (verdict == BALLAST_BREAKER_ADMIT_PROBE)
+        at->held |= BALLAST_HELD_PROBE;
+    if (service->breaker.mode == BALLAST_MODE_ENFORCE)
+        *ramped = BALLAST_ASKED_LIMIT(asked);
+    return verdict != BALLAST_BREAKER_REFUSE ||
+           !is_refused(at->destination, BALLAST_REASON_BREAKER, service->breaker.mode);
+}
+
 /* false: refused. */
 BALLAST_INLINE bool reserve(const struct ballast_places* at, const struct ballast_service* service,
-                            int* taken) {
-    *taken = take_all(at, service);
+                            __u32 ramped, int* taken) {
+    *taken = take_all(at, service, ramped);
     if (*taken >= 0) {
-        if (is_refused(at->destination, (__u32)*taken, service->mode))
+        __u32 reason = (__u32)*taken;
+        if (is_refused(at->destination, reason, mode_of(service, reason)))
             return false;
         *taken = ballast_take_beyond(at) ? TAKEN_ALL : TAKEN_NONE;
     }
@@ -120,6 +152,12 @@ BALLAST_INLINE bool reserve(const struct ballast_places* at, const struct ballas
         return true;
     ballast_give_back_held(at->held);
     return false;
+}
+
+/* A probe that gets no reservation has no end that could tell how it went. */
+BALLAST_INLINE void lose_probe(__u32 held) {
+    if (held & BALLAST_HELD_PROBE)
+        ballast_report_probe(ballast_held_destination(held), 0);
 }
 
 BALLAST_INLINE int refuse(const struct ballast_service* service) {
@@ -143,15 +181,22 @@ BALLAST_INLINE int admit(struct bpf_sock_addr* ctx, const union ballast_address*
         return ADMIT;
 
     int taken;
-    if (!reserve(&at, service, &taken))
+    __u32 ramped;
+    if (!passes_breaker(&at, service, &ramped))
         return refuse(service);
+    if (!reserve(&at, service, ramped, &taken)) {
+        lose_probe(at.held);
+        return refuse(service);
+    }
     at.destination->last_use_ns = bpf_ktime_get_coarse_ns();
-    if (taken != TAKEN_ALL)
-        return ADMIT;
-    if (ballast_insert_reservation(bpf_get_socket_cookie(ctx), at.held | BALLAST_PENDING,
-                                   skc->skc_net.net->ns.inum))
+    if (taken == TAKEN_ALL &&
+        ballast_insert_reservation(bpf_get_socket_cookie(ctx), at.held | BALLAST_PENDING,
+                                   skc->skc_net.net->ns.inum)) {
         ballast_count(&at.destination->admitted);
-    else
+        return ADMIT;
+    }
+    lose_probe(at.held);
+    if (taken == TAKEN_ALL)
         ballast_give_back_held(at.held);
     return ADMIT;
 }

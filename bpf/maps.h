@@ -36,6 +36,8 @@ BALLAST_MAPPED_ARRAY(shares, BALLAST_MAX_SHARES, struct ballast_share);
 BALLAST_MAPPED_ARRAY(destinations, BALLAST_MAX_DESTINATIONS, struct ballast_destination);
 BALLAST_MAPPED_ARRAY(reservations, BALLAST_BUCKETS, struct ballast_bucket);
 BALLAST_MAPPED_ARRAY(seen, BALLAST_BUCKETS, struct ballast_bucket_seen);
+BALLAST_MAPPED_ARRAY(breakers, BALLAST_MAX_BREAKERS, struct ballast_breaker);
+BALLAST_MAPPED_ARRAY(times, BALLAST_BUCKETS, struct ballast_bucket_times);
 BALLAST_MAPPED_ARRAY(service_names, BALLAST_MAX_SERVICES, struct ballast_service_name);
 BALLAST_MAPPED_ARRAY(sweep_totals, 1, struct ballast_sweep_totals);
 
@@ -73,6 +75,11 @@ BALLAST_INDEX(destination_index, BALLAST_MAX_DESTINATIONS, struct ballast_destin
 BALLAST_INDEX(consumer_index, BALLAST_MAX_CONSUMERS, __u64);
 BALLAST_INDEX(share_index, BALLAST_MAX_SHARES, struct ballast_share_key);
 
+BALLAST_MAP struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, BALLAST_EVENTS_SIZE);
+} events SEC(".maps");
+
 /* Recycled indexes. */
 #define BALLAST_FREE_LIST(map, entries)                                                            \
     BALLAST_MAP struct {                                                                           \
@@ -84,5 +91,6 @@ BALLAST_INDEX(share_index, BALLAST_MAX_SHARES, struct ballast_share_key);
 BALLAST_FREE_LIST(free_destinations, BALLAST_MAX_DESTINATIONS);
 BALLAST_FREE_LIST(free_consumers, BALLAST_MAX_CONSUMERS);
 BALLAST_FREE_LIST(free_shares, BALLAST_MAX_SHARES);
+BALLAST_FREE_LIST(free_breakers, BALLAST_MAX_BREAKERS);
 
 #endif

@@ -7,6 +7,7 @@
  * socket. May meet a socket twice or miss one when a bucket changes under it (fixed in 6.17), so
  * everything it does is idempotent.
  */
+#include "bpf/breaker.h"
 #include "bpf/places.h"
 
 #include <bpf/bpf_core_read.h>

@@ -193,12 +193,4 @@ BALLAST_ONCE int ballast_give_back_held(__u32 held) {
     return 1;
 }
 
-/* Releases the socket's reservation, if it has one and nobody else released it first (R2). */
-BALLAST_INLINE void ballast_release(__u64 cookie) {
-    struct ballast_place place = ballast_find_reservation(cookie);
-    __u32 held;
-    if (place.entry && ballast_entry_release(place.entry, cookie, &held))
-        ballast_give_back_held(held);
-}
-
 #endif

@@ -17,6 +17,13 @@
 /* One load that the compiler may neither repeat nor split. */
 #define BALLAST_LOAD(word) (*(const volatile __typeof__(word)*)&(word))
 
+/* `index`, which is below `bound`, with a check that the compiler cannot leave out: the verifier
+ * forgets the bounds of a number that had to leave its register. */
+BALLAST_INLINE __u32 ballast_bounded(__u32 index, __u32 bound) {
+    __asm__ volatile("" : "+r"(index));
+    return index < bound ? index : 0;
+}
+
 /* Puts `wanted` in place if *word is `expected`; true if it did. */
 BALLAST_INLINE bool ballast_swap_if_u32(__u32* word, __u32 expected, __u32 wanted) {
     return __sync_val_compare_and_swap(word, expected, wanted) == expected;

@@ -277,7 +277,7 @@ BALLAST_INLINE bool ballast_breaker_trips(struct ballast_breaker* breaker,
                                           const struct ballast_breaker_limits* limits,
                                           const struct ballast_breaker_event* event, __u64 word) {
     __u32 state = ballast_breaker_state(word);
-    __u32 threshold = limits->thresholds[event->kind];
+    __u32 threshold = limits->thresholds[ballast_bounded(event->kind, BALLAST_FAILURES)];
     if (state == BALLAST_BREAKER_OPEN)
         return false;
     if (state == BALLAST_BREAKER_HALF_OPEN)

@@ -38,7 +38,7 @@
 #define BALLAST_WINDOW_ADDABLE 0xf000u
 
 BALLAST_INLINE __u64* ballast_window_newest(struct ballast_breaker* breaker) {
-    return &breaker->reserved;
+    return &breaker->newest;
 }
 
 BALLAST_INLINE __u32 ballast_window_width_ms(const struct ballast_breaker_limits* limits) {
@@ -73,7 +73,7 @@ BALLAST_INLINE __u32 ballast_window_sum(struct ballast_breaker* breaker, __u64 w
         return 0;
     BALLAST_ROLLED
     for (int i = 0; i < BALLAST_BREAKER_SLOTS; i++) {
-        __u32 slot = BALLAST_LOAD(breaker->failures[kind][i]);
+        __u32 slot = BALLAST_LOAD(breaker->failures[ballast_bounded(kind, BALLAST_FAILURES)][i]);
         __u32 age = (__u32)(here - (slot >> 16)) & 0xffff;
         /* No branch: the verifier would follow both ways of each slot. */
         sum += (slot & BALLAST_WINDOW_MAX_COUNT) * ((age - BALLAST_BREAKER_SLOTS) >> 31);
@@ -85,8 +85,9 @@ BALLAST_INLINE __u32 ballast_window_sum(struct ballast_breaker* breaker, __u64 w
 BALLAST_INLINE bool ballast_window_wipe_slot(struct ballast_breaker* breaker, __u32 i,
                                              __u64 expected) {
     BALLAST_ROLLED
-    for (int kind = 0; kind < BALLAST_FAILURES; kind++) {
-        __u32* slot = &breaker->failures[kind][i & (BALLAST_BREAKER_SLOTS - 1)];
+    for (__u32 kind = 0; kind < BALLAST_FAILURES; kind++) {
+        __u32* slot = &breaker->failures[ballast_bounded(kind, BALLAST_FAILURES)]
+                                        [i & (BALLAST_BREAKER_SLOTS - 1)];
         __u32 old = BALLAST_LOAD(*slot);
         if (BALLAST_LOAD(*ballast_window_newest(breaker)) != expected)
             return false;
@@ -165,7 +166,8 @@ BALLAST_INLINE void ballast_window_record(struct ballast_breaker* breaker,
                                           __u64 now_ms) {
     __u64 here = 0;
     if (ballast_window_reach(breaker, limits, now_ms, &here))
-        ballast_window_add(&breaker->failures[kind][here & (BALLAST_BREAKER_SLOTS - 1)],
+        ballast_window_add(&breaker->failures[ballast_bounded(kind, BALLAST_FAILURES)]
+                                             [here & (BALLAST_BREAKER_SLOTS - 1)],
                            (__u16)here);
 }
 

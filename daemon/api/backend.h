@@ -4,9 +4,12 @@
 // nothing else of the daemon runs meanwhile.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "daemon/model/breaker_order.h"
+#include "daemon/model/explain.h"
 #include "daemon/model/override.h"
 #include "daemon/model/policy.h"
 #include "daemon/model/snapshot.h"
@@ -47,6 +50,17 @@ public:
     /// Forgets the override of `target` and puts the file's policy back in force for it.
     /// False: there was none.
     virtual Result<bool> remove_override(const std::string& target) = 0;
+
+    /// Destinations that have a breaker which has seen a failure or is forced, in any order.
+    virtual std::vector<BreakerRow> breakers() = 0;
+
+    /// Forces the breakers of a destination, or takes that back. Fails when no policy governs it.
+    virtual Result<void> force_breaker(const BreakerOrder& order) = 0;
+
+    /// Which targets of the policy in force cover `endpoint`, in matching order.
+    /// `cgroup_path`: below the root of the hierarchy, "/system.slice/a.service"; none: anybody.
+    virtual Explanation explain(const Endpoint& endpoint,
+                                const std::optional<std::string>& cgroup_path) = 0;
 
     /// Reads the policy file again. On failure the running policy stays in force.
     virtual Result<void> reload() = 0;

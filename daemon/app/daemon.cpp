@@ -56,7 +56,7 @@ std::uint64_t sum(std::span<const __u64> counters) {
 }
 
 /// Names what this kernel lacks, before the loader would fail for a reason nobody can read.
-Error explain(const Error& load_error, const std::string& cgroup) {
+Error why_not_loaded(const Error& load_error, const std::string& cgroup) {
     std::string missing;
     for (const auto& probe : kernel::probe_features(cgroup))
         if (probe.required && probe.answer != kernel::Answer::yes)
@@ -72,7 +72,8 @@ Error explain(const Error& load_error, const std::string& cgroup) {
 
 Daemon::Daemon(Options options, EventLoop loop, kernel::Programs programs)
     : options_(std::move(options)), loop_(std::move(loop)), programs_(std::move(programs)),
-      maps_(programs_.maps()), policy_map_(maps_), recycler_(maps_, policy_map_) {}
+      maps_(programs_.maps()), policy_map_(maps_), recycler_(maps_, policy_map_), breakers_(maps_) {
+}
 
 Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
     const auto pins = kernel::inspect_pins(options.bpffs_dir);
@@ -95,7 +96,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
                                             .runtime_dir = options.runtime_dir,
                                             .cgroup = options.cgroup});
     if (!programs)
-        return fail(explain(programs.error(), options.cgroup));
+        return fail(why_not_loaded(programs.error(), options.cgroup));
     std::unique_ptr<Daemon> daemon(new Daemon(options, std::move(*loop), std::move(*programs)));
     auto up =
         daemon->prepare(std::move(*store)).and_then([&] { return daemon->attach(); }).and_then([&] {
@@ -355,6 +356,32 @@ Result<bool> Daemon::remove_override(const std::string& target) {
             return fail(swept.error());
     }
     return removed;
+}
+
+std::vector<BreakerRow> Daemon::breakers() {
+    std::vector<BreakerRow> rows;
+    for (auto& known :
+         breakers_.read([this](std::uint16_t service) { return policy_map_.limit(service); })) {
+        BreakerRow row = std::move(known.row);
+        row.service = policy_map_.service_name(known.service);
+        if (!armed() && row.mode == Mode::enforce)
+            row.mode = Mode::observe;
+        rows.push_back(std::move(row));
+    }
+    return rows;
+}
+
+Result<void> Daemon::force_breaker(const BreakerOrder& order) {
+    auto forced = breakers_.force(order);
+    if (forced)
+        spdlog::info("breaker forced destination={} to={} by={} reason=\"{}\"",
+                     order.endpoint.text(), static_cast<int>(order.force), order.by, order.reason);
+    return forced;
+}
+
+Explanation Daemon::explain(const Endpoint& endpoint,
+                            const std::optional<std::string>& cgroup_path) {
+    return ballast::explain(policy_->policy(), endpoint, cgroup_path);
 }
 
 Result<void> Daemon::reload() {

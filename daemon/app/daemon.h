@@ -12,6 +12,7 @@
 #include "daemon/app/policy_watch.h"
 #include "daemon/app/sweep_runner.h"
 #include "daemon/guards/limit_guard.h"
+#include "daemon/kernel/breaker_table.h"
 #include "daemon/kernel/policy_map.h"
 #include "daemon/kernel/programs.h"
 #include "daemon/kernel/recycler.h"
@@ -36,6 +37,10 @@ public:
     std::vector<Override> overrides() override;
     Result<void> put_override(Override wanted) override;
     Result<bool> remove_override(const std::string& target) override;
+    std::vector<BreakerRow> breakers() override;
+    Result<void> force_breaker(const BreakerOrder& order) override;
+    Explanation explain(const Endpoint& endpoint,
+                        const std::optional<std::string>& cgroup_path) override;
     Result<void> reload() override;
     void stop() override;
 
@@ -59,6 +64,7 @@ private:
     kernel::Maps& maps_;
     kernel::PolicyMap policy_map_;
     kernel::Recycler recycler_;
+    kernel::BreakerTable breakers_;
     std::unique_ptr<PolicyKeeper> policy_;
     std::unique_ptr<SweepRunner> sweeps_;
     std::unique_ptr<PolicyWatch> watch_;

@@ -18,6 +18,7 @@ struct Maps {
     Mapped<ballast_total> totals;
     Mapped<ballast_consumer> consumers;
     Mapped<ballast_share> shares;
+    Mapped<ballast_breaker> breakers;
     Mapped<ballast_destination> destinations;
     Mapped<ballast_bucket> reservations;
     Mapped<ballast_bucket_seen> seen;
@@ -26,6 +27,8 @@ struct Maps {
     Fd policy;
     Fd destination_index;
     Fd free_destinations;
+    Fd free_breakers;
+    Fd events;
     Fd consumer_index;
     Fd free_consumers;
     Fd share_index;

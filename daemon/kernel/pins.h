@@ -14,14 +14,15 @@
 namespace ballast::kernel {
 
 /// Maps that outlive the daemon, pinned under their own names; `policy` before its users.
-inline constexpr std::array<std::string_view, 20> pinned_maps{
-    "control",        "counters",      "services",
-    "alternatives",   "from_patterns", "totals",
-    "consumers",      "shares",        "destinations",
-    "reservations",   "seen",          "service_names",
-    "sweep_totals",   "policy",        "destination_index",
-    "consumer_index", "share_index",   "free_destinations",
-    "free_consumers", "free_shares"};
+inline constexpr std::array<std::string_view, 24> pinned_maps{
+    "control",           "counters",       "services",
+    "alternatives",      "from_patterns",  "totals",
+    "consumers",         "shares",         "destinations",
+    "reservations",      "seen",           "times",
+    "breakers",          "events",         "free_breakers",
+    "service_names",     "sweep_totals",   "policy",
+    "destination_index", "consumer_index", "share_index",
+    "free_destinations", "free_consumers", "free_shares"};
 
 /// Links, pinned as "link_NAME"; admission last in both attaching and pinning.
 inline constexpr std::array<std::string_view, 4> pinned_links{"set_state", "destroy", "connect4",

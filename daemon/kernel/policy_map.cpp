@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstring>
 #include <span>
 #include <unordered_map>
 
 #include <bpf/bpf.h>
 
+#include "bpf/lib/atomic.h"
 #include "daemon/model/prefix_rules.h"
 
 namespace ballast::kernel {
@@ -281,8 +283,26 @@ Result<void> PolicyMap::put(const Policy& policy) {
         return swapped;
     trie_ = std::move(*trie);
     half_ = half;
+    __atomic_store_n(&maps_->control->half, half, __ATOMIC_RELEASE);
     ++maps_->control->policy_generation;
+    shorten_rates();
     return {};
+}
+
+/// A longer burst of an earlier policy would hold everybody up (bpf/lib/rate.h).
+void PolicyMap::shorten_rates() {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    const auto now_ns = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
+    const auto used =
+        std::min<std::uint32_t>(maps_->control->next_destination, BALLAST_MAX_DESTINATIONS);
+    for (auto& destination : maps_->destinations.all().first(used)) {
+        const ballast_service* row = limit(destination.service);
+        const std::uint64_t latest = now_ns + (row ? row->rate_burst_ns : 0);
+        const std::uint64_t due = BALLAST_LOAD(destination.rate_tat_ns);
+        if (due > latest)
+            (void)ballast_swap_if_u64(&destination.rate_tat_ns, due, latest);
+    }
 }
 
 Result<void> PolicyMap::wait_for_programs() {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Puts a policy in force: writes its rows, patterns and alternatives into those halves of their maps
-// that are not in use, its prefixes into a new trie, and swaps the trie in. One pointer changes, so no connect() sees half
-// of two policies; the update returns once no program uses the old one.
+// Puts a policy in force: writes its rows, patterns and alternatives into those halves of their
+// maps that are not in use, its prefixes into a new trie, and swaps the trie in. One pointer
+// changes, so no connect() sees half of two policies; the update returns once no program uses the
+// old one.
 //
 // Service ids are stable: a service keeps its id for as long as its name is in the policy or one of
 // its destinations is in the table, over restarts too, since `service_names` is pinned.
@@ -51,6 +52,7 @@ private:
                                  const std::vector<std::uint16_t>& rows);
     Result<Fd> build_trie(const Policy& policy, const std::vector<std::uint16_t>& ids,
                           unsigned half);
+    void shorten_rates();
     Result<void> swap(const Fd& trie);
     void adopt_trie();
 

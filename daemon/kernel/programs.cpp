@@ -171,6 +171,7 @@ Result<void> Programs::State::map_memory() {
         .and_then([&] { return open(maps.from_patterns, 2UL * BALLAST_MAX_FROM, "from_patterns"); })
         .and_then([&] { return open(maps.totals, BALLAST_MAX_SERVICES, "totals"); })
         .and_then([&] { return open(maps.consumers, BALLAST_MAX_CONSUMERS, "consumers"); })
+        .and_then([&] { return open(maps.breakers, BALLAST_MAX_BREAKERS, "breakers"); })
         .and_then([&] { return open(maps.shares, BALLAST_MAX_SHARES, "shares"); })
         .and_then([&] { return open(maps.destinations, BALLAST_MAX_DESTINATIONS, "destinations"); })
         .and_then([&] { return open(maps.reservations, BALLAST_BUCKETS, "reservations"); })
@@ -181,6 +182,8 @@ Result<void> Programs::State::map_memory() {
             maps.policy = Fd(::dup(map_fd("policy")));
             maps.destination_index = Fd(::dup(map_fd("destination_index")));
             maps.free_destinations = Fd(::dup(map_fd("free_destinations")));
+            maps.free_breakers = Fd(::dup(map_fd("free_breakers")));
+            maps.events = Fd(::dup(map_fd("events")));
             maps.consumer_index = Fd(::dup(map_fd("consumer_index")));
             maps.free_consumers = Fd(::dup(map_fd("free_consumers")));
             maps.share_index = Fd(::dup(map_fd("share_index")));
@@ -193,6 +196,8 @@ void Programs::State::stamp_control() {
     maps.control->abi_version = BALLAST_ABI_VERSION;
     if (!maps.control->next_consumer)
         maps.control->next_consumer = 1; // consumer 0 is nobody
+    if (!maps.control->next_breaker)
+        maps.control->next_breaker = 1; // breaker 0 is none
     maps.control->confined_cgroup = cgroup.level ? cgroup.id : 0;
     maps.control->confined_level = cgroup.level;
 }

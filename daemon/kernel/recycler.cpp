@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <unordered_set>
 
 #include <bpf/bpf.h>
 
@@ -68,14 +69,50 @@ Result<std::size_t> Recycler::free(const std::vector<std::uint32_t>& retired) {
             owner == index)
             ::bpf_map_delete_elem(maps_->destination_index.get(), &key);
     }
+    forget_shares(retired);
     if (auto waited = policy_->wait_for_programs(); !waited)
         return fail(waited.error().context("recycle destinations"));
     for (const auto index : retired) {
+        const std::uint32_t breaker = maps_->destinations[index].breaker;
         maps_->destinations[index] = {};
+        if (breaker && !free_breaker(breaker))
+            return fail(Error::system("offer a recycled breaker", errno));
         if (::bpf_map_update_elem(maps_->free_destinations.get(), nullptr, &index, BPF_ANY))
             return fail(Error::system("offer a recycled destination", errno));
     }
-    return retired.size();
+    return free_shares() ? Result<std::size_t>(retired.size())
+                         : fail(Error::system("offer a recycled share", errno));
+}
+
+bool Recycler::free_breaker(std::uint32_t index) {
+    maps_->breakers[index] = {};
+    return ::bpf_map_update_elem(maps_->free_breakers.get(), nullptr, &index, BPF_ANY) == 0;
+}
+
+/// Takes the shares of retired destinations, in which nobody can have a place, out of reach.
+void Recycler::forget_shares(const std::vector<std::uint32_t>& retired) {
+    const std::unordered_set<std::uint32_t> gone(retired.begin(), retired.end());
+    const auto used = std::min<std::uint32_t>(maps_->control->next_share, BALLAST_MAX_SHARES);
+    forgotten_.clear();
+    for (std::uint32_t index = 0; index < used; ++index) {
+        const ballast_share& share = maps_->shares[index];
+        if (!share.consumer || !gone.contains(share.destination))
+            continue;
+        const ballast_share_key key{share.destination, share.consumer};
+        ::bpf_map_delete_elem(maps_->share_index.get(), &key);
+        forgotten_.push_back(index);
+    }
+}
+
+/// Once no program can hold one of them any more.
+bool Recycler::free_shares() {
+    for (const auto index : forgotten_) {
+        maps_->shares[index] = {};
+        if (::bpf_map_update_elem(maps_->free_shares.get(), nullptr, &index, BPF_ANY))
+            return false;
+    }
+    forgotten_.clear();
+    return true;
 }
 
 } // namespace ballast::kernel

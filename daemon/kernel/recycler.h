@@ -45,9 +45,13 @@ public:
 private:
     [[nodiscard]] std::uint32_t ever_used() const;
     Result<std::size_t> free(const std::vector<std::uint32_t>& retired);
+    void forget_shares(const std::vector<std::uint32_t>& retired);
+    bool free_shares();
+    bool free_breaker(std::uint32_t index);
 
     Maps* maps_;
     PolicyMap* policy_;
+    std::vector<std::uint32_t> forgotten_; ///< shares between the two steps
 };
 
 } // namespace ballast::kernel

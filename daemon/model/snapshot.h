@@ -3,6 +3,7 @@
 // API and metrics. Every list is bounded by the map it was read from.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -31,6 +32,35 @@ struct DestinationRow {
     std::int64_t drift = 0; ///< in_use less what the last sweep could account for
 
     bool operator==(const DestinationRow&) const = default;
+};
+
+/// State of a breaker (bpf/abi.h, enum ballast_breaker_state).
+enum class BreakerState : std::uint8_t { closed = 0, open = 1, half_open = 2, ramp = 3 };
+
+/// What a person or the governor decided over a breaker's head (enum ballast_breaker_force).
+enum class BreakerForce : std::uint8_t { none = 0, open = 1, closed = 2 };
+
+/// The breaker of one destination that has failed at least once, or is forced.
+struct BreakerRow {
+    Endpoint endpoint;
+    std::string service;
+    Mode mode = Mode::observe; ///< in force now, kill switch and heartbeat applied
+    BreakerState state = BreakerState::closed;
+    std::optional<std::chrono::milliseconds> since;  ///< how long it has been in that state
+    std::optional<std::chrono::milliseconds> until;  ///< until its deadline; 0: due
+    std::uint32_t level = 0;                         ///< of the back-off
+    std::array<std::uint32_t, kFailures> failures{}; ///< in the window, by Failure
+    std::string last_error;                          ///< "ETIMEDOUT"; empty: none
+    std::uint64_t opened = 0;                        ///< times
+    std::uint64_t withheld = 0;                      ///< times it would have, but was held closed
+    std::uint64_t refused = 0;                       ///< connect() calls it turned away
+    std::uint64_t would_refuse = 0;                  ///< those that observe mode let pass
+    BreakerForce forced = BreakerForce::none;
+    std::string forced_by; ///< "root (uid 0)", "governor"; empty: nobody
+    std::string forced_reason;
+    std::optional<std::chrono::milliseconds> forced_for; ///< until it ends by itself
+
+    bool operator==(const BreakerRow&) const = default;
 };
 
 /// One remote endpoint as sweeps see it, governed or not; outbound connections only.

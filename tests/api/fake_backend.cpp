@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/api/fake_backend.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <stdexcept>
 #include <utility>
@@ -51,6 +52,23 @@ Result<bool> FakeBackend::remove_override(const std::string& target) {
         return fail(broken("store"));
     return std::erase_if(overrides_, [&](const Override& row) { return row.target == target; }) !=
            0;
+}
+
+Result<void> FakeBackend::force_breaker(const BreakerOrder& order) {
+    if (scene_ == Scene::broken)
+        return fail(broken("breakers"));
+    const auto rows = scene_destinations(scene_);
+    if (std::ranges::any_of(rows, [&](const auto& row) { return row.endpoint == order.endpoint; }))
+        return {};
+    return fail(
+        Error(fmt::format("{} is not among the governed destinations", order.endpoint.text())));
+}
+
+Explanation FakeBackend::explain(const Endpoint& endpoint,
+                                 const std::optional<std::string>& cgroup_path) {
+    Policy policy;
+    policy.services = scene_services(scene_);
+    return ballast::explain(policy, endpoint, cgroup_path);
 }
 
 Result<void> FakeBackend::reload() {

@@ -24,6 +24,10 @@ public:
     std::vector<Override> overrides() override;
     Result<void> put_override(Override wanted) override;
     Result<bool> remove_override(const std::string& target) override;
+    std::vector<BreakerRow> breakers() override { return scene_breakers(scene_); }
+    Result<void> force_breaker(const BreakerOrder& order) override;
+    Explanation explain(const Endpoint& endpoint,
+                        const std::optional<std::string>& cgroup_path) override;
     Result<void> reload() override;
     void stop() override { on_stop_(); }
 

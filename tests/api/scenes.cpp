@@ -187,6 +187,33 @@ DaemonStatus scene_status(Scene scene) {
     return status;
 }
 
+std::vector<BreakerRow> scene_breakers(Scene scene) {
+    if (scene == Scene::empty)
+        return {};
+    BreakerRow open;
+    open.endpoint = parse_endpoint("10.0.0.8:8443").value();
+    open.service = "reports";
+    open.mode = Mode::enforce;
+    open.state = BreakerState::open;
+    open.since = 1'800ms;
+    open.until = 3'400ms;
+    open.level = 1;
+    open.last_error = "ETIMEDOUT";
+    open.opened = 2;
+    open.refused = 4'711;
+    BreakerRow held;
+    held.endpoint = parse_endpoint("10.0.0.5:5432").value();
+    held.service = "orders-db";
+    held.failures[0] = 3;
+    held.last_error = "ECONNREFUSED";
+    held.withheld = 1;
+    held.forced = BreakerForce::closed;
+    held.forced_by = "root (uid 0)";
+    held.forced_reason = "fail-over under way";
+    held.forced_for = 600s;
+    return {open, held};
+}
+
 std::vector<DestinationRow> scene_destinations(Scene scene) {
     if (scene == Scene::empty)
         return {};

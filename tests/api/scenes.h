@@ -22,6 +22,7 @@ enum class Scene {
 WallTime scene_now();
 
 DaemonStatus scene_status(Scene scene);
+std::vector<BreakerRow> scene_breakers(Scene scene);
 std::vector<DestinationRow> scene_destinations(Scene scene);
 std::vector<PeerRow> scene_peers(Scene scene);
 std::vector<FlowRow> scene_flows(Scene scene);

@@ -12,6 +12,7 @@ struct contract {
     struct ballast_control control;
     struct ballast_counters counters;
     struct ballast_breaker breaker;
+    struct ballast_event event;
     struct ballast_prefix_key prefix_key;
     struct ballast_prefix_rule prefix_rule;
     struct ballast_alternative alternative;
@@ -25,6 +26,7 @@ struct contract {
     struct ballast_share share;
     struct ballast_bucket bucket;
     struct ballast_bucket_seen bucket_seen;
+    struct ballast_bucket_times bucket_times;
     struct ballast_service_name service_name;
     struct ballast_flow flow;
     struct ballast_sweep_totals sweep_totals;

@@ -36,13 +36,23 @@ struct Layout {
 #member, offsetof(type, member), sizeof(type::member)                                      \
     }
 
-constexpr std::array control_members{
-    MEMBER(ballast_control, abi_version),     MEMBER(ballast_control, ready),
-    MEMBER(ballast_control, disarmed),        MEMBER(ballast_control, next_destination),
-    MEMBER(ballast_control, heartbeat_ns),    MEMBER(ballast_control, daemon_grace_ns),
-    MEMBER(ballast_control, confined_cgroup), MEMBER(ballast_control, confined_level),
-    MEMBER(ballast_control, sweep),           MEMBER(ballast_control, policy_generation),
-    MEMBER(ballast_control, next_consumer),   MEMBER(ballast_control, next_share)};
+constexpr std::array control_members{MEMBER(ballast_control, abi_version),
+                                     MEMBER(ballast_control, ready),
+                                     MEMBER(ballast_control, disarmed),
+                                     MEMBER(ballast_control, next_destination),
+                                     MEMBER(ballast_control, heartbeat_ns),
+                                     MEMBER(ballast_control, daemon_grace_ns),
+                                     MEMBER(ballast_control, confined_cgroup),
+                                     MEMBER(ballast_control, confined_level),
+                                     MEMBER(ballast_control, sweep),
+                                     MEMBER(ballast_control, policy_generation),
+                                     MEMBER(ballast_control, next_consumer),
+                                     MEMBER(ballast_control, next_share),
+                                     MEMBER(ballast_control, next_breaker),
+                                     MEMBER(ballast_control, reserved_too),
+                                     MEMBER(ballast_control, half),
+                                     MEMBER(ballast_control, trip_budget),
+                                     MEMBER(ballast_control, reserved)};
 constexpr std::array counters_members{
     MEMBER(ballast_counters, destinations_full), MEMBER(ballast_counters, reservations_full),
     MEMBER(ballast_counters, daemon_silent),     MEMBER(ballast_counters, disarmed),
@@ -62,11 +72,22 @@ constexpr std::array breaker_limits_members{MEMBER(ballast_breaker_limits, windo
                                             MEMBER(ballast_breaker_limits, ramp_start),
                                             MEMBER(ballast_breaker_limits, mode)};
 constexpr std::array breaker_members{
-    MEMBER(ballast_breaker, word),     MEMBER(ballast_breaker, probes),
-    MEMBER(ballast_breaker, since_ms), MEMBER(ballast_breaker, forced_until_ms),
-    MEMBER(ballast_breaker, forced),   MEMBER(ballast_breaker, last_error),
-    MEMBER(ballast_breaker, opened),   MEMBER(ballast_breaker, withheld),
-    MEMBER(ballast_breaker, failures), MEMBER(ballast_breaker, reserved)};
+    MEMBER(ballast_breaker, word),      MEMBER(ballast_breaker, probes),
+    MEMBER(ballast_breaker, since_ms),  MEMBER(ballast_breaker, forced_until_ms),
+    MEMBER(ballast_breaker, forced),    MEMBER(ballast_breaker, last_error),
+    MEMBER(ballast_breaker, opened),    MEMBER(ballast_breaker, withheld),
+    MEMBER(ballast_breaker, failures),  MEMBER(ballast_breaker, newest),
+    MEMBER(ballast_breaker, ramp_base), MEMBER(ballast_breaker, destination),
+    MEMBER(ballast_breaker, in_use),    MEMBER(ballast_breaker, reserved),
+    MEMBER(ballast_breaker, forced_by), MEMBER(ballast_breaker, forced_reason)};
+constexpr std::array event_members{
+    MEMBER(ballast_event, now_ms),     MEMBER(ballast_event, deadline_ms),
+    MEMBER(ballast_event, address),    MEMBER(ballast_event, port),
+    MEMBER(ballast_event, service),    MEMBER(ballast_event, destination),
+    MEMBER(ballast_event, from),       MEMBER(ballast_event, to),
+    MEMBER(ballast_event, level),      MEMBER(ballast_event, withheld),
+    MEMBER(ballast_event, last_error), MEMBER(ballast_event, counts),
+    MEMBER(ballast_event, mode),       MEMBER(ballast_event, reserved)};
 constexpr std::array prefix_key_members{MEMBER(ballast_prefix_key, prefix_len),
                                         MEMBER(ballast_prefix_key, address)};
 constexpr std::array port_span_members{MEMBER(ballast_port_span, first),
@@ -96,7 +117,7 @@ constexpr std::array destination_key_members{MEMBER(ballast_destination_key, add
 constexpr std::array destination_members{
     MEMBER(ballast_destination, in_use),      MEMBER(ballast_destination, service),
     MEMBER(ballast_destination, port),        MEMBER(ballast_destination, breaker),
-    MEMBER(ballast_destination, reserved),    MEMBER(ballast_destination, admitted),
+    MEMBER(ballast_destination, ask),         MEMBER(ballast_destination, admitted),
     MEMBER(ballast_destination, adopted),     MEMBER(ballast_destination, last_use_ns),
     MEMBER(ballast_destination, rate_tat_ns), MEMBER(ballast_destination, reserved_too),
     MEMBER(ballast_destination, address),     MEMBER(ballast_destination, refused),
@@ -120,6 +141,7 @@ constexpr std::array bucket_members{MEMBER(ballast_bucket, spilled),
                                     MEMBER(ballast_bucket, entries)};
 constexpr std::array bucket_seen_members{MEMBER(ballast_bucket_seen, sweep),
                                          MEMBER(ballast_bucket_seen, reserved)};
+constexpr std::array bucket_times_members{MEMBER(ballast_bucket_times, since_ms)};
 constexpr std::array service_name_members{MEMBER(ballast_service_name, name)};
 constexpr std::array flow_members{
     MEMBER(ballast_flow, cookie),         MEMBER(ballast_flow, local_address),
@@ -139,6 +161,7 @@ constexpr std::array layouts{
     Layout{"ballast_counters", sizeof(ballast_counters), counters_members},
     Layout{"ballast_breaker_limits", sizeof(ballast_breaker_limits), breaker_limits_members},
     Layout{"ballast_breaker", sizeof(ballast_breaker), breaker_members},
+    Layout{"ballast_event", sizeof(ballast_event), event_members},
     Layout{"ballast_prefix_key", sizeof(ballast_prefix_key), prefix_key_members},
     Layout{"ballast_port_span", sizeof(ballast_port_span), port_span_members},
     Layout{"ballast_prefix_rule", sizeof(ballast_prefix_rule), prefix_rule_members},
@@ -154,6 +177,7 @@ constexpr std::array layouts{
     Layout{"ballast_reservation", sizeof(ballast_reservation), reservation_members},
     Layout{"ballast_bucket", sizeof(ballast_bucket), bucket_members},
     Layout{"ballast_bucket_seen", sizeof(ballast_bucket_seen), bucket_seen_members},
+    Layout{"ballast_bucket_times", sizeof(ballast_bucket_times), bucket_times_members},
     Layout{"ballast_service_name", sizeof(ballast_service_name), service_name_members},
     Layout{"ballast_flow", sizeof(ballast_flow), flow_members},
     Layout{"ballast_sweep_totals", sizeof(ballast_sweep_totals), sweep_totals_members}};
@@ -194,10 +218,11 @@ void every_struct_of_the_contract_is_compared(void**) {
     assert_non_null(skeleton.get());
     const btf* types = bpf_object__btf(skeleton->obj);
     // Structs of the programs' own that no other side reads.
-    const std::vector<std::string> inner{"ballast_prefix_trie", "ballast_place",   "ballast_places",
-                                         "ballast_who",         "ballast_cgroup",  "ballast_choice",
-                                         "ballast_matching",    "ballast_path",    "ballast_glob",
-                                         "ballast_globbed",     "ballast_globbing"};
+    const std::vector<std::string> inner{
+        "ballast_prefix_trie",  "ballast_place",   "ballast_places",   "ballast_who",
+        "ballast_cgroup",       "ballast_choice",  "ballast_matching", "ballast_path",
+        "ballast_glob",         "ballast_globbed", "ballast_globbing", "ballast_breaker_change",
+        "ballast_breaker_event"};
     for (__u32 id = 1; id < btf__type_cnt(types); ++id) {
         const btf_type* type = btf__type_by_id(types, id);
         const std::string name = btf__name_by_offset(types, type->name_off);

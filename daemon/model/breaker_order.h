@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a person, or the governor, wants of a destination's breaker over its head.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "daemon/model/snapshot.h"
+
+namespace ballast {
+
+struct BreakerOrder {
+    Endpoint endpoint;
+    BreakerForce force = BreakerForce::none; ///< none: the breaker decides again
+    std::string reason;                      ///< for people; may be empty
+    std::optional<std::chrono::milliseconds> lasts; ///< none: until taken back
+    std::string by;                          ///< "root (uid 0)", "governor"
+
+    bool operator==(const BreakerOrder&) const = default;
+};
+
+} // namespace ballast
