@@ -72,8 +72,7 @@ Error why_not_loaded(const Error& load_error, const std::string& cgroup) {
 
 Daemon::Daemon(Options options, EventLoop loop, kernel::Programs programs)
     : options_(std::move(options)), loop_(std::move(loop)), programs_(std::move(programs)),
-      maps_(programs_.maps()), policy_map_(maps_), recycler_(maps_, policy_map_), breakers_(maps_) {
-}
+      maps_(programs_.maps()), policy_map_(maps_), recycler_(maps_, policy_map_) {}
 
 Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
     const auto pins = kernel::inspect_pins(options.bpffs_dir);
@@ -129,6 +128,10 @@ Result<void> Daemon::prepare(Store store) {
     if (!sweeps)
         return fail(sweeps.error());
     sweeps_ = std::move(*sweeps);
+    auto breakers = BreakerKeeper::start(loop_, maps_, policy_map_, policy_->policy().governor);
+    if (!breakers)
+        return fail(breakers.error());
+    breakers_ = std::move(*breakers);
     return {};
 }
 
@@ -187,6 +190,7 @@ Result<int> Daemon::run() {
                  started.destinations, started.pid);
     auto code = loop_.run();
     ::sd_notify(0, "STOPPING=1");
+    breakers_->undo();
     spdlog::info("stopping; programs and counts stay pinned at {}", options_.bpffs_dir);
     return code;
 }
@@ -200,6 +204,7 @@ void Daemon::on_second() {
     second_.arm(heartbeat_interval);
     heartbeat();
     sweeps_->reclaim_pending();
+    breakers_->tick();
     report_limits();
     if (++seconds_ % seconds_between_recycling)
         return;
@@ -234,6 +239,7 @@ void Daemon::apply_options() {
     __atomic_store_n(&maps_.control->daemon_grace_ns, static_cast<std::uint64_t>(grace),
                      __ATOMIC_RELEASE);
     sweeps_->set_interval(wanted.sweep_interval);
+    breakers_->configure(policy_->policy().governor);
     if (!server_)
         return;
     if (auto listening = server_->listen_tcp(wanted.metrics_listen); !listening)
@@ -359,20 +365,15 @@ Result<bool> Daemon::remove_override(const std::string& target) {
 }
 
 std::vector<BreakerRow> Daemon::breakers() {
-    std::vector<BreakerRow> rows;
-    for (auto& known :
-         breakers_.read([this](std::uint16_t service) { return policy_map_.limit(service); })) {
-        BreakerRow row = std::move(known.row);
-        row.service = policy_map_.service_name(known.service);
+    std::vector<BreakerRow> rows = breakers_->rows();
+    for (auto& row : rows)
         if (!armed() && row.mode == Mode::enforce)
             row.mode = Mode::observe;
-        rows.push_back(std::move(row));
-    }
     return rows;
 }
 
 Result<void> Daemon::force_breaker(const BreakerOrder& order) {
-    auto forced = breakers_.force(order);
+    auto forced = breakers_->force(order);
     if (forced)
         spdlog::info("breaker forced destination={} to={} by={} reason=\"{}\"",
                      order.endpoint.text(), static_cast<int>(order.force), order.by, order.reason);

@@ -7,12 +7,12 @@
 
 #include "daemon/api/backend.h"
 #include "daemon/api/server.h"
+#include "daemon/app/breaker_keeper.h"
 #include "daemon/app/options.h"
 #include "daemon/app/policy_keeper.h"
 #include "daemon/app/policy_watch.h"
 #include "daemon/app/sweep_runner.h"
 #include "daemon/guards/limit_guard.h"
-#include "daemon/kernel/breaker_table.h"
 #include "daemon/kernel/policy_map.h"
 #include "daemon/kernel/programs.h"
 #include "daemon/kernel/recycler.h"
@@ -64,9 +64,9 @@ private:
     kernel::Maps& maps_;
     kernel::PolicyMap policy_map_;
     kernel::Recycler recycler_;
-    kernel::BreakerTable breakers_;
     std::unique_ptr<PolicyKeeper> policy_;
     std::unique_ptr<SweepRunner> sweeps_;
+    std::unique_ptr<BreakerKeeper> breakers_;
     std::unique_ptr<PolicyWatch> watch_;
     std::unique_ptr<api::Server> server_;
     guards::LimitGuard limit_guard_;

@@ -174,8 +174,14 @@ Result<void> BreakerTable::force(const BreakerOrder& order) {
                   "lists them"));
 }
 
-void BreakerTable::expire() {
-    const std::uint64_t now = now_ms();
+std::string BreakerTable::forced_by(std::uint32_t destination) const {
+    const std::uint32_t index = maps_->destinations[destination].breaker;
+    if (!index || maps_->breakers[index].forced == BALLAST_FORCE_NONE)
+        return {};
+    return text_of(maps_->breakers[index].forced_by);
+}
+
+void BreakerTable::expire(std::uint64_t now) {
     for (std::uint32_t index = 1; index < used(); ++index) {
         ballast_breaker& breaker = maps_->breakers[index];
         if (!breaker.in_use || BALLAST_LOAD(breaker.forced) == BALLAST_FORCE_NONE ||

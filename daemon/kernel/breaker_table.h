@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "daemon/kernel/maps.h"
@@ -41,8 +42,12 @@ public:
     /// The same for one destination, by its index.
     Result<void> force_one(std::uint32_t destination, const BreakerOrder& order);
 
+    /// Who forces the destination's breaker; empty: nobody.
+    [[nodiscard]] std::string forced_by(std::uint32_t destination) const;
+
     /// Clears what has ended by itself, so that admission need not ask. Call now and then.
-    void expire();
+    /// now_ms: CLOCK_MONOTONIC.
+    void expire(std::uint64_t now_ms);
 
 private:
     [[nodiscard]] std::uint32_t used() const;

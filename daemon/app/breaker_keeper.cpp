@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/app/breaker_keeper.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <spdlog/spdlog.h>
+
+namespace ballast::app {
+
+namespace {
+
+govern::Governor::Monotonic now() {
+    return std::chrono::steady_clock::now();
+}
+
+/// CLOCK_MONOTONIC, which std::chrono::steady_clock reads too.
+std::uint64_t ms_of(govern::Governor::Monotonic time) {
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count());
+}
+
+guards::BreakerChange change_of(const ballast_event& event, std::string service) {
+    guards::BreakerChange change;
+    change.index = event.destination;
+    std::memcpy(change.endpoint.address.bytes.data(), event.address, sizeof(event.address));
+    change.endpoint.port = event.port;
+    change.service = std::move(service);
+    change.mode = static_cast<Mode>(event.mode);
+    change.from = static_cast<BreakerState>(event.from);
+    change.to = static_cast<BreakerState>(event.to);
+    change.withheld = event.withheld != 0;
+    change.level = event.level;
+    if (event.deadline_ms > event.now_ms)
+        change.lasts = std::chrono::milliseconds(event.deadline_ms - event.now_ms);
+    std::ranges::copy(event.counts, change.failures.begin());
+    if (const char* name = event.last_error ? ::strerrorname_np(event.last_error) : nullptr)
+        change.last_error = name;
+    return change;
+}
+
+void tell(const Finding& finding) {
+    spdlog::warn("finding reason={} destination={} service={} {}", finding.reason,
+                 finding.destination.text(), finding.service, finding.evidence);
+}
+
+} // namespace
+
+BreakerKeeper::BreakerKeeper(kernel::Maps& maps, const kernel::PolicyMap& policy,
+                             const GovernorOptions& options)
+    : maps_(maps), policy_(policy), table_(maps), governor_(options),
+      window_(options.observer_fault_window) {}
+
+Result<std::unique_ptr<BreakerKeeper>> BreakerKeeper::start(EventLoop& loop, kernel::Maps& maps,
+                                                            const kernel::PolicyMap& policy,
+                                                            const GovernorOptions& options) {
+    std::unique_ptr<BreakerKeeper> keeper(new BreakerKeeper(maps, policy, options));
+    auto events = kernel::BreakerEvents::open(
+        maps.events.get(), [self = keeper.get()](const ballast_event& e) { self->on_event(e); });
+    if (!events)
+        return fail(events.error());
+    keeper->events_ = std::make_unique<kernel::BreakerEvents>(std::move(*events));
+    auto readable = loop.on_readable(keeper->events_->descriptor(), [self = keeper.get()] {
+        self->events_->consume();
+        self->govern();
+    });
+    if (!readable)
+        return fail(readable.error());
+    keeper->readable_ = std::move(*readable);
+    keeper->adopt_holds();
+    keeper->tick();
+    return keeper;
+}
+
+void BreakerKeeper::configure(const GovernorOptions& options) {
+    governor_.configure(options);
+    window_ = options.observer_fault_window;
+}
+
+void BreakerKeeper::on_event(const ballast_event& event) {
+    const auto change = change_of(event, policy_.service_name(event.service));
+    if (const auto finding = guard_.read(change, now()))
+        tell(*finding);
+    if (change.withheld || change.to == BreakerState::open)
+        governor_.on_failing(event.destination, !change.withheld, now());
+}
+
+std::size_t BreakerKeeper::count_active() const {
+    const auto window = std::chrono::duration_cast<std::chrono::nanoseconds>(window_);
+    const auto from = static_cast<std::uint64_t>(
+        std::max<std::int64_t>(0, (now().time_since_epoch() - window).count()));
+    const auto used =
+        std::min<std::uint32_t>(maps_.control->next_destination, BALLAST_MAX_DESTINATIONS);
+    const auto all = maps_.destinations.all().first(used);
+    return static_cast<std::size_t>(std::ranges::count_if(
+        all, [&](const auto& d) { return d.service && (d.in_use || d.last_use_ns >= from); }));
+}
+
+void BreakerKeeper::govern() {
+    const auto decision = governor_.decide(count_active(), now());
+    __atomic_store_n(&maps_.control->trip_budget, decision.trip_budget, __ATOMIC_RELEASE);
+    for (const auto destination : decision.hold)
+        hold(destination);
+    for (const auto destination : decision.release)
+        release(destination);
+    tell_fault(decision);
+}
+
+void BreakerKeeper::tell_fault(const govern::Governor::Decision& decision) const {
+    if (decision.fault_began)
+        spdlog::warn("finding reason=observer_fault failing={} active={} window_ms={} held={} "
+                     "conclusion=\"most destinations fail at once: this host's own network is "
+                     "suspect, breakers stay closed\"",
+                     decision.failing, decision.active, window_.count(), governor_.holds());
+    if (decision.fault_ended)
+        spdlog::warn("finding reason=observer_fault_over released={}", decision.release.size());
+}
+
+void BreakerKeeper::hold(std::uint32_t destination) {
+    BreakerOrder order;
+    order.force = BreakerForce::closed;
+    order.reason = "observer fault";
+    order.lasts = longest_hold;
+    order.by = governor_name;
+    if (table_.forced_by(destination).empty())
+        if (auto held = table_.force_one(destination, order); !held)
+            spdlog::error("{}", held.error().text());
+}
+
+void BreakerKeeper::release(std::uint32_t destination) {
+    if (table_.forced_by(destination) == governor_name)
+        if (auto released = table_.force_one(destination, {}); !released)
+            spdlog::error("{}", released.error().text());
+}
+
+/// What an earlier daemon held and did not live to let go of.
+void BreakerKeeper::adopt_holds() {
+    for (const auto& known : read())
+        if (known.row.forced == BreakerForce::closed && known.row.forced_by == governor_name)
+            governor_.adopt_hold(known.destination, now());
+}
+
+void BreakerKeeper::tick() {
+    events_->consume();
+    table_.expire(ms_of(now()));
+    govern();
+}
+
+void BreakerKeeper::undo() {
+    for (const auto destination : governor_.undo_all())
+        release(destination);
+}
+
+std::vector<kernel::BreakerTable::Known> BreakerKeeper::read() const {
+    return table_.read([this](std::uint16_t service) { return policy_.limit(service); });
+}
+
+std::vector<BreakerRow> BreakerKeeper::rows() const {
+    std::vector<BreakerRow> rows;
+    for (auto& known : read()) {
+        known.row.service = policy_.service_name(known.service);
+        rows.push_back(std::move(known.row));
+    }
+    return rows;
+}
+
+Result<void> BreakerKeeper::force(const BreakerOrder& order) {
+    return table_.force(order);
+}
+
+} // namespace ballast::app

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// The daemon's side of the breakers: takes what the programs report, tells findings, and lets the
+// governor grant openings and hold breakers closed.
+#pragma once
+
+#include <memory>
+
+#include "daemon/govern/governor.h"
+#include "daemon/guards/breaker_guard.h"
+#include "daemon/kernel/breaker_events.h"
+#include "daemon/kernel/breaker_table.h"
+#include "daemon/kernel/policy_map.h"
+#include "daemon/util/event_loop.h"
+
+namespace ballast::app {
+
+class BreakerKeeper {
+public:
+    /// Who holds breakers closed on an observer fault.
+    static constexpr const char* governor_name = "governor";
+    /// A hold ends by itself after so long, should nobody be there to let it go.
+    static constexpr std::chrono::minutes longest_hold{10};
+
+    static Result<std::unique_ptr<BreakerKeeper>> start(EventLoop& loop, kernel::Maps& maps,
+                                                        const kernel::PolicyMap& policy,
+                                                        const GovernorOptions& options);
+
+    void configure(const GovernorOptions& options);
+
+    /// Once a second: grants openings and lets go of what has ended.
+    void tick();
+
+    /// Lets go of every hold; for a shutdown in order.
+    void undo();
+
+    [[nodiscard]] std::vector<BreakerRow> rows() const;
+    Result<void> force(const BreakerOrder& order);
+
+private:
+    BreakerKeeper(kernel::Maps& maps, const kernel::PolicyMap& policy,
+                  const GovernorOptions& options);
+    void on_event(const ballast_event& event);
+    void govern();
+    void hold(std::uint32_t destination);
+    void release(std::uint32_t destination);
+    void adopt_holds();
+    void tell_fault(const govern::Governor::Decision& decision) const;
+    [[nodiscard]] std::size_t count_active() const;
+    [[nodiscard]] std::vector<kernel::BreakerTable::Known> read() const;
+
+    kernel::Maps& maps_;
+    const kernel::PolicyMap& policy_;
+    kernel::BreakerTable table_;
+    guards::BreakerGuard guard_;
+    govern::Governor governor_;
+    std::chrono::milliseconds window_;
+    std::unique_ptr<kernel::BreakerEvents> events_;
+    EventSource readable_;
+};
+
+} // namespace ballast::app

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every action that changes the host passes through. For breakers, which open in the kernel,
+// that is a budget of openings and a hold: if most destinations fail at once, the host's own network
+// is suspect, and no guard may act on what it then sees. Pure; time is passed in.
+//
+// Invariants
+// V1  The budget it grants, with the openings since it was last asked, never exceeds what is left of
+//     the caps, nor the openings that make the observer suspect: whatever fails at once, no more
+//     breakers open than that, with the daemon dead too.
+// V2  While the observer is suspect the budget is 0 and every destination that opened within the
+//     window is held closed.
+// V3  A hold is let go when nothing has been suspect for `release_after`, and by undo_all(); each is
+//     on the undo list, once.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "daemon/govern/rate_cap.h"
+#include "daemon/model/policy.h"
+
+namespace ballast::govern {
+
+class Governor {
+public:
+    using Monotonic = RateCap::Monotonic;
+
+    /// Fewer failing destinations never make the observer suspect.
+    static constexpr std::size_t observer_fault_least = 5;
+
+    struct Decision {
+        std::uint32_t trip_budget = 0;
+        std::vector<std::uint32_t> hold;    ///< destinations whose breaker is to be held closed
+        std::vector<std::uint32_t> release; ///< whose hold is to be let go
+        bool fault_began = false;
+        bool fault_ended = false;
+        std::size_t failing = 0; ///< destinations that failed within the window
+        std::size_t active = 0;
+    };
+
+    explicit Governor(const GovernorOptions& options);
+    void configure(const GovernorOptions& options);
+
+    /// A breaker opened (`opened`), or would have and had no budget or was held.
+    void on_failing(std::uint32_t destination, bool opened, Monotonic now);
+
+    /// What follows now. `active`: destinations in use within the window.
+    Decision decide(std::size_t active, Monotonic now);
+
+    /// Takes a hold that an earlier daemon left on the undo list.
+    void adopt_hold(std::uint32_t destination, Monotonic now);
+
+    /// All holds, for a shutdown; the list is empty afterwards.
+    std::vector<std::uint32_t> undo_all();
+
+    /// Counts an action of another kind against the cap of all; false: it has to wait.
+    bool may_act(Monotonic now) { return actions_.take(1, now) == 1; }
+
+    [[nodiscard]] bool suspects_observer() const { return suspect_; }
+    [[nodiscard]] std::size_t holds() const { return held_.size(); }
+
+private:
+    void forget_before(Monotonic from);
+    [[nodiscard]] std::size_t suspicious(std::size_t active) const;
+    void judge(Decision& decision, Monotonic now);
+    void hold_openings(Decision& decision, Monotonic now);
+
+    GovernorOptions options_;
+    RateCap actions_;
+    RateCap opens_;
+    std::map<std::uint32_t, Monotonic> failing_; ///< last failure, by destination
+    std::map<std::uint32_t, Monotonic> opened_;  ///< last opening
+    std::set<std::uint32_t> held_;               ///< the undo list
+    bool suspect_ = false;
+    Monotonic last_suspect_;
+};
+
+} // namespace ballast::govern

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/guards/breaker_guard.h"
+
+#include <fmt/format.h>
+
+namespace ballast::guards {
+
+namespace {
+
+constexpr std::array<const char*, kFailures> kind_names{"timed_out", "refused", "unreachable",
+                                                        "slow",      "reset",   "half_open_flow"};
+
+const char* reason_of(const BreakerChange& change) {
+    if (change.withheld)
+        return "breaker_withheld";
+    switch (change.to) {
+    case BreakerState::open:
+        return change.from == BreakerState::half_open ? "breaker_reopened" : "breaker_opened";
+    case BreakerState::half_open:
+        return "breaker_probing";
+    case BreakerState::ramp:
+        return "breaker_ramping";
+    case BreakerState::closed:
+        break;
+    }
+    return "breaker_closed";
+}
+
+const char* mode_name(Mode mode) {
+    if (mode == Mode::off)
+        return "off";
+    return mode == Mode::enforce ? "enforce" : "observe";
+}
+
+std::string evidence_of(const BreakerChange& change) {
+    std::string text = fmt::format("mode={}", mode_name(change.mode));
+    for (std::size_t kind = 0; kind < kFailures; ++kind)
+        if (change.failures.at(kind))
+            text += fmt::format(" {}={}", kind_names.at(kind), change.failures.at(kind));
+    if (!change.last_error.empty())
+        text += fmt::format(" last_error={}", change.last_error);
+    if (change.lasts.count())
+        text += fmt::format(" for_ms={} level={}", change.lasts.count(), change.level);
+    return text;
+}
+
+} // namespace
+
+std::optional<Finding> BreakerGuard::read(const BreakerChange& change, Monotonic now) {
+    if (change.withheld) {
+        if (told_.size() >= most_known)
+            std::erase_if(told_, [&](const auto& told) { return now - told.second >= quiet; });
+        const auto [at, is_new] = told_.try_emplace(change.index, now);
+        if (!is_new && now - at->second < quiet) {
+            ++coalesced_;
+            return std::nullopt;
+        }
+        at->second = now;
+    }
+    return Finding{.reason = reason_of(change),
+                   .destination = change.endpoint,
+                   .service = change.service,
+                   .evidence = evidence_of(change)};
+}
+
+} // namespace ballast::guards
