@@ -207,8 +207,8 @@ static long ballast_match_pattern(__u32 n, struct ballast_matching* matching) {
 }
 
 /* Matches a consumer against all patterns of a policy. Two that do so at once write the same. */
-static __attribute__((noinline)) int ballast_match_consumer(struct ballast_consumer* consumer,
-                                                            __u32 half, __u32 generation) {
+BALLAST_INLINE int ballast_match_consumer(struct ballast_consumer* consumer, __u32 half,
+                                          __u32 generation) {
     struct ballast_matching matching = {.consumer = consumer, .half = half & 1};
     if (!consumer)
         return -1;

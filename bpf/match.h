@@ -55,25 +55,33 @@ BALLAST_ONCE __u32 ballast_choose_alternative(__u32 index, __u32 consumer) {
     return choice.row;
 }
 
-/* The service that governs a remote endpoint for a consumer, or NULL. port: host byte order. */
-BALLAST_INLINE const struct ballast_service*
-ballast_find_service(const union ballast_address* address, __u16 port, struct ballast_who* who) {
+/* Row of the service that governs a remote endpoint for a consumer; 0: none does. port: host byte
+ * order. */
+BALLAST_ONCE __u32 ballast_row_for(const union ballast_address* address, __u16 port,
+                                   struct ballast_who* who) {
     void* trie = BALLAST_FIRST(policy);
     if (!trie) {
         BALLAST_COUNT_EVENT(policy_gap);
-        return NULL;
+        return 0;
     }
     struct ballast_prefix_key key = {.prefix_len = 128};
+    if (!address || !who)
+        return 0;
     __builtin_memcpy(key.address, address->bytes, sizeof(key.address));
     const struct ballast_prefix_rule* rule = bpf_map_lookup_elem(trie, &key);
     if (!rule)
-        return NULL;
+        return 0;
     __u32 row = ballast_port_row(rule, port);
     if (row & BALLAST_ALTERNATIVE)
         row = ballast_choose_alternative(row & ~BALLAST_ALTERNATIVE, ballast_who_is_it(who));
-    if (!row)
-        return NULL;
-    const struct ballast_service* service = bpf_map_lookup_elem(&services, &row);
+    return row;
+}
+
+/* The service itself, or NULL. */
+BALLAST_INLINE const struct ballast_service*
+ballast_find_service(const union ballast_address* address, __u16 port, struct ballast_who* who) {
+    __u32 row = ballast_row_for(address, port, who);
+    const struct ballast_service* service = row ? bpf_map_lookup_elem(&services, &row) : NULL;
     return service &&
                    (service->mode != BALLAST_MODE_OFF || service->breaker.mode != BALLAST_MODE_OFF)
                ? service

@@ -16,6 +16,15 @@
 
 #define BALLAST_MAX_CGROUP_LEVEL 64
 
+/* The record under construction: the stack is needed for what the programs call. One sweep runs at
+ * a time, so there is one. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct ballast_flow);
+} sweep_flow SEC(".maps");
+
 BALLAST_INLINE void read_addresses(const struct sock_common* skc, struct ballast_flow* flow) {
     union ballast_address local, remote;
     if (skc->skc_family == AF_INET6) {
@@ -90,6 +99,10 @@ BALLAST_ONCE int ballast_sweep_mark(__u64 cookie, __u32 sweep) {
     return 0;
 }
 
+BALLAST_INLINE const union ballast_address* remote_of(const struct ballast_flow* flow) {
+    return (const union ballast_address*)flow->remote_address;
+}
+
 /* What a socket needs to be accounted for. */
 struct subject {
     __u64 cookie;
@@ -100,10 +113,8 @@ struct subject {
 
 BALLAST_INLINE bool adopt(struct subject* subject, const struct ballast_flow* flow,
                           const struct ballast_service* service) {
-    union ballast_address address;
-    __builtin_memcpy(address.bytes, flow->remote_address, 16);
     struct ballast_places at = {};
-    if (!ballast_find_places(&at, service, &address, flow->remote_port, &subject->who) ||
+    if (!ballast_find_places(&at, service, remote_of(flow), flow->remote_port, &subject->who) ||
         !ballast_take_beyond(&at))
         return false;
     if (!ballast_insert_reservation(subject->cookie, at.held, subject->netns)) {
@@ -129,10 +140,8 @@ BALLAST_INLINE const struct ballast_service* service_now(const struct ballast_pl
         subject->who.consumer = ballast_held_consumer(held);
         subject->who.looked = 1;
     }
-    union ballast_address address;
-    __builtin_memcpy(address.bytes, destination->address, 16);
-    const struct ballast_service* service =
-        ballast_find_service(&address, destination->port, &subject->who);
+    const struct ballast_service* service = ballast_find_service(
+        (const union ballast_address*)destination->address, destination->port, &subject->who);
     return service && service->service == destination->service ? service : NULL;
 }
 
@@ -195,10 +204,8 @@ BALLAST_INLINE void govern(struct sock_common* skc, struct ballast_flow* flow,
                            const struct ballast_place* place, struct subject* subject,
                            struct ballast_sweep_totals* sums) {
     bool kept = keep_reservation(place, subject, sums);
-    union ballast_address address;
-    __builtin_memcpy(address.bytes, flow->remote_address, 16);
     const struct ballast_service* service =
-        ballast_find_service(&address, flow->remote_port, &subject->who);
+        ballast_find_service(remote_of(flow), flow->remote_port, &subject->who);
     flow->service = service ? service->service : 0;
     if (kept)
         flow->flags |= BALLAST_FLOW_RESERVED;
@@ -211,26 +218,30 @@ BALLAST_INLINE void visit(struct sock_common* skc, struct seq_file* seq,
     struct tcp_sock* tp = bpf_skc_to_tcp_sock(skc);
     if (!tp)
         return;
-    struct ballast_flow flow = {};
-    flow.state = skc->skc_state;
-    flow.netns = skc->skc_net.net->ns.inum;
-    flow.cookie = (__u64)skc->skc_cookie.counter;
-    read_addresses(skc, &flow);
-    measure(tp, &flow);
+    struct ballast_flow* flow = BALLAST_FIRST(sweep_flow);
+    if (!flow)
+        return;
+    __builtin_memset(flow, 0, sizeof(*flow));
+    flow->state = skc->skc_state;
+    flow->netns = skc->skc_net.net->ns.inum;
+    flow->cookie = (__u64)skc->skc_cookie.counter;
+    read_addresses(skc, flow);
+    measure(tp, flow);
     struct ballast_place place = {};
-    if (flow.cookie)
-        place = ballast_find_reservation(flow.cookie);
+    if (flow->cookie)
+        place = ballast_find_reservation(flow->cookie);
     __u64 cgroup = cgroup_of(tp);
     if (!place.entry && is_inbound(tp, skc->skc_family)) {
-        flow.flags |= BALLAST_FLOW_INBOUND;
-    } else if (flow.state != TCP_CLOSE && is_governed_cgroup(cgroup, head)) {
-        struct subject subject = {.cookie = flow.cookie, .sweep = head->sweep, .netns = flow.netns};
+        flow->flags |= BALLAST_FLOW_INBOUND;
+    } else if (flow->state != TCP_CLOSE && is_governed_cgroup(cgroup, head)) {
+        struct subject subject = {
+            .cookie = flow->cookie, .sweep = head->sweep, .netns = flow->netns};
         subject.who.cgroup.address = cgroup;
         subject.who.cgroup.id = BPF_CORE_READ((struct cgroup*)cgroup, kn, id);
-        govern(skc, &flow, &place, &subject, sums);
+        govern(skc, flow, &place, &subject, sums);
     }
     ballast_count(&sums->sockets);
-    bpf_seq_write(seq, &flow, sizeof(flow));
+    bpf_seq_write(seq, flow, sizeof(*flow));
 }
 
 SEC("iter/tcp")

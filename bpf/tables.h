@@ -6,6 +6,7 @@
 #include "bpf/kernel.h"
 #include "bpf/lib/address.h"
 #include "bpf/lib/limit.h"
+#include "bpf/lib/loop.h"
 #include "bpf/lib/policy.h"
 #include "bpf/lib/reservation.h"
 #include "bpf/maps.h"
@@ -89,23 +90,39 @@ struct ballast_place {
     __u32 slot;
 };
 
-BALLAST_INLINE struct ballast_place ballast_find_reservation(__u64 cookie) {
-    struct ballast_place place = {};
+/* The bucket, times 8, plus one more than the slot of a cookie's reservation; 0: it has none. */
+BALLAST_ONCE __u32 ballast_locate(__u64 cookie) {
+    BALLAST_ROLLED
     for (__u32 n = 0; n < BALLAST_BUCKET_CHOICES; n++) {
         __u32 index = ballast_bucket_choice(cookie, n);
         struct ballast_bucket* bucket = bpf_map_lookup_elem(&reservations, &index);
         if (!bucket)
-            return place;
+            return 0;
         int slot = ballast_bucket_find(bucket, cookie);
-        if (slot >= 0 && slot < BALLAST_BUCKET_WIDTH) {
-            place.entry = &bucket->entries[slot];
-            place.bucket = index;
-            place.slot = (__u32)slot;
-            return place;
-        }
+        if (slot >= 0)
+            return index * (BALLAST_BUCKET_WIDTH + 1) + (__u32)slot + 1;
         if (!BALLAST_LOAD(bucket->spilled))
-            return place;
+            return 0;
     }
+    return 0;
+}
+
+/* A bucket is as long as one entry more than it has, so the head counts as the one before them. */
+_Static_assert(sizeof(struct ballast_bucket) ==
+                   (BALLAST_BUCKET_WIDTH + 1) * sizeof(struct ballast_reservation),
+               "entries of a bucket are found from its beginning");
+
+BALLAST_INLINE struct ballast_place ballast_find_reservation(__u64 cookie) {
+    struct ballast_place place = {};
+    __u32 at = ballast_locate(cookie);
+    if (!at)
+        return place;
+    place.bucket = at / (BALLAST_BUCKET_WIDTH + 1);
+    struct ballast_reservation* first = bpf_map_lookup_elem(&reservations, &place.bucket);
+    if (!first)
+        return place;
+    place.entry = &first[at & BALLAST_BUCKET_WIDTH];
+    place.slot = (at & BALLAST_BUCKET_WIDTH) - 1;
     return place;
 }
 

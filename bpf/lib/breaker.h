@@ -29,7 +29,7 @@
  * B5  What a person forced changes answers, not `word`: when it ends, the breaker goes on from where
  *     it was. forced_until_ms has to be in place before `forced` is.
  * B6  All loops are bounded. Out of tries, a connect() is refused (the breaker was not closed at any
- *     of 16 looks), an opening is withheld, a probe's place stays taken until the period ends.
+ *     of 8 looks), an opening is withheld, a probe's place stays taken until the period ends.
  *
  * A probe whose period was forgotten may still succeed, fail or be lost in a later one. Its success is
  * as good as another's and takes one of their places, its failure opens; a loss gives back a place

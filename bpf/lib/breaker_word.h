@@ -15,7 +15,7 @@
 #include "bpf/lib/loop.h"
 
 /* Looks at a word that others change, before giving up; what that means stands where it is used. */
-#define BALLAST_BREAKER_TRIES 16
+#define BALLAST_BREAKER_TRIES 8
 
 #define BALLAST_BREAKER_MAX_LEVEL 63u
 #define BALLAST_BREAKER_DEADLINE_BITS 48
