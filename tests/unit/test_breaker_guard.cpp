@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each change of a breaker becomes one finding with its evidence; withheld openings are coalesced.
+#include "daemon/guards/breaker_guard.h"
+#include "tests/harness/cmocka.hpp"
+
+namespace {
+
+using ballast::BreakerState;
+using ballast::Mode;
+using ballast::guards::BreakerChange;
+using ballast::guards::BreakerGuard;
+using std::chrono::seconds;
+
+BreakerChange change(BreakerState from, BreakerState to) {
+    BreakerChange made;
+    made.from = from;
+    made.to = to;
+    return made;
+}
+
+BreakerChange withheld(std::uint32_t index) {
+    BreakerChange made;
+    made.index = index;
+    made.withheld = true;
+    return made;
+}
+
+const BreakerGuard::Monotonic start{std::chrono::minutes(60)};
+
+void each_change_has_its_reason(void**) {
+    struct Case {
+        BreakerState from;
+        BreakerState to;
+        const char* reason;
+    };
+    BreakerGuard guard;
+    for (const Case& c : {Case{BreakerState::closed, BreakerState::open, "breaker_opened"},
+                          Case{BreakerState::ramp, BreakerState::open, "breaker_opened"},
+                          Case{BreakerState::half_open, BreakerState::open, "breaker_reopened"},
+                          Case{BreakerState::open, BreakerState::half_open, "breaker_probing"},
+                          Case{BreakerState::half_open, BreakerState::ramp, "breaker_ramping"},
+                          Case{BreakerState::ramp, BreakerState::closed, "breaker_closed"}}) {
+        const auto finding = guard.read(change(c.from, c.to), start);
+        assert_true(finding.has_value());
+        assert_string_equal(finding->reason.c_str(), c.reason);
+    }
+}
+
+void evidence_names_kinds_error_and_time(void**) {
+    BreakerGuard guard;
+    BreakerChange opened = change(BreakerState::closed, BreakerState::open);
+    opened.service = "db";
+    opened.mode = Mode::enforce;
+    opened.failures = {5, 0, 0, 0, 2, 0};
+    opened.last_error = "ETIMEDOUT";
+    opened.lasts = std::chrono::milliseconds(5200);
+    opened.level = 1;
+    const auto finding = guard.read(opened, start);
+    assert_string_equal(
+        finding->evidence.c_str(),
+        "mode=enforce timed_out=5 reset=2 last_error=ETIMEDOUT for_ms=5200 level=1");
+    assert_string_equal(finding->service.c_str(), "db");
+}
+
+void withheld_openings_are_told_now_and_then(void**) {
+    BreakerGuard guard;
+    const BreakerChange one = withheld(1);
+    const BreakerChange other = withheld(2);
+    assert_string_equal(guard.read(one, start)->reason.c_str(), "breaker_withheld");
+    assert_false(guard.read(one, start + seconds(9)).has_value());
+    assert_true(guard.read(other, start + seconds(9)).has_value());
+    assert_true(guard.read(one, start + seconds(10)).has_value());
+    assert_int_equal(guard.coalesced(), 1);
+}
+
+} // namespace
+
+int main() {
+    const CMUnitTest tests[] = {cmocka_unit_test(each_change_has_its_reason),
+                                cmocka_unit_test(evidence_names_kinds_error_and_time),
+                                cmocka_unit_test(withheld_openings_are_told_now_and_then)};
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
