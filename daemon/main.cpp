@@ -8,6 +8,7 @@
 #include "daemon/app/daemon.h"
 #include "daemon/app/log.h"
 #include "daemon/app/options.h"
+#include "daemon/app/supported.h"
 #include "daemon/config/policy_files.h"
 
 namespace {
@@ -17,8 +18,9 @@ int check_config(const std::string& file) {
     if (!report.warnings.empty())
         fmt::print(stderr, "warnings:\n{}\n", report.warnings.text());
     const auto policy = report.result();
-    if (!policy) {
-        fmt::print(stderr, "{}\n", policy.error().text());
+    const auto usable = policy.and_then(ballast::app::check_supported);
+    if (!usable) {
+        fmt::print(stderr, "{}\n", usable.error().text());
         return 1;
     }
     fmt::print("{}: {} services\n", file, policy->services.size());

@@ -18,6 +18,8 @@
 #include "bpf/abi.h"
 #include "daemon/app/version.h"
 #include "daemon/config/policy_files.h"
+#include "daemon/kernel/cgroup.h"
+#include "daemon/kernel/consumer_recycler.h"
 #include "daemon/kernel/flows.h"
 #include "daemon/kernel/pinned.h"
 #include "daemon/kernel/pins.h"
@@ -215,6 +217,18 @@ void Daemon::on_second() {
         spdlog::error("{}", freed.error().text());
     else if (*freed)
         spdlog::debug("recycled {} destinations", *freed);
+    recycle_consumers();
+}
+
+void Daemon::recycle_consumers() {
+    const auto hierarchy = kernel::cgroup2_mount();
+    if (!hierarchy || maps_.control->next_consumer <= 1)
+        return;
+    const auto freed = kernel::ConsumerRecycler(maps_, policy_map_, *hierarchy).run();
+    if (!freed)
+        spdlog::error("{}", freed.error().text());
+    else if (*freed)
+        spdlog::debug("recycled {} consumers", *freed);
 }
 
 void Daemon::report_limits() {

@@ -54,6 +54,7 @@ private:
     void apply_options();
     void heartbeat();
     void report_limits();
+    void recycle_consumers();
     [[nodiscard]] DestinationRow row_of(std::uint32_t index) const;
     [[nodiscard]] std::uint32_t used() const;
     [[nodiscard]] bool armed() const;

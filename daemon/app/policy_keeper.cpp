@@ -5,6 +5,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "daemon/app/supported.h"
 #include "daemon/config/policy_files.h"
 
 namespace ballast::app {
@@ -31,8 +32,9 @@ Result<void> PolicyKeeper::reload() {
     for (const auto& warning : report.warnings.problems())
         spdlog::warn("{}", warning.text());
     auto loaded = report.result();
-    auto done =
-        loaded ? put(apply_overrides(*loaded, overrides())) : Result<void>(fail(loaded.error()));
+    auto done = loaded ? check_supported(*loaded) : Result<void>(fail(loaded.error()));
+    if (done)
+        done = put(apply_overrides(*loaded, overrides()));
     if (!done) {
         error_ = done.error().text();
         return done;
