@@ -58,6 +58,19 @@ struct SlotsOptions {
 /// Opens connections until one is refused, then closes one and sees that exactly one is admitted.
 Result<void> slots(const SlotsOptions& options);
 
+struct CallsOptions {
+    Endpoint to;
+    std::uint32_t threads = 0;
+    std::chrono::milliseconds lasting{};
+    std::chrono::milliseconds timeout{}; ///< after which a caller gives up
+    std::chrono::milliseconds keep{};    ///< an established connection is kept so long
+    std::chrono::milliseconds pause{};   ///< after each call
+};
+
+/// Threads that connect and reset, with a time-out; prints for each second how many were answered,
+/// what errors there were and how long the failed ones took.
+Result<void> calls(const CallsOptions& options);
+
 /// Attaches programs that do nothing to the hooks that Ballast uses, below `cgroup` where the hook
 /// is a cgroup's, and pins their links in `directory`, which must be on a bpffs.
 Result<void> pin_empty_hooks(const std::string& cgroup, const std::string& directory);

@@ -103,6 +103,24 @@ void add_slots(CLI::App& app, ballast::bench::SlotsOptions& options, Chosen& cho
     command->callback([&] { chosen.run = [&] { return ballast::bench::slots(options); }; });
 }
 
+void add_calls(CLI::App& app, ballast::bench::CallsOptions& options, Chosen& chosen) {
+    auto* command =
+        with_endpoint(app, "calls", "callers with a time-out, second by second", options.to);
+    const auto add_ms = [command](const char* name, std::chrono::milliseconds& into, unsigned ms) {
+        command
+            ->add_option_function<std::uint32_t>(
+                name, [&into](std::uint32_t value) { into = std::chrono::milliseconds(value); })
+            ->default_val(ms)
+            ->force_callback();
+    };
+    command->add_option("--threads", options.threads)->default_val(8U);
+    add_ms("--ms", options.lasting, 5'000);
+    add_ms("--timeout-ms", options.timeout, 2'000);
+    add_ms("--keep-ms", options.keep, 0);
+    add_ms("--pause-ms", options.pause, 20);
+    command->callback([&] { chosen.run = [&] { return ballast::bench::calls(options); }; });
+}
+
 struct EmptyHooks {
     std::string cgroup;
     std::string directory;
@@ -128,12 +146,14 @@ int run(int argc, char** argv) {
     ballast::bench::RateOptions rate;
     ballast::bench::RaceOptions race;
     ballast::bench::SlotsOptions slots;
+    ballast::bench::CallsOptions calls;
     EmptyHooks empty;
     add_serve(app, endpoints, chosen);
     add_hold(app, hold, chosen);
     add_rate(app, rate, chosen);
     add_race(app, race, chosen);
     add_slots(app, slots, chosen);
+    add_calls(app, calls, chosen);
     add_empty_hooks(app, empty, chosen);
     CLI11_PARSE(app, argc, argv);
     const auto done = chosen.run();
