@@ -23,6 +23,18 @@ std::string breaker_policy(const Knobs& knobs) {
            fmt::format("breaker = {{ mode = \"{}\", {} }}\n", knobs.mode, knobs.breaker);
 }
 
+/// The same for the daemon that most tests share, which is not to wonder at how many peers fail.
+constexpr const char* calm_governor = "\n[governor]\nactions_per_minute = 10000\n"
+                                      "breaker_opens_per_minute = 10000\n"
+                                      "observer_fault_ratio = 1.0\n";
+
+Scene* shared = nullptr;
+
+Scene& scene_with(const Knobs& knobs) {
+    shared->ballastd.enforce(breaker_policy(knobs) + calm_governor);
+    return *shared;
+}
+
 int error_of(const Scene& scene, const Dest& dest) {
     return attempt(scene.link.client, dest).error;
 }
@@ -55,7 +67,7 @@ Peer dead_peer(const Scene& scene, const Family& family) {
 }
 
 void failures_open(const Family& family) {
-    auto& scene = make_scene(breaker_policy({}));
+    auto& scene = scene_with({});
     const auto peer = dead_peer(scene, family);
     fail_times(scene, peer.dest, 3);
     check_errno(error_of(scene, peer.dest), EHOSTUNREACH, "the breaker refuses");
@@ -65,14 +77,14 @@ void failures_open(const Family& family) {
 }
 
 void observed_only(const Family& family) {
-    auto& scene = make_scene(breaker_policy({.mode = "observe"}));
+    auto& scene = scene_with({.mode = "observe"});
     const auto peer = dead_peer(scene, family);
     fail_times(scene, peer.dest, 6);
     await_finding(scene, "breaker_opened", peer.dest);
 }
 
 void peer_that_returns_is_found(const Family& family) {
-    auto& scene = make_scene(breaker_policy({}));
+    auto& scene = scene_with({});
     const auto peer = dead_peer(scene, family);
     fail_times(scene, peer.dest, 3);
     make<Listener>(scene.link.server, peer.dest);
@@ -85,7 +97,7 @@ void peer_that_returns_is_found(const Family& family) {
 }
 
 void probe_that_fails_opens_for_longer(const Family& family) {
-    auto& scene = make_scene(breaker_policy({}));
+    auto& scene = scene_with({});
     const auto peer = dead_peer(scene, family);
     fail_times(scene, peer.dest, 3);
     await([&] { return error_of(scene, peer.dest) == ECONNREFUSED; }, "a probe is let through");
@@ -95,8 +107,7 @@ void probe_that_fails_opens_for_longer(const Family& family) {
 
 /// Probes that get no answer keep their place: nobody else is let through meanwhile.
 void few_probes_at_a_time(const Family& family) {
-    auto& scene = make_scene(
-        breaker_policy({.breaker = "refused = 3, probes = 2, open_for = \"1s\", ramp = 0"}));
+    auto& scene = scene_with({.breaker = "refused = 3, probes = 2, open_for = \"1s\", ramp = 0"});
     const auto peer = dead_peer(scene, family);
     fail_times(scene, peer.dest, 3);
     silence(scene.link.client, family);
@@ -116,7 +127,7 @@ void few_probes_at_a_time(const Family& family) {
 }
 
 void unanswered_connects_open(const Family& family) {
-    auto& scene = make_scene(breaker_policy({.breaker = "timed_out = 2, open_for = \"5s\""}));
+    auto& scene = scene_with({.breaker = "timed_out = 2, open_for = \"5s\""});
     const Dest dest{family.silent, 9};
     std::vector<Fd>& tries = make<std::vector<Fd>>();
     for (int i = 0; i < 2; ++i)
@@ -136,8 +147,7 @@ void unanswered_connects_open(const Family& family) {
 }
 
 void early_resets_open(const Family& family) {
-    auto& scene = make_scene(
-        breaker_policy({.breaker = "reset = 2, reset_within = \"5s\", open_for = \"5s\""}));
+    auto& scene = scene_with({.breaker = "reset = 2, reset_within = \"5s\", open_for = \"5s\""});
     auto& listener = serve(scene, family);
     for (int i = 0; i < 2; ++i) {
         auto made = attempt(scene.link.client, listener.dest());
@@ -167,8 +177,8 @@ void needs_no_daemon(const Family& family) {
 
 /// Right after closing only a part of the limit is there, in the end all of it.
 void limit_ramps_up(const Family& family) {
-    auto& scene = make_scene(breaker_policy(
-        {.breaker = "refused = 3, open_for = \"1s\", ramp = \"3s\", ramp_start = 10"}));
+    auto& scene =
+        scene_with({.breaker = "refused = 3, open_for = \"1s\", ramp = \"3s\", ramp_start = 10"});
     const auto peer = dead_peer(scene, family);
     fail_times(scene, peer.dest, 3);
     make<Listener>(scene.link.server, peer.dest);
@@ -255,6 +265,7 @@ void two_of_twenty_fail() {
 
 int main() {
     return Suite()
+        .shared([] { shared = &make_scene(breaker_policy({}) + calm_governor); })
         .each(families, "failures open", failures_open)
         .each(families, "observe only observes", observed_only)
         .each(families, "a peer that returns is found", peer_that_returns_is_found)
