@@ -50,6 +50,10 @@ bool FlowFilter::matches(const FlowRow& row) const {
            wants(state, row.state) && wants(direction, row.direction);
 }
 
+bool BreakerFilter::matches(const BreakerRow& row) const {
+    return wants(dest, row.endpoint) && wants(service, row.service) && wants(state, row.state);
+}
+
 Result<std::string> parse_flow_state(std::string_view text) {
     std::string upper(text);
     std::transform(upper.begin(), upper.end(), upper.begin(),

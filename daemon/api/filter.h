@@ -43,6 +43,14 @@ struct FlowFilter {
     [[nodiscard]] bool matches(const FlowRow& row) const;
 };
 
+struct BreakerFilter {
+    std::optional<EndpointFilter> dest;
+    std::optional<std::string> service; ///< whole name
+    std::optional<BreakerState> state;
+
+    [[nodiscard]] bool matches(const BreakerRow& row) const;
+};
+
 /// The name FlowRow uses for a TCP state, from any case of it; "established" and what `ss` takes
 /// are understood too. Fails with the list of what is known.
 Result<std::string> parse_flow_state(std::string_view text);

@@ -11,11 +11,15 @@ Response get_status(const Request& request, const Context& context);
 Response get_health(const Request& request, const Context& context);
 Response get_flows(const Request& request, const Context& context);
 Response get_limits(const Request& request, const Context& context);
+Response get_explain(const Request& request, const Context& context);
+Response get_breakers(const Request& request, const Context& context);
 Response get_metrics(const Request& request, const Context& context);
 Response get_openapi(const Request& request, const Context& context);
 
 Response put_limit(const Request& request, const Context& context);
 Response delete_limit(const Request& request, const Context& context);
+Response put_breaker(const Request& request, const Context& context);
+Response delete_breaker(const Request& request, const Context& context);
 Response post_reload(const Request& request, const Context& context);
 Response post_stop(const Request& request, const Context& context);
 

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/api/breakers.h"
 #include "daemon/api/json.h"
+#include "daemon/api/json_values.h"
 #include "daemon/api/list.h"
 #include "daemon/api/metrics.h"
 #include "daemon/api/openapi.h"
@@ -27,6 +29,13 @@ Json encode_counts(const std::vector<HealthRow>& rows) {
     Json json = Json::object();
     for (std::size_t i = 0; i < counts.size(); ++i)
         json[std::string(name_of(static_cast<HealthState>(i)))] = counts.at(i);
+    return json;
+}
+
+Json encode_breaker_counts(const BreakerCounts& counts) {
+    Json json = Json::object();
+    for (std::size_t i = 0; i < kBreakerStates; ++i)
+        json[std::string(kBreakerStateNames.at(i))] = counts.states.at(i);
     return json;
 }
 
@@ -102,6 +111,44 @@ Response get_limits(const Request& request, const Context& context) {
     for (std::size_t i = 0; i < override_count; ++i)
         head["overrides"].push_back(encode_override(overrides.at(i)));
     return ok(list_text(head, "limits", services, count, encode_service));
+}
+
+Response get_explain(const Request& request, const Context& context) {
+    const auto query = parse_explain_query(request.query);
+    if (!query)
+        return bad_request(query.error());
+    const auto found = context.backend.explain(query->destination, query->from);
+    const auto services = context.backend.services();
+    const auto service_of = [&](std::size_t row) -> const Service& {
+        return services.at(found.targets.at(row).service);
+    };
+
+    const std::size_t count = std::min(found.targets.size(), query->limit);
+    Json head = list_envelope("explain", found.targets.size(), count);
+    head["destination"] = query->destination.text();
+    head["from"] = or_null(query->from);
+    head["governing"] = found.governing ? Json(service_of(*found.governing).name) : Json(nullptr);
+    ListText text(head, "targets");
+    for (std::size_t i = 0; i < count; ++i)
+        text.add(encode_explained(found.targets.at(i), service_of(i)));
+    return ok(text.finish());
+}
+
+Response get_breakers(const Request& request, const Context& context) {
+    const auto query = parse_breaker_query(request.query);
+    if (!query)
+        return bad_request(query.error());
+    auto rows = context.backend.breakers();
+    std::erase_if(rows, [&](const BreakerRow& row) { return !query->filter.matches(row); });
+    sort_breakers(rows);
+
+    const std::size_t count = std::min(rows.size(), query->limit);
+    const BreakerCounts counts = count_breakers(rows);
+    Json head = list_envelope("breakers", rows.size(), count);
+    head["armed"] = context.backend.status().armed;
+    head["states"] = encode_breaker_counts(counts);
+    head["forced"] = {{"open", counts.forced_open}, {"closed", counts.forced_closed}};
+    return ok(list_text(head, "breakers", rows, count, encode_breaker));
 }
 
 Response get_metrics(const Request& request, const Context& context) {

@@ -6,6 +6,8 @@
 
 #include <unistd.h>
 
+#include "daemon/api/breaker_body.h"
+#include "daemon/api/breakers.h"
 #include "daemon/api/json.h"
 #include "daemon/api/override_body.h"
 #include "daemon/util/quote.h"
@@ -37,6 +39,32 @@ Result<std::string> resolve_target(std::string_view target, Backend& backend) {
 std::string stored_target(std::string_view target) {
     const auto endpoint = parse_endpoint(target);
     return endpoint ? endpoint->text() : std::string(target);
+}
+
+/// What is done, and the breakers it was done to.
+Response carry_out(const BreakerOrder& order, Backend& backend) {
+    if (auto forced = backend.force_breaker(order); !forced)
+        return error_response(503, "not_done", forced.error());
+    auto rows = backend.breakers();
+    std::erase_if(rows, [&](const BreakerRow& row) { return row.endpoint != order.endpoint; });
+    sort_breakers(rows);
+    Json json = envelope("breaker_order");
+    json["order"] = encode_order(order);
+    json["breakers"] = Json::array();
+    for (const BreakerRow& row : rows)
+        json["breakers"].push_back(encode_breaker(row));
+    return ok(json);
+}
+
+bool governed(const Endpoint& endpoint, Backend& backend) {
+    return std::ranges::any_of(backend.destinations(),
+                               [&](const DestinationRow& row) { return row.endpoint == endpoint; });
+}
+
+bool forced(const Endpoint& endpoint, Backend& backend) {
+    return std::ranges::any_of(backend.breakers(), [&](const BreakerRow& row) {
+        return row.endpoint == endpoint && row.forced != BreakerForce::none;
+    });
 }
 
 } // namespace
@@ -76,6 +104,41 @@ Response delete_limit(const Request& request, const Context& context) {
     Json json = envelope("override_removed");
     json["target"] = target;
     return ok(json);
+}
+
+Response put_breaker(const Request& request, const Context& context) {
+    if (auto empty = parse_empty_query(request.query); !empty)
+        return error_response(400, "bad_parameter", empty.error());
+    auto order = parse_breaker_body(request.body);
+    if (!order)
+        return error_response(400, "bad_body", order.error());
+    const auto endpoint = parse_endpoint(context.target);
+    if (!endpoint)
+        return error_response(400, "bad_parameter", endpoint.error());
+    if (!governed(*endpoint, context.backend))
+        return error_response(
+            404, "no_such_destination",
+            Error(fmt::format("{} is not among the governed destinations", endpoint->text()))
+                .hint("one is known from its first connect() on; `ballast health` lists them"));
+    order->endpoint = *endpoint;
+    order->by = request.peer;
+    return carry_out(*order, context.backend);
+}
+
+Response delete_breaker(const Request& request, const Context& context) {
+    if (auto empty = parse_empty_query(request.query); !empty)
+        return error_response(400, "bad_parameter", empty.error());
+    const auto endpoint = parse_endpoint(context.target);
+    if (!endpoint)
+        return error_response(400, "bad_parameter", endpoint.error());
+    if (!forced(*endpoint, context.backend))
+        return error_response(404, "not_forced",
+                              Error(fmt::format("no breaker of {} is forced", endpoint->text()))
+                                  .hint("`ballast breaker list` shows which are"));
+    BreakerOrder order;
+    order.endpoint = *endpoint;
+    order.by = request.peer;
+    return carry_out(order, context.backend);
 }
 
 Response post_reload(const Request& request, const Context& context) {

@@ -6,24 +6,12 @@
 #include <cstdlib>
 #include <ctime>
 
+#include "daemon/api/json_values.h"
 #include "daemon/api/names.h"
 #include "daemon/model/names.h"
 
 namespace ballast::api {
 namespace {
-
-template <typename T>
-Json or_null(const std::optional<T>& value) {
-    return value ? Json(*value) : Json(nullptr);
-}
-
-Json or_null(std::string_view text) {
-    return text.empty() ? Json(nullptr) : Json(text);
-}
-
-Json nonzero_or_null(std::uint32_t value) {
-    return value == 0 ? Json(nullptr) : Json(value);
-}
 
 std::int64_t milliseconds_since(WallTime then, WallTime now) {
     const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - then).count();
@@ -180,29 +168,6 @@ Json encode_flow(const FlowRow& row) {
             {"idle_ms", row.idle_ms},
             {"cookie", row.cookie == 0 ? Json(nullptr) : Json(row.cookie)},
             {"netns", row.netns}};
-}
-
-Json encode_service(const Service& service) {
-    Json to = Json::array();
-    for (const Target& target : service.to)
-        to.push_back(target.text());
-    return {{"service", service.name},
-            {"to", to},
-            {"max_connections", or_null(service.max_connections)},
-            {"mode", name_of(service.mode)},
-            {"on_limit", name_of(service.on_limit)},
-            {"origin", service.origin}};
-}
-
-Json encode_override(const Override& row) {
-    Json json;
-    json["target"] = row.target;
-    json["max_connections"] = or_null(row.max_connections);
-    json["mode"] = row.mode ? Json(name_of(*row.mode)) : Json(nullptr);
-    json["on_limit"] = row.on_limit ? Json(name_of(*row.on_limit)) : Json(nullptr);
-    json["set_by"] = row.set_by;
-    json["set_at"] = rfc3339(row.set_at);
-    return json;
 }
 
 Json encode_error(std::string_view code, std::string_view message, std::string_view hint) {

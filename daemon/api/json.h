@@ -4,6 +4,7 @@
 // stands for "none" (no limit, no service, never measured).
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -12,6 +13,9 @@
 #include <nlohmann/json.hpp>
 
 #include "daemon/api/health.h"
+#include "daemon/api/names.h"
+#include "daemon/model/breaker_order.h"
+#include "daemon/model/explain.h"
 #include "daemon/model/override.h"
 #include "daemon/model/policy.h"
 #include "daemon/model/snapshot.h"
@@ -44,6 +48,20 @@ Json encode_health(const HealthRow& row);
 Json encode_flow(const FlowRow& row);
 Json encode_service(const Service& service);
 Json encode_override(const Override& row);
+Json encode_breaker(const BreakerRow& row);
+Json encode_order(const BreakerOrder& order);
+
+/// `service` is the one that `row` names by its index.
+Json encode_explained(const ExplainedTarget& row, const Service& service);
+
+/// {"timed_out": N, ...}: a member for each kind of failure.
+template <typename Number>
+Json encode_by_failure(const std::array<Number, kFailures>& numbers) {
+    Json json = Json::object();
+    for (std::size_t kind = 0; kind < kFailures; ++kind)
+        json[std::string(kFailureNames.at(kind))] = numbers.at(kind);
+    return json;
+}
 
 /// {"schema":1,"error":{"code","message","hint"}}; `hint` is null where there is none.
 Json encode_error(std::string_view code, std::string_view message, std::string_view hint);

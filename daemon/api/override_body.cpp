@@ -5,9 +5,8 @@
 
 #include <fmt/ranges.h>
 
-#include "daemon/api/json.h"
+#include "daemon/api/body.h"
 #include "daemon/model/names.h"
-#include "daemon/util/quote.h"
 
 namespace ballast::api {
 namespace {
@@ -15,13 +14,6 @@ namespace {
 constexpr std::string_view kForm =
     R"(wanted: {"max_connections": N, "mode": "off|observe|enforce", )"
     R"("on_limit": "refused|again|unreachable"}, at least one of them)";
-
-Error bad_value(std::string_view key, const Json& value, std::string_view accepted) {
-    // printing a nested value would recurse as deep as the sender likes
-    const std::string shown = value.is_structured() ? std::string("an ") + value.type_name()
-                                                    : ballast::quoted(text_of(value));
-    return Error(fmt::format("{}: {} is not {}", key, shown, accepted));
-}
 
 Result<void> set_max(Override& row, const Json& value) {
     if (!value.is_number_unsigned() || value < 1 || value > kMaxConnections)
@@ -54,19 +46,17 @@ Result<void> set_member(Override& row, const std::string& key, const Json& value
         return set_mode(row, value);
     if (key == "on_limit")
         return set_on_limit(row, value);
-    return fail(Error(fmt::format("unknown key {}", ballast::quoted(key))).hint(kForm));
+    return fail(unknown_key(key, kForm));
 }
 
 } // namespace
 
 Result<Override> parse_override_body(std::string_view body) {
-    const Json json = Json::parse(body, nullptr, false);
-    if (!json.is_object())
-        return fail(Error("the body is not a JSON object").hint(kForm));
-    if (json.empty())
-        return fail(Error("the body changes nothing").hint(kForm));
+    const auto json = parse_object(body, kForm);
+    if (!json)
+        return fail(json.error());
     Override row;
-    for (const auto& [key, value] : json.items())
+    for (const auto& [key, value] : json->items())
         if (auto set = set_member(row, key, value); !set)
             return fail(set.error());
     return row;

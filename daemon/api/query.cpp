@@ -7,6 +7,8 @@
 #include <set>
 #include <string_view>
 
+#include <fmt/ranges.h>
+
 #include "daemon/api/names.h"
 #include "daemon/util/quote.h"
 
@@ -84,6 +86,21 @@ Result<Direction> parse_direction(const std::string& text) {
     return fail(Error(fmt::format("{} is neither outbound nor inbound", ballast::quoted(text))));
 }
 
+Result<BreakerState> parse_breaker_state(const std::string& text) {
+    if (const auto state = breaker_state_named(text))
+        return *state;
+    return fail(Error(fmt::format("{} is not a state", ballast::quoted(text)))
+                    .hint(fmt::format("known: {}", fmt::join(kBreakerStateNames, ", "))));
+}
+
+Result<std::string> parse_cgroup(const std::string& text) {
+    const bool ends = text.size() > 1 && text.ends_with('/');
+    if (!text.starts_with('/') || ends || text.size() > kMaxCgroupPath)
+        return fail(Error(fmt::format("{} is not a cgroup's path", ballast::quoted(text)))
+                        .hint("as in /proc/PID/cgroup: /system.slice/orders.service"));
+    return text;
+}
+
 Parameter limit_parameter(std::size_t& limit) {
     return {"limit", [&limit](const std::string& t) { return assign(limit, parse_limit(t)); }};
 }
@@ -134,6 +151,33 @@ Result<LimitQuery> parse_limit_query(const QueryPairs& pairs) {
     LimitQuery query;
     if (auto applied = set_all({limit_parameter(query.limit)}, pairs); !applied)
         return fail(applied.error());
+    return query;
+}
+
+Result<BreakerQuery> parse_breaker_query(const QueryPairs& pairs) {
+    BreakerQuery query;
+    BreakerFilter& filter = query.filter;
+    Parameters known = common_parameters(query.limit, filter);
+    known.push_back({"state", [&filter](const std::string& t) {
+                         return assign(filter.state, parse_breaker_state(t));
+                     }});
+    if (auto applied = set_all(known, pairs); !applied)
+        return fail(applied.error());
+    return query;
+}
+
+Result<ExplainQuery> parse_explain_query(const QueryPairs& pairs) {
+    ExplainQuery query;
+    const Parameters known{
+        limit_parameter(query.limit),
+        {"destination",
+         [&query](const std::string& t) { return assign(query.destination, parse_endpoint(t)); }},
+        {"from", [&query](const std::string& t) { return assign(query.from, parse_cgroup(t)); }}};
+    if (auto applied = set_all(known, pairs); !applied)
+        return fail(applied.error());
+    if (query.destination.port == 0) // what was parsed has a port
+        return fail(Error("parameter \"destination\" is missing")
+                        .hint("an endpoint, ADDRESS:PORT, as in ?destination=10.0.0.5:5432"));
     return query;
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,9 +35,27 @@ struct LimitQuery {
     std::size_t limit = kDefaultListLimit;
 };
 
+struct BreakerQuery {
+    std::size_t limit = kDefaultListLimit;
+    BreakerFilter filter;
+};
+
+struct ExplainQuery {
+    std::size_t limit = kDefaultListLimit;
+    Endpoint destination;
+    std::optional<std::string> from; ///< a cgroup's path, "/" or "/a/b"; none: any consumer
+};
+
+/// Bytes of a cgroup's path, as long as a path may be.
+constexpr std::size_t kMaxCgroupPath = 4'095;
+
 Result<HealthQuery> parse_health_query(const QueryPairs& pairs);
 Result<FlowQuery> parse_flow_query(const QueryPairs& pairs);
 Result<LimitQuery> parse_limit_query(const QueryPairs& pairs);
+Result<BreakerQuery> parse_breaker_query(const QueryPairs& pairs);
+
+/// Fails too where `destination` is not given.
+Result<ExplainQuery> parse_explain_query(const QueryPairs& pairs);
 
 /// For paths that take no parameter at all.
 Result<void> parse_empty_query(const QueryPairs& pairs);

@@ -13,27 +13,30 @@
 namespace ballast::api {
 namespace {
 
-constexpr std::array<Route, 10> kRoutes{{
+constexpr std::array<Route, 14> kRoutes{{
     {"GET", "/v1/status", false, get_status},
     {"GET", "/v1/health", false, get_health},
     {"GET", "/v1/flows", false, get_flows},
     {"GET", "/v1/limits", false, get_limits},
     {"PUT", "/v1/limits/{target}", true, put_limit},
     {"DELETE", "/v1/limits/{target}", true, delete_limit},
+    {"GET", "/v1/explain", false, get_explain},
+    {"GET", "/v1/breakers", false, get_breakers},
+    {"PUT", "/v1/breakers/{endpoint}", true, put_breaker},
+    {"DELETE", "/v1/breakers/{endpoint}", true, delete_breaker},
     {"POST", "/v1/reload", true, post_reload},
     {"POST", "/v1/stop", true, post_stop},
     {"GET", "/v1/openapi.json", false, get_openapi},
     {"GET", "/metrics", false, get_metrics},
 }};
 
-constexpr std::string_view kTarget = "{target}";
-
-/// What "{target}" stands for in `path`: empty for a route without one, none where `path` is
-/// another's. A target may hold slashes.
+/// What "{...}" stands for in `path`: empty for a route without one, none where `path` is
+/// another's. It may hold slashes.
 std::optional<std::string_view> match(const Route& route, std::string_view path) {
-    if (!route.path.ends_with(kTarget))
+    const std::size_t brace = route.path.find('{');
+    if (brace == std::string_view::npos)
         return route.path == path ? std::optional(std::string_view()) : std::nullopt;
-    const auto stem = route.path.substr(0, route.path.size() - kTarget.size());
+    const auto stem = route.path.substr(0, brace);
     if (!path.starts_with(stem) || path.size() == stem.size())
         return std::nullopt;
     return path.substr(stem.size());

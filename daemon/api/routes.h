@@ -2,8 +2,8 @@
 // Every path the server answers, as one table, and the way from a request to its answer.
 //
 // Statuses: 200; 400 bad parameter or body; 403 a write that did not come over control.sock;
-// 404 no such path or override; 405 method unknown to the path; 409 the policy file was refused;
-// 413 body too big; 503 the daemon could not do it now.
+// 404 no such path, target or override; 405 method unknown to the path; 409 the policy file was
+// refused; 413 body too big; 503 the daemon could not do it now.
 #pragma once
 
 #include <functional>
@@ -15,7 +15,7 @@
 
 namespace ballast::api {
 
-/// What a handler may use. `target` is the part of the path that "{target}" stands for.
+/// What a handler may use. `target` is the part of the path that "{...}" stands for.
 struct Context {
     Backend& backend;
     WallTime now;
@@ -24,7 +24,7 @@ struct Context {
 
 struct Route {
     std::string_view method;
-    std::string_view path; ///< as in docs/openapi.json; only its last part may be "{target}"
+    std::string_view path; ///< as in docs/openapi.json; only its last part may be "{NAME}"
     bool writes;           ///< served on control.sock alone
     Response (*handle)(const Request&, const Context&);
 };

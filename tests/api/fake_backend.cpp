@@ -17,7 +17,7 @@ Error broken(const char* tried) {
 
 FakeBackend::FakeBackend(Scene scene, std::function<void()> on_stop)
     : scene_(scene), on_stop_(std::move(on_stop)), overrides_(scene_overrides(scene)),
-      generation_(scene_status(scene).policy_generation) {}
+      breakers_(scene_breakers(scene)), generation_(scene_status(scene).policy_generation) {}
 
 DaemonStatus FakeBackend::status() {
     if (scene_ == Scene::broken)
@@ -54,18 +54,44 @@ Result<bool> FakeBackend::remove_override(const std::string& target) {
            0;
 }
 
+std::vector<BreakerRow> FakeBackend::breakers() {
+    if (scene_ == Scene::broken)
+        throw std::runtime_error("the breakers cannot be had");
+    return breakers_;
+}
+
 Result<void> FakeBackend::force_breaker(const BreakerOrder& order) {
     if (scene_ == Scene::broken)
         return fail(broken("breakers"));
-    const auto rows = scene_destinations(scene_);
-    if (std::ranges::any_of(rows, [&](const auto& row) { return row.endpoint == order.endpoint; }))
-        return {};
-    return fail(
-        Error(fmt::format("{} is not among the governed destinations", order.endpoint.text())));
+    for (const DestinationRow& row : scene_destinations(scene_)) {
+        if (row.endpoint != order.endpoint)
+            continue;
+        BreakerRow& breaker = breaker_of(row);
+        breaker.forced = order.force;
+        breaker.forced_by = order.force == BreakerForce::none ? "" : order.by;
+        breaker.forced_reason = order.reason;
+        breaker.forced_for = order.lasts;
+    }
+    return {};
+}
+
+BreakerRow& FakeBackend::breaker_of(const DestinationRow& row) {
+    const auto found = std::ranges::find_if(breakers_, [&](const BreakerRow& breaker) {
+        return breaker.endpoint == row.endpoint && breaker.service == row.service;
+    });
+    if (found != breakers_.end())
+        return *found;
+    BreakerRow& made = breakers_.emplace_back();
+    made.endpoint = row.endpoint;
+    made.service = row.service;
+    made.mode = row.mode;
+    return made;
 }
 
 Explanation FakeBackend::explain(const Endpoint& endpoint,
                                  const std::optional<std::string>& cgroup_path) {
+    if (scene_ == Scene::broken)
+        throw std::runtime_error("the policy cannot be had");
     Policy policy;
     policy.services = scene_services(scene_);
     return ballast::explain(policy, endpoint, cgroup_path);

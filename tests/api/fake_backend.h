@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A Backend with the fixed data of a scene. Overrides are kept, the rest is answered and forgotten.
+// A Backend with the fixed data of a scene. Overrides and orders are kept, the rest is answered and
+// forgotten.
 #pragma once
 
 #include <functional>
@@ -15,7 +16,8 @@ class FakeBackend final : public api::Backend {
 public:
     FakeBackend(Scene scene, std::function<void()> on_stop);
 
-    /// status() and overrides() throw in Scene::broken, as no real one should.
+    /// status(), overrides(), breakers() and explain() throw in Scene::broken, as no real one
+    /// should.
     DaemonStatus status() override;
     std::vector<DestinationRow> destinations() override { return scene_destinations(scene_); }
     std::vector<PeerRow> peers() override { return scene_peers(scene_); }
@@ -24,7 +26,7 @@ public:
     std::vector<Override> overrides() override;
     Result<void> put_override(Override wanted) override;
     Result<bool> remove_override(const std::string& target) override;
-    std::vector<BreakerRow> breakers() override { return scene_breakers(scene_); }
+    std::vector<BreakerRow> breakers() override;
     Result<void> force_breaker(const BreakerOrder& order) override;
     Explanation explain(const Endpoint& endpoint,
                         const std::optional<std::string>& cgroup_path) override;
@@ -32,9 +34,12 @@ public:
     void stop() override { on_stop_(); }
 
 private:
+    BreakerRow& breaker_of(const DestinationRow& row);
+
     Scene scene_;
     std::function<void()> on_stop_;
     std::vector<Override> overrides_;
+    std::vector<BreakerRow> breakers_;
     std::uint64_t generation_;
 };
 

@@ -154,6 +154,22 @@ Service service(std::string name, std::vector<Target> targets, std::optional<std
     return made;
 }
 
+/// A shared database as it is to be kept from one consumer that takes all of it.
+Service shared_database() {
+    Service made = service("shared-db", {to("10.0.0.0/24:5432"), to("10.0.9.4:5432")}, 50,
+                           OnLimit::refused, Mode::enforce, "/etc/ballast/policy.d/shared.toml:1");
+    made.to_names = {parse_named_target("db.internal:5432").value()};
+    made.from = {"batch-*.service", "/system.slice/report.service"};
+    made.max_connections_total = 80;
+    made.max_per_consumer = 20;
+    made.max_connect_rate = 100;
+    made.burst = 200;
+    made.connect_timeout = 2s;
+    made.breaker.mode = Mode::enforce;
+    made.breaker.slow_connect = 500ms;
+    return made;
+}
+
 std::vector<Service> busy_services() {
     const std::string file = "/etc/ballast/policy.toml:";
     return {
@@ -166,7 +182,82 @@ std::vector<Service> busy_services() {
                 40, OnLimit::refused, Mode::enforce, file + "15"),
         service("reports", {to("10.0.0.8")}, std::nullopt, OnLimit::unreachable, Mode::observe,
                 file + "22"),
+        shared_database(),
     };
+}
+
+BreakerRow breaker(std::string_view endpoint, std::string service, Mode mode, BreakerState state) {
+    BreakerRow made;
+    made.endpoint = at(endpoint);
+    made.service = std::move(service);
+    made.mode = mode;
+    made.state = state;
+    return made;
+}
+
+void count_failures(BreakerRow& row, Failure kind, std::uint32_t failures, std::string error) {
+    row.failures.at(static_cast<std::size_t>(kind)) = failures;
+    row.last_error = std::move(error);
+}
+
+BreakerRow open_breaker() {
+    BreakerRow row = breaker("192.0.2.10:443", "payments", Mode::enforce, BreakerState::open);
+    row.since = 1'800ms;
+    row.until = 3'400ms;
+    row.level = 1;
+    row.opened = 2;
+    row.refused = 4'711;
+    count_failures(row, Failure::refused, 1, "ECONNREFUSED");
+    count_failures(row, Failure::timed_out, 5, "ETIMEDOUT");
+    return row;
+}
+
+BreakerRow observed_breaker() {
+    BreakerRow row = breaker("10.0.0.8:8443", "reports", Mode::observe, BreakerState::open);
+    row.since = 61s;
+    row.until = 0ms;
+    row.level = 4;
+    row.opened = 5;
+    row.would_refuse = 128;
+    count_failures(row, Failure::reset, 12, "ECONNRESET");
+    return row;
+}
+
+BreakerRow ramping_breaker() {
+    BreakerRow row = breaker("[2001:db8::9]:9200", "search", Mode::enforce, BreakerState::ramp);
+    row.since = 2'500ms;
+    row.until = 7'500ms;
+    row.opened = 1;
+    row.refused = 903;
+    row.last_error = "EHOSTUNREACH";
+    return row;
+}
+
+BreakerRow probed_breaker() {
+    BreakerRow row = breaker("10.0.0.9:6514", "audit", Mode::enforce, BreakerState::half_open);
+    row.since = 40ms;
+    row.until = 960ms;
+    row.opened = 1;
+    row.refused = 12;
+    count_failures(row, Failure::unreachable, 6, "ENETUNREACH");
+    return row;
+}
+
+BreakerRow held_breaker() {
+    BreakerRow row = breaker("10.0.0.5:5432", "orders-db", Mode::enforce, BreakerState::closed);
+    row.withheld = 1;
+    row.forced = BreakerForce::closed;
+    row.forced_by = "root (uid 0)";
+    row.forced_reason = "fail-over under way";
+    row.forced_for = 600s;
+    count_failures(row, Failure::timed_out, 3, "ETIMEDOUT");
+    return row;
+}
+
+BreakerRow closed_breaker() {
+    BreakerRow row = breaker("10.0.0.7:6379", "cache", Mode::observe, BreakerState::closed);
+    count_failures(row, Failure::slow, 2, "");
+    return row;
 }
 
 } // namespace
@@ -188,30 +279,10 @@ DaemonStatus scene_status(Scene scene) {
 }
 
 std::vector<BreakerRow> scene_breakers(Scene scene) {
-    if (scene == Scene::empty)
+    if (scene != Scene::night)
         return {};
-    BreakerRow open;
-    open.endpoint = parse_endpoint("10.0.0.8:8443").value();
-    open.service = "reports";
-    open.mode = Mode::enforce;
-    open.state = BreakerState::open;
-    open.since = 1'800ms;
-    open.until = 3'400ms;
-    open.level = 1;
-    open.last_error = "ETIMEDOUT";
-    open.opened = 2;
-    open.refused = 4'711;
-    BreakerRow held;
-    held.endpoint = parse_endpoint("10.0.0.5:5432").value();
-    held.service = "orders-db";
-    held.failures[0] = 3;
-    held.last_error = "ECONNREFUSED";
-    held.withheld = 1;
-    held.forced = BreakerForce::closed;
-    held.forced_by = "root (uid 0)";
-    held.forced_reason = "fail-over under way";
-    held.forced_for = 600s;
-    return {open, held};
+    return {closed_breaker(),   held_breaker(),   ramping_breaker(),
+            observed_breaker(), probed_breaker(), open_breaker()};
 }
 
 std::vector<DestinationRow> scene_destinations(Scene scene) {

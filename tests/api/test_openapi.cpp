@@ -42,6 +42,10 @@ std::string big_body() {
 const std::string kLimit = "/v1/limits/{target}";
 const std::string kOrders = "/v1/limits/orders-db";
 const std::string kMax = R"({"max_connections": 7})";
+const std::string kBreaker = "/v1/breakers/{endpoint}";
+const std::string kPayments = "/v1/breakers/192.0.2.10%3A443";
+const std::string kNowhere = "/v1/breakers/203.0.113.1%3A1";
+const std::string kOpen = R"({"force": "open"})";
 
 const std::vector<Row> kRows{
     {"status", "GET", "/v1/status", "/v1/status", "", To::calm, 200},
@@ -82,6 +86,38 @@ const std::vector<Row> kRows{
     {"unset on query.sock", "DELETE", kLimit, kOrders, "", To::calm_query, 403},
     {"unset with a big body", "DELETE", kLimit, kOrders, big_body(), To::calm, 413},
     {"unset without a store", "DELETE", kLimit, kOrders, "", To::broken, 503},
+    {"explain", "GET", "/v1/explain", "/v1/explain?destination=10.0.0.5%3A5432", "", To::night,
+     200},
+    {"explain for a consumer", "GET", "/v1/explain",
+     "/v1/explain?destination=10.0.0.5%3A5432&from=%2Fsystem.slice%2Freport.service&limit=1", "",
+     To::night, 200},
+    {"explain what nobody governs", "GET", "/v1/explain", "/v1/explain?destination=203.0.113.1%3A1",
+     "", To::night, 200},
+    {"explain nothing", "GET", "/v1/explain", "/v1/explain", "", To::night, 400},
+    {"explain with a broken daemon", "GET", "/v1/explain",
+     "/v1/explain?destination=10.0.0.5%3A5432", "", To::broken, 503},
+    {"breakers", "GET", "/v1/breakers", "/v1/breakers", "", To::night, 200},
+    {"no breakers", "GET", "/v1/breakers", "/v1/breakers", "", To::calm_query, 200},
+    {"breakers filtered", "GET", "/v1/breakers",
+     "/v1/breakers?dest=10.0.0.0%2F24&state=half-open&service=audit&limit=1", "", To::night, 200},
+    {"breakers of no state", "GET", "/v1/breakers", "/v1/breakers?state=ajar", "", To::night, 400},
+    {"breakers of a broken daemon", "GET", "/v1/breakers", "/v1/breakers", "", To::broken, 503},
+    {"force", "PUT", kBreaker, kPayments, kOpen, To::night, 200},
+    {"force with all there is", "PUT", kBreaker, kPayments,
+     R"({"force": "closed", "reason": "a test", "lasts_ms": 60000})", To::night, 200},
+    {"force nothing", "PUT", kBreaker, kPayments, "{}", To::night, 400},
+    {"force no endpoint", "PUT", kBreaker, "/v1/breakers/payments", kOpen, To::night, 400},
+    {"force on query.sock", "PUT", kBreaker, kPayments, kOpen, To::calm_query, 403},
+    {"force what is not governed", "PUT", kBreaker, kNowhere, kOpen, To::night, 404},
+    {"force with a big body", "PUT", kBreaker, kPayments, big_body(), To::night, 413},
+    {"force without a kernel", "PUT", kBreaker, "/v1/breakers/10.0.0.5%3A5432", kOpen, To::broken,
+     503},
+    {"take back", "DELETE", kBreaker, kPayments, "", To::night, 200},
+    {"take back again", "DELETE", kBreaker, kPayments, "", To::night, 404},
+    {"take back from no endpoint", "DELETE", kBreaker, "/v1/breakers/payments", "", To::night, 400},
+    {"take back on query.sock", "DELETE", kBreaker, kPayments, "", To::calm_query, 403},
+    {"take back with a big body", "DELETE", kBreaker, kPayments, big_body(), To::night, 413},
+    {"take back without a kernel", "DELETE", kBreaker, kPayments, "", To::broken, 503},
     {"reload", "POST", "/v1/reload", "/v1/reload", "", To::calm, 200},
     {"reload with a parameter", "POST", "/v1/reload", "/v1/reload?x", "", To::calm, 400},
     {"reload on query.sock", "POST", "/v1/reload", "/v1/reload", "", To::calm_query, 403},
@@ -179,19 +215,29 @@ void served_is_documented() {
     check(served == documented, "the server's routes are those of docs/openapi.json");
 }
 
-/// Parameters that are documented are taken; the others are covered by rows with ?x=1.
+std::string assignment(const json& parameter) {
+    const json& example = parameter.at("example");
+    const std::string value = example.is_string() ? example.get<std::string>() : example.dump();
+    return fmt::format("{}={}", parameter.at("name").get<std::string>(),
+                       cli::percent_encode(value));
+}
+
+/// Parameters that are documented are taken, each with those that are required; the others are
+/// covered by rows with ?x=1.
 void parameters_are_taken() {
     for (const auto& [path, operations] : document().at("paths").items()) {
         if (!operations.contains("get"))
             continue;
-        for (const auto& listed : operations.at("get").value("parameters", json::array())) {
+        const json parameters = operations.at("get").value("parameters", json::array());
+        std::string required;
+        for (const auto& listed : parameters)
+            if (resolved(listed).value("required", false))
+                required += assignment(resolved(listed)) + "&";
+        for (const auto& listed : parameters) {
             const json& parameter = resolved(listed);
-            const json& example = parameter.at("example");
-            const std::string value =
-                example.is_string() ? example.get<std::string>() : example.dump();
+            const bool again = parameter.value("required", false);
             const std::string url =
-                fmt::format("{}?{}={}", path, parameter.at("name").get<std::string>(),
-                            cli::percent_encode(value));
+                fmt::format("{}?{}", path, (again ? "" : required) + assignment(parameter));
             check_equal(daemons->night.ask("GET", url).status, 200L, url);
         }
     }

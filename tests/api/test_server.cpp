@@ -54,6 +54,8 @@ const std::vector<Access> kAccess{
     {"get of a write", "GET", "/v1/reload", true, 405, "method_not_allowed"},
     {"put, read only", "PUT", "/v1/limits/cache", false, 403, "read_only"},
     {"delete, read only", "DELETE", "/v1/limits/cache", false, 403, "read_only"},
+    {"breakers without endpoint", "PUT", "/v1/breakers/", true, 404, "no_such_path"},
+    {"force, read only", "PUT", "/v1/breakers/10.0.0.5%3A5432", false, 403, "read_only"},
     {"stop, read only", "POST", "/v1/stop", false, 403, "read_only"},
     {"given twice", "GET", "/v1/health?limit=1&limit=2", false, 400, "bad_parameter"},
 };
@@ -92,17 +94,32 @@ void head_has_no_body() {
     check_equal(reply.body, std::string(), "body");
 }
 
+std::string myself() {
+    const passwd* user = ::getpwuid(::geteuid());
+    return user != nullptr ? fmt::format("{} (uid {})", user->pw_name, ::geteuid())
+                           : fmt::format("uid {}", ::geteuid());
+}
+
 void set_by_is_the_peer() {
     const auto& daemon = calm();
     const auto put = daemon.ask("PUT", "/v1/limits/cache", R"({"mode": "enforce"})");
-    const passwd* user = ::getpwuid(::geteuid());
-    const std::string wanted = user != nullptr
-                                   ? fmt::format("{} (uid {})", user->pw_name, ::geteuid())
-                                   : fmt::format("uid {}", ::geteuid());
+    const std::string wanted = myself();
     check_equal(json::parse(put.body).at("override").at("set_by").get<std::string>(), wanted,
                 put.body);
     const json limits = json::parse(daemon.ask("GET", "/v1/limits").body);
     check_equal(limits.at("overrides").at(1).at("set_by").get<std::string>(), wanted, "stored");
+}
+
+void forced_by_is_the_peer() {
+    const auto& daemon = calm();
+    const std::string path = "/v1/breakers/10.0.0.5%3A5432";
+    const json put = json::parse(daemon.ask("PUT", path, R"({"force": "open"})").body);
+    check_equal(put.at("order").at("by").get<std::string>(), myself(), put.dump());
+    const json breakers = json::parse(daemon.ask("GET", "/v1/breakers").body).at("breakers");
+    check_equal(breakers.at(0).at("forced_by").get<std::string>(), myself(), breakers.dump());
+    const json taken = json::parse(daemon.ask("DELETE", path).body);
+    check_equal(taken.at("order").at("by").get<std::string>(), myself(), taken.dump());
+    check(taken.at("breakers").at(0).at("forced").is_null(), "nothing is forced: " + taken.dump());
 }
 
 struct Size {
@@ -209,6 +226,9 @@ void tcp_is_read_only() {
     make<FakeDaemon>(Scene::calm, fmt::format("127.0.0.1:{}", port));
     check_equal(ask_tcp(port, "GET /metrics"), std::string("HTTP/1.1 200 OK"), "GET /metrics");
     check_equal(ask_tcp(port, "GET /v1/health"), std::string("HTTP/1.1 200 OK"), "GET health");
+    check_equal(ask_tcp(port, "GET /v1/breakers"), std::string("HTTP/1.1 200 OK"), "GET breakers");
+    check_equal(ask_tcp(port, "DELETE /v1/breakers/10.0.0.5:5432"),
+                std::string("HTTP/1.1 403 Forbidden"), "DELETE breaker");
     check_equal(ask_tcp(port, "POST /v1/reload"), std::string("HTTP/1.1 403 Forbidden"),
                 "POST reload");
 }
@@ -232,6 +252,7 @@ int main() {
     suite.add("sockets_have_their_modes", sockets_have_their_modes);
     suite.add("head_has_no_body", head_has_no_body);
     suite.add("set_by_is_the_peer", set_by_is_the_peer);
+    suite.add("forced_by_is_the_peer", forced_by_is_the_peer);
     suite.each(kSizes, "bounds_bodies", bounds_bodies);
     suite.add("bounds_connections", bounds_connections);
     suite.add("survives_broken_requests", survives_broken_requests);

@@ -93,16 +93,115 @@ void flow(void**) {
                 R"("rtt_us":5,"idle_ms":0,"cookie":77,"netns":4026531840})");
 }
 
-void service_and_override(void**) {
+Service small_service() {
     Service service;
     service.name = "web";
     service.to = {parse_target("10.0.0.0/8:80-90").value()};
     service.on_limit = OnLimit::again;
     service.mode = Mode::off;
     service.origin = "p.toml:3";
-    assert_text(encode_service(service),
-                R"({"service":"web","to":["10.0.0.0/8:80-90"],"max_connections":null,)"
-                R"("mode":"off","on_limit":"again","origin":"p.toml:3"})");
+    return service;
+}
+
+void plain_service(void**) {
+    assert_text(
+        encode_service(small_service()),
+        R"({"service":"web","to":["10.0.0.0/8:80-90"],"from":[],"max_connections":null,)"
+        R"("max_connections_total":null,"max_per_consumer":null,"max_connect_rate":null,)"
+        R"("burst":null,"connect_timeout_ms":null,"mode":"off","on_limit":"again",)"
+        R"("breaker":{"mode":"observe","window_ms":10000,"thresholds":{"timed_out":5,)"
+        R"("refused":10,"unreachable":5,"slow":10,"reset":10,"half_open_flow":3},)"
+        R"("slow_connect_ms":null,"reset_within_ms":null,"open_for_ms":5000,"open_max_ms":60000,)"
+        R"("probes":1,"ramp_ms":10000,"ramp_start_percent":10},"origin":"p.toml:3"})");
+}
+
+void full_service(void**) {
+    Service service = small_service();
+    service.to_names = {parse_named_target("DB.internal.:5432").value()};
+    service.from = {"a.service", "/b"};
+    service.max_connections = 1;
+    service.max_connections_total = 2;
+    service.max_per_consumer = 3;
+    service.max_connect_rate = 4;
+    service.connect_timeout = 5s;
+    service.breaker.slow_connect = 6ms;
+    service.breaker.reset_within = 7ms;
+    service.breaker.ramp = 0ms;
+    Json json = encode_service(service);
+    assert_int_equal(json.at("burst").get<int>(), 4); // as the rate
+    service.burst = 8;
+    json = encode_service(service);
+    const Json breaker = json.at("breaker");
+    json.erase("breaker");
+    assert_text(json, R"({"service":"web","to":["db.internal:5432","10.0.0.0/8:80-90"],)"
+                      R"("from":["a.service","/b"],"max_connections":1,)"
+                      R"("max_connections_total":2,"max_per_consumer":3,"max_connect_rate":4,)"
+                      R"("burst":8,"connect_timeout_ms":5000,"mode":"off","on_limit":"again",)"
+                      R"("origin":"p.toml:3"})");
+    assert_int_equal(breaker.at("slow_connect_ms").get<int>(), 6);
+    assert_int_equal(breaker.at("reset_within_ms").get<int>(), 7);
+    assert_int_equal(breaker.at("ramp_ms").get<int>(), 0);
+}
+
+void explained(void**) {
+    const Service service = small_service();
+    ExplainedTarget row{0, service.to.at(0), "", Applies::to_its_consumers, "why"};
+    assert_text(encode_explained(row, service),
+                R"({"target":"10.0.0.0/8:80-90","service":"web","from":null,)"
+                R"("applies":"to_its_consumers","reason":"why","mode":"off",)"
+                R"("breaker_mode":"observe","origin":"p.toml:3"})");
+    row.from = "a.service";
+    row.applies = Applies::from_does_not_match;
+    const Json json = encode_explained(row, service);
+    assert_string_equal(json.at("from").get<std::string>().c_str(), "a.service");
+    assert_string_equal(json.at("applies").get<std::string>().c_str(), "from_does_not_match");
+}
+
+void breaker(void**) {
+    BreakerRow row;
+    row.endpoint = at("10.0.0.5:80");
+    assert_text(encode_breaker(row),
+                R"({"endpoint":"10.0.0.5:80","service":null,"mode":"observe","state":"closed",)"
+                R"("since_ms":null,"until_ms":null,"level":0,"failures":{"timed_out":0,)"
+                R"("refused":0,"unreachable":0,"slow":0,"reset":0,"half_open_flow":0},)"
+                R"("last_error":null,"opened":0,"withheld":0,"refused":0,"would_refuse":0,)"
+                R"("forced":null,"forced_by":null,"forced_reason":null,"forced_for_ms":null})");
+    row = {row.endpoint,
+           "web",
+           Mode::enforce,
+           BreakerState::half_open,
+           1ms,
+           0ms,
+           3,
+           {4, 5, 6, 7, 8, 9},
+           "ETIMEDOUT",
+           10,
+           11,
+           12,
+           13,
+           BreakerForce::open,
+           "uid 7",
+           "a \"test\"",
+           14ms};
+    assert_text(encode_breaker(row),
+                R"({"endpoint":"10.0.0.5:80","service":"web","mode":"enforce",)"
+                R"("state":"half-open","since_ms":1,"until_ms":0,"level":3,)"
+                R"("failures":{"timed_out":4,"refused":5,"unreachable":6,"slow":7,"reset":8,)"
+                R"("half_open_flow":9},"last_error":"ETIMEDOUT","opened":10,"withheld":11,)"
+                R"("refused":12,"would_refuse":13,"forced":"open","forced_by":"uid 7",)"
+                R"("forced_reason":"a \"test\"","forced_for_ms":14})");
+}
+
+void order(void**) {
+    BreakerOrder row{at("10.0.0.5:80"), BreakerForce::none, "", std::nullopt, "uid 7"};
+    assert_text(encode_order(row), R"({"endpoint":"10.0.0.5:80","force":null,"reason":null,)"
+                                   R"("lasts_ms":null,"by":"uid 7"})");
+    row = {row.endpoint, BreakerForce::closed, "why", 2h, "uid 7"};
+    assert_text(encode_order(row), R"({"endpoint":"10.0.0.5:80","force":"closed","reason":"why",)"
+                                   R"("lasts_ms":7200000,"by":"uid 7"})");
+}
+
+void override_row(void**) {
     Override row{"web", std::nullopt, std::nullopt, std::nullopt, "uid 7", WallTime(0s)};
     assert_text(encode_override(row),
                 R"({"target":"web","max_connections":null,"mode":null,"on_limit":null,)"
@@ -184,7 +283,12 @@ int main() {
         cmocka_unit_test(row_without_sockets),
         cmocka_unit_test(ungoverned_row),
         cmocka_unit_test(flow),
-        cmocka_unit_test(service_and_override),
+        cmocka_unit_test(plain_service),
+        cmocka_unit_test(full_service),
+        cmocka_unit_test(explained),
+        cmocka_unit_test(breaker),
+        cmocka_unit_test(order),
+        cmocka_unit_test(override_row),
         cmocka_unit_test(status),
         cmocka_unit_test(totals),
         cmocka_unit_test(lists),

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// The policy in force and what was set on top of it.
+#include "daemon/api/json.h"
+
+#include "daemon/api/json_values.h"
+#include "daemon/api/names.h"
+#include "daemon/model/names.h"
+
+namespace ballast::api {
+namespace {
+
+/// Names go first: people wrote them, and what they resolve to is among the targets.
+Json encode_targets(const Service& service) {
+    Json to = Json::array();
+    for (const NamedTarget& target : service.to_names)
+        to.push_back(target.text());
+    for (const Target& target : service.to)
+        to.push_back(target.text());
+    return to;
+}
+
+/// Null where no rate is set; 0 stands for as many as the rate has in a second.
+Json encode_burst(const Service& service) {
+    if (!service.max_connect_rate)
+        return nullptr;
+    return service.burst == 0 ? *service.max_connect_rate : service.burst;
+}
+
+Json encode_settings(const Breaker& breaker) {
+    return {{"mode", name_of(breaker.mode)},
+            {"window_ms", breaker.window.count()},
+            {"thresholds", encode_by_failure(breaker.thresholds)},
+            {"slow_connect_ms", nonzero_or_null(breaker.slow_connect)},
+            {"reset_within_ms", nonzero_or_null(breaker.reset_within)},
+            {"open_for_ms", breaker.open_for.count()},
+            {"open_max_ms", breaker.open_max.count()},
+            {"probes", breaker.probes},
+            {"ramp_ms", breaker.ramp.count()},
+            {"ramp_start_percent", breaker.ramp_start}};
+}
+
+} // namespace
+
+Json encode_service(const Service& service) {
+    Json json;
+    json["service"] = service.name;
+    json["to"] = encode_targets(service);
+    json["from"] = service.from;
+    json["max_connections"] = or_null(service.max_connections);
+    json["max_connections_total"] = or_null(service.max_connections_total);
+    json["max_per_consumer"] = or_null(service.max_per_consumer);
+    json["max_connect_rate"] = or_null(service.max_connect_rate);
+    json["burst"] = encode_burst(service);
+    json["connect_timeout_ms"] = nonzero_or_null(service.connect_timeout);
+    json["mode"] = name_of(service.mode);
+    json["on_limit"] = name_of(service.on_limit);
+    json["breaker"] = encode_settings(service.breaker);
+    json["origin"] = service.origin;
+    return json;
+}
+
+Json encode_override(const Override& row) {
+    Json json;
+    json["target"] = row.target;
+    json["max_connections"] = or_null(row.max_connections);
+    json["mode"] = row.mode ? Json(name_of(*row.mode)) : Json(nullptr);
+    json["on_limit"] = row.on_limit ? Json(name_of(*row.on_limit)) : Json(nullptr);
+    json["set_by"] = row.set_by;
+    json["set_at"] = rfc3339(row.set_at);
+    return json;
+}
+
+Json encode_explained(const ExplainedTarget& row, const Service& service) {
+    return {{"target", row.target.text()},
+            {"service", service.name},
+            {"from", or_null(row.from)},
+            {"applies", name_of(row.applies)},
+            {"reason", row.reason},
+            {"mode", name_of(service.mode)},
+            {"breaker_mode", name_of(service.breaker.mode)},
+            {"origin", service.origin}};
+}
+
+} // namespace ballast::api
