@@ -154,7 +154,8 @@ Response get_breakers(const Request& request, const Context& context) {
 Response get_metrics(const Request& request, const Context& context) {
     if (auto empty = parse_empty_query(request.query); !empty)
         return bad_request(empty.error());
-    Response response = ok(metrics_text(context.backend.status(), context.backend.destinations()));
+    Response response = ok(metrics_text(context.backend.status(), context.backend.destinations(),
+                                        context.backend.breakers()));
     response.content_type = "text/plain; version=0.0.4; charset=utf-8";
     return response;
 }

@@ -9,6 +9,8 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include "daemon/api/breakers.h"
+
 namespace ballast::api {
 namespace {
 
@@ -131,10 +133,9 @@ void write_sweep(Text& text, const SweepStatus& sweep) {
     text.counter("ballast_repairs_total", "Reservations corrected.", sweep.repairs);
 }
 
-template <typename Value>
-void write_rows(Text& text, MetricFamily rows, const std::vector<DestinationRow>& destinations,
-                Value value) {
-    for (const DestinationRow& row : destinations)
+template <typename Row, typename Value>
+void write_rows(Text& text, MetricFamily rows, const std::vector<Row>& destinations, Value value) {
+    for (const Row& row : destinations)
         add(rows, static_cast<double>(value(row)),
             {{"service", row.service}, {"destination", row.endpoint.text()}});
     text.write(std::move(rows));
@@ -174,23 +175,60 @@ void write_destinations(Text& text, const std::vector<DestinationRow>& rows) {
                [](const DestinationRow& row) { return row.adopted; });
 }
 
-bool busier(const DestinationRow& a, const DestinationRow& b) {
+void write_states(Text& text, const std::vector<BreakerRow>& rows) {
+    const BreakerCounts counts = count_breakers(rows);
+    MetricFamily states =
+        family("ballast_breakers",
+               "Breakers that have seen a failure or are forced, by state; what is forced over it "
+               "is not in it.",
+               MetricType::Gauge);
+    for (std::size_t i = 0; i < kBreakerStates; ++i)
+        add(states, static_cast<double>(counts.states.at(i)),
+            {{"state", std::string(kBreakerStateNames.at(i))}});
+    text.write(std::move(states));
+    MetricFamily forced =
+        family("ballast_breakers_forced", "Breakers that a person or the governor holds.",
+               MetricType::Gauge);
+    add(forced, static_cast<double>(counts.forced_open), {{"to", "open"}});
+    add(forced, static_cast<double>(counts.forced_closed), {{"to", "closed"}});
+    text.write(std::move(forced));
+}
+
+void write_breakers(Text& text, const std::vector<BreakerRow>& rows) {
+    write_rows(
+        text,
+        family("ballast_breaker_opened_total", "Times the breaker opened.", MetricType::Counter),
+        rows, [](const BreakerRow& row) { return row.opened; });
+    write_rows(text,
+               family("ballast_breaker_refused_total", "Connects the breaker refused.",
+                      MetricType::Counter),
+               rows, [](const BreakerRow& row) { return row.refused; });
+}
+
+bool goes_before(const DestinationRow& a, const DestinationRow& b) {
     return std::tie(b.in_use, a.endpoint, a.service) < std::tie(a.in_use, b.endpoint, b.service);
 }
 
+bool goes_before(const BreakerRow& a, const BreakerRow& b) {
+    return std::tie(b.refused, b.opened, a.endpoint, a.service) <
+           std::tie(a.refused, a.opened, b.endpoint, b.service);
+}
+
 /// Keeps the rows that get series, in a stable order; returns how many were dropped.
-std::size_t keep_busiest(std::vector<DestinationRow>& rows) {
+template <typename Row>
+double keep_first(std::vector<Row>& rows) {
     const std::size_t keep = std::min(rows.size(), kMaxMetricDestinations);
     std::partial_sort(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(keep), rows.end(),
-                      busier);
+                      [](const Row& a, const Row& b) { return goes_before(a, b); });
     const std::size_t left_out = rows.size() - keep;
     rows.resize(keep);
-    return left_out;
+    return static_cast<double>(left_out);
 }
 
 } // namespace
 
-std::string metrics_text(const DaemonStatus& status, std::vector<DestinationRow> destinations) {
+std::string metrics_text(const DaemonStatus& status, std::vector<DestinationRow> destinations,
+                         std::vector<BreakerRow> breakers) {
     Text text;
     write_daemon(text, status);
     write_capacity(text, status);
@@ -198,8 +236,12 @@ std::string metrics_text(const DaemonStatus& status, std::vector<DestinationRow>
     write_sweep(text, status.sweep);
     text.gauge("ballast_destinations_left_out",
                "Destinations without series of their own: there are too many.",
-               static_cast<double>(keep_busiest(destinations)));
+               keep_first(destinations));
     write_destinations(text, destinations);
+    write_states(text, breakers);
+    text.gauge("ballast_breakers_left_out",
+               "Breakers without series of their own: there are too many.", keep_first(breakers));
+    write_breakers(text, breakers);
     return text.take();
 }
 

@@ -14,6 +14,9 @@ namespace ballast::api {
 /// have them and `ballast_destinations_left_out` says how many have not.
 constexpr std::size_t kMaxMetricDestinations = 500;
 
-std::string metrics_text(const DaemonStatus& status, std::vector<DestinationRow> destinations);
+/// As many breakers have series of their own: those that refused most, then those that opened most.
+/// `ballast_breakers_left_out` says how many have not.
+std::string metrics_text(const DaemonStatus& status, std::vector<DestinationRow> destinations,
+                         std::vector<BreakerRow> breakers);
 
 } // namespace ballast::api

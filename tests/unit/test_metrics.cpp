@@ -40,7 +40,7 @@ void daemon_series(void**) {
     status.sweep.last_cpu = std::chrono::microseconds(4'200);
     status.sweep.interval = std::chrono::milliseconds(5'000);
     status.sweep.repairs = 2;
-    const std::string text = metrics_text(status, {});
+    const std::string text = metrics_text(status, {}, {});
     for (const char* line : {
              R"(ballast_build_info{version="0.1.0",abi_version="7"} 1)",
              "ballast_armed 0",
@@ -62,7 +62,7 @@ void destination_series(void**) {
     limited.max_connections = 10;
     limited.refused = 431;
     limited.drift = -1;
-    const std::string text = metrics_text({}, {limited, row(80, 3)});
+    const std::string text = metrics_text({}, {limited, row(80, 3)}, {});
     const std::string labels = R"({service="web",destination="[2001:db8::5]:443"})";
     assert_true(has_line(text, "ballast_destination_in_use" + labels + " 9"));
     assert_true(has_line(text, "ballast_destination_max_connections" + labels + " 10"));
@@ -76,17 +76,63 @@ void bounded(void**) {
     std::vector<DestinationRow> rows;
     for (std::uint16_t port = 1; port <= kMaxMetricDestinations + 7; ++port)
         rows.push_back(row(port, port));
-    const std::string text = metrics_text({}, rows);
+    const std::string text = metrics_text({}, rows, {});
     assert_int_equal(count(text, "\nballast_destination_in_use{"), kMaxMetricDestinations);
     assert_true(has_line(text, "ballast_destinations_left_out 7"));
     assert_int_equal(count(text, "[2001:db8::5]:7\""), 0); // the least busy are left out
     assert_true(count(text, "[2001:db8::5]:8\"") > 0);
 }
 
+BreakerRow breaker(std::uint16_t port, BreakerState state, std::uint64_t refused) {
+    BreakerRow made;
+    made.endpoint = {parse_address("2001:db8::5").value(), port};
+    made.service = "web";
+    made.state = state;
+    made.refused = refused;
+    return made;
+}
+
+void breaker_series(void**) {
+    std::vector<BreakerRow> rows{breaker(443, BreakerState::open, 4711),
+                                 breaker(80, BreakerState::half_open, 0)};
+    rows[0].opened = 2;
+    rows[1].forced = BreakerForce::closed;
+    const std::string text = metrics_text({}, {}, rows);
+    const std::string labels = R"({service="web",destination="[2001:db8::5]:443"})";
+    for (const std::string& line : {
+             std::string("# TYPE ballast_breakers gauge"),
+             std::string(R"(ballast_breakers{state="closed"} 0)"),
+             std::string(R"(ballast_breakers{state="open"} 1)"),
+             std::string(R"(ballast_breakers{state="half-open"} 1)"),
+             std::string(R"(ballast_breakers{state="ramp"} 0)"),
+             std::string(R"(ballast_breakers_forced{to="open"} 0)"),
+             std::string(R"(ballast_breakers_forced{to="closed"} 1)"),
+             std::string("# TYPE ballast_breaker_opened_total counter"),
+             "ballast_breaker_opened_total" + labels + " 2",
+             "ballast_breaker_refused_total" + labels + " 4711",
+         })
+        assert_true(has_line(text, line));
+    assert_int_equal(count(text, "\nballast_breaker_refused_total{"), 2);
+}
+
+void breakers_are_bounded(void**) {
+    std::vector<BreakerRow> rows;
+    for (std::uint16_t port = 1; port <= kMaxMetricDestinations + 3; ++port)
+        rows.push_back(breaker(port, BreakerState::open, port));
+    const std::string text = metrics_text({}, {}, rows);
+    assert_int_equal(count(text, "\nballast_breaker_refused_total{"), kMaxMetricDestinations);
+    assert_true(has_line(text, "ballast_breakers_left_out 3"));
+    assert_true(has_line(text, R"(ballast_breakers{state="open"} 503)")); // all are counted
+    assert_int_equal(count(text, "[2001:db8::5]:3\""), 0); // those that refused least are left out
+    assert_true(count(text, "[2001:db8::5]:4\"") > 0);
+}
+
 } // namespace
 
 int main() {
     const CMUnitTest tests[] = {cmocka_unit_test(daemon_series),
-                                cmocka_unit_test(destination_series), cmocka_unit_test(bounded)};
+                                cmocka_unit_test(destination_series), cmocka_unit_test(bounded),
+                                cmocka_unit_test(breaker_series),
+                                cmocka_unit_test(breakers_are_bounded)};
     return cmocka_run_group_tests_name("metrics", tests, nullptr, nullptr);
 }
