@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/format.h"
 
+#include <fmt/format.h>
+
 #include "cli/human.h"
 
 namespace ballast::cli {
+namespace {
+
+constexpr std::size_t kShownItems = 3;
+
+} // namespace
 
 std::string format_text(const Json& value) {
     return harmless(value.is_string() ? value.get<std::string>() : value.dump());
@@ -23,6 +30,15 @@ std::string format_ms(const Json& value) {
 
 std::string format_us(const Json& value) {
     return human_us(value.get<std::int64_t>());
+}
+
+std::string format_list(const Json& value) {
+    std::string text;
+    for (std::size_t i = 0; i < value.size() && i < kShownItems; ++i)
+        text += fmt::format("{}{}", i == 0 ? "" : ", ", format_text(value.at(i)));
+    if (value.size() > kShownItems)
+        text += fmt::format(", and {} more", value.size() - kShownItems);
+    return text;
 }
 
 std::string format_yes(const Json& value) {

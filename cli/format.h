@@ -15,7 +15,8 @@ std::string format_count(const Json& value);   ///< an integer
 std::string format_nonzero(const Json& value); ///< an integer; "-" for 0, so that others stand out
 std::string format_ms(const Json& value);
 std::string format_us(const Json& value);
-std::string format_yes(const Json& value); ///< "yes" for true, "-" for false
+std::string format_list(const Json& value); ///< strings: the first three, and how many more
+std::string format_yes(const Json& value);  ///< "yes" for true, "-" for false
 std::string
 format_time(const Json& value); ///< RFC 3339 without its fraction: "2024-05-01 05:00:00Z"
 

@@ -28,9 +28,13 @@ struct Strip {
     std::size_t width = 0;
 };
 
+bool is_nothing(const Json& value) {
+    return value.is_null() || (value.is_array() && value.empty());
+}
+
 Cell cell_of(const Column& column, const Json& row) {
     const auto found = row.find(column.key);
-    if (found == row.end() || found->is_null())
+    if (found == row.end() || is_nothing(*found))
         return {"-"};
     return {column.format(*found), column.tone != nullptr ? column.tone(*found) : Tone::plain};
 }
@@ -38,7 +42,7 @@ Cell cell_of(const Column& column, const Json& row) {
 bool is_blank(const Column& column, const Json& rows) {
     return std::all_of(rows.begin(), rows.end(), [&](const Json& row) {
         const auto found = row.find(column.key);
-        return found == row.end() || found->is_null() || *found == 0;
+        return found == row.end() || is_nothing(*found) || *found == 0;
     });
 }
 

@@ -19,11 +19,11 @@ enum class Tone { plain, good, warn, bad };
 enum class Align { left, right };
 
 struct Column {
-    std::string key; ///< member of the row; null and missing members are shown as "-"
+    std::string key; ///< member of the row; null, empty lists and what is missing are shown as "-"
     std::string title;
     std::string (*format)(const Json& value);
     Align align = Align::left;
-    bool hide_if_blank = false; ///< leave the column out when no row has other than 0 or null
+    bool hide_if_blank = false; ///< leave the column out when no row has other than 0 or "-"
     int drop = 0; ///< on a narrow terminal columns with the highest go first; 0: never
     Tone (*tone)(const Json& value) = nullptr;
 };

@@ -4,7 +4,6 @@
 #include "cli/client.h"
 #include "cli/verbs/verbs.h"
 #include "cli/views/views.h"
-#include "daemon/util/address.h"
 
 namespace ballast::cli {
 namespace {
@@ -13,11 +12,6 @@ struct Args {
     std::string what;
     std::size_t limit = kDefaultLimit;
 };
-
-/// What reads as an address is one; anything else names a service.
-std::string parameter_for(const std::string& what) {
-    return parse_endpoint(what) || parse_prefix(what) ? "dest" : "service";
-}
 
 int run(const Call& call, const Args& args) {
     Client::Query query{{"limit", std::to_string(args.limit)}};

@@ -29,12 +29,6 @@ TextStyle style_of_stdout() {
 
 } // namespace
 
-void add_list_limit(CLI::App& verb, std::size_t& limit) {
-    verb.add_option("--limit", limit, "Most rows to show")
-        ->check(CLI::Range(std::size_t{1}, kMaxLimit))
-        ->capture_default_str();
-}
-
 int show(const Call& call, const Table& table) {
     const std::string text = call.json ? table.json() : table.text(style_of_stdout());
     const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();

@@ -31,6 +31,11 @@ void add_flows(CLI::App& app, Call& call);
 void add_limit_set(CLI::App& limit, Call& call);
 void add_limit_unset(CLI::App& limit, Call& call);
 void add_limit_list(CLI::App& limit, Call& call);
+void add_limit_explain(CLI::App& limit, Call& call);
+void add_breaker_list(CLI::App& breaker, Call& call);
+void add_breaker_open(CLI::App& breaker, Call& call);
+void add_breaker_close(CLI::App& breaker, Call& call);
+void add_breaker_auto(CLI::App& breaker, Call& call);
 void add_check(CLI::App& app, Call& call);
 void add_arm(CLI::App& app, Call& call);
 void add_disarm(CLI::App& app, Call& call);
@@ -39,6 +44,10 @@ void add_reload(CLI::App& app, Call& call);
 
 /// `--limit N` of the verbs that list.
 void add_list_limit(CLI::App& verb, std::size_t& limit);
+
+/// The parameter that `what` is for: "dest" if it reads as an endpoint, address or prefix, else
+/// "service".
+std::string parameter_for(const std::string& what);
 
 /// Prints the table as the call and the terminal want it; the exit code of success.
 int show(const Call& call, const Table& table);

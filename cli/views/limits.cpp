@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "cli/format.h"
@@ -8,27 +10,36 @@
 namespace ballast::cli {
 namespace {
 
-constexpr std::size_t kShownTargets = 3;
-
-/// The first targets, and how many more there are.
-std::string format_targets(const Json& value) {
-    std::string text;
-    for (std::size_t i = 0; i < value.size() && i < kShownTargets; ++i)
-        text += fmt::format("{}{}", i == 0 ? "" : ", ", format_text(value.at(i)));
-    if (value.size() > kShownTargets)
-        text += fmt::format(", and {} more", value.size() - kShownTargets);
-    return text;
-}
-
 std::vector<Column> limit_columns() {
+    constexpr auto left = Align::left;
+    constexpr auto right = Align::right;
     return {
         {.key = "service", .title = "SERVICE", .format = format_text},
-        {.key = "max_connections", .title = "LIMIT", .format = format_count, .align = Align::right},
+        {.key = "max_connections", .title = "LIMIT", .format = format_count, .align = right},
+        {"max_connections_total", "TOTAL", format_count, right, true},
+        {"max_per_consumer", "PER CONSUMER", format_count, right, true},
+        {"max_connect_rate", "RATE/S", format_count, right, true},
+        {"burst", "BURST", format_count, right, true, 5},
+        {"connect_timeout_ms", "TIMEOUT", format_ms, right, true, 4},
         {.key = "mode", .title = "MODE", .format = format_text},
-        {"on_limit", "ON LIMIT", format_text, Align::left, false, 2},
-        {.key = "to", .title = "TO", .format = format_targets},
-        {"origin", "FROM", format_text, Align::left, false, 1},
+        {"on_limit", "ON LIMIT", format_text, left, false, 2},
+        {"breaker_mode", "BREAKER", format_text, left, true, 3},
+        {.key = "to", .title = "TO", .format = format_list},
+        {"from", "FROM", format_list, left, true},
+        {"origin", "ORIGIN", format_text, left, false, 1},
     };
+}
+
+/// The rows, with the modes of their breakers; without, where all have the one that is the default.
+Json limit_rows(const Json& limits) {
+    const Json usual = "observe";
+    const bool set = std::any_of(limits.begin(), limits.end(), [&](const Json& row) {
+        return row.at("breaker").at("mode") != usual;
+    });
+    Json rows = limits;
+    for (Json& row : rows)
+        row["breaker_mode"] = set ? row.at("breaker").at("mode") : Json(nullptr);
+    return rows;
 }
 
 /// "max 20, mode enforce": what an override changes.
@@ -66,7 +77,7 @@ void add_overrides(Table& table, const Json& document) {
 } // namespace
 
 Table limits_view(const Json& document) {
-    Table table(document, document.at("limits"), limit_columns());
+    Table table(document, limit_rows(document.at("limits")), limit_columns());
     table.foot(list_footer(document, "service"));
     add_overrides(table, document);
     return table;

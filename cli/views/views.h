@@ -19,6 +19,11 @@ Table health_view(const Json& document, const std::string& what);
 
 Table flows_view(const Json& document);
 Table limits_view(const Json& document);
+Table explain_view(const Json& document);
+
+/// `what` as for health_view().
+Table breakers_view(const Json& document, const std::string& what);
+Table breaker_order_view(const Json& document);
 
 /// The preflight: one row a probe, and whether ballastd would start.
 Table check_view(const std::vector<kernel::Probe>& probes);

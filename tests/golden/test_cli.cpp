@@ -5,6 +5,10 @@
 #include <map>
 #include <optional>
 
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/api/peer.h"
 #include "tests/api/fake_daemon.h"
 #include "tests/golden/golden.h"
 #include "tests/harness/check.h"
@@ -51,6 +55,36 @@ const std::vector<Row> kRows{
     {"limit-set-unknown", Scene::night, {"limit", "set", "no-such-service", "--max", "5"}},
     {"limit-set-nothing", Scene::night, {"limit", "set", "cache"}},
     {"limit-set-range", Scene::night, {"limit", "set", "cache", "--max", "0"}},
+    {"limit-explain", Scene::night, {"limit", "explain", "10.0.0.5:5432"}},
+    {"limit-explain-from",
+     Scene::night,
+     {"limit", "explain", "10.0.0.77:5432", "--from", "batch-night.service"}},
+    {"limit-explain-path",
+     Scene::night,
+     {"limit", "explain", "10.0.0.77:5432", "--from", "/sys/fs/cgroup/user.slice/"}},
+    {"limit-explain-limited", Scene::night, {"limit", "explain", "10.0.0.5:5432", "--limit", "1"}},
+    {"limit-explain-json",
+     Scene::night,
+     {"limit", "explain", "10.0.0.5:5432", "--from", "/system.slice/report.service", "--json"}},
+    {"limit-explain-nobody", Scene::night, {"limit", "explain", "203.0.113.9:80"}},
+    {"limit-explain-bad", Scene::night, {"limit", "explain", "orders-db"}},
+    {"limit-explain-broken", Scene::broken, {"limit", "explain", "10.0.0.5:5432"}},
+    {"breaker-list", Scene::night, {"breaker", "list"}},
+    {"breaker-list-limited", Scene::night, {"breaker", "list", "--limit", "1"}},
+    {"breaker-list-destination", Scene::night, {"breaker", "list", "10.0.0.0/24"}},
+    {"breaker-list-service", Scene::night, {"breaker", "list", "search"}},
+    {"breaker-list-json", Scene::night, {"breaker", "list", "orders-db", "--json"}},
+    {"breaker-list-unknown", Scene::night, {"breaker", "list", "no-such-service"}},
+    {"breaker-list-empty", Scene::empty, {"breaker", "list"}},
+    {"breaker-list-broken", Scene::broken, {"breaker", "list"}},
+    {"breaker-auto-again", Scene::night, {"breaker", "auto", "192.0.2.10:443"}},
+    {"breaker-open-unknown", Scene::night, {"breaker", "open", "203.0.113.9:80"}},
+    {"breaker-open-bad", Scene::night, {"breaker", "open", "payments"}},
+    {"breaker-open-for", Scene::night, {"breaker", "open", "10.0.0.5:5432", "--for", "2 hours"}},
+    {"breaker-open-reason",
+     Scene::night,
+     {"breaker", "open", "10.0.0.5:5432", "--reason", std::string(96, 'x')}},
+    {"breaker-no-verb", std::nullopt, {"breaker"}},
     {"limit-unset", Scene::night, {"limit", "unset", "orders-db"}},
     {"limit-unset-unknown", Scene::night, {"limit", "unset", "cache"}},
     {"limit-unset-json", Scene::night, {"limit", "unset", "orders-db", "--json"}},
@@ -96,20 +130,49 @@ void prints(const Row& row) {
     check_golden(row.name, transcript(row.words, runtime_dir));
 }
 
-/// set_at is the scene's clock and set_by whoever runs the test, so that part is cut off.
-void sets_and_shows() {
-    const auto& daemon = make<FakeDaemon>(Scene::calm);
+/// `text` as if root had run the test.
+std::string by_root(std::string text) {
+    std::array<int, 2> ends{};
+    need(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0, "socketpair");
+    const std::string myself = ballast::api::peer_name(ends[0]);
+    for (const int end : ends)
+        ::close(end);
+    const std::string root = "root (uid 0)";
+    for (std::size_t at = text.find(myself); at != std::string::npos;
+         at = text.find(myself, at + root.size()))
+        text.replace(at, myself.size(), root);
+    return text;
+}
+
+std::string transcripts(const FakeDaemon& daemon,
+                        const std::vector<std::vector<std::string>>& commands) {
     std::string text;
-    for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
-             {"limit", "set", "cache", "--max", "60", "--mode", "enforce"},
-             {"limit", "set", "[2001:db8::5]:443", "--max", "8", "--on-limit", "unreachable"},
-             {"limit", "list"},
-             {"limit", "unset", "[2001:0db8::5]:443"}})
+    for (const auto& words : commands)
         text += transcript(words, daemon.runtime_dir());
-    const std::string by = fmt::format("set by ");
-    for (std::size_t at = text.find(by); at != std::string::npos; at = text.find(by, at + 1))
-        text.replace(at + by.size(), text.find(" at ", at) - at - by.size(), "root (uid 0)");
-    check_golden("limit-set", text);
+    return text;
+}
+
+/// set_at is the scene's clock.
+void sets_and_shows() {
+    const auto text = transcripts(
+        make<FakeDaemon>(Scene::calm),
+        {{"limit", "set", "cache", "--max", "60", "--mode", "enforce"},
+         {"limit", "set", "[2001:db8::5]:443", "--max", "8", "--on-limit", "unreachable"},
+         {"limit", "list"},
+         {"limit", "unset", "[2001:0db8::5]:443"}});
+    check_golden("limit-set", by_root(text));
+}
+
+void forces_and_shows() {
+    const auto text = transcripts(
+        make<FakeDaemon>(Scene::night),
+        {{"breaker", "open", "192.0.2.10:443", "--reason", "maintenance", "--for", "2h"},
+         {"breaker", "close", "[2001:0db8::9]:9200"},
+         {"breaker", "open", "10.0.0.8:8443"},
+         {"breaker", "list"},
+         {"breaker", "auto", "192.0.2.10:443"},
+         {"breaker", "auto", "10.0.0.8:8443", "--json"}});
+    check_golden("breaker-force", by_root(text));
 }
 
 void unload_stops_the_daemon() {
@@ -135,6 +198,7 @@ int main() {
     Suite suite;
     suite.each(kRows, "prints", prints);
     suite.add("sets_and_shows", sets_and_shows);
+    suite.add("forces_and_shows", forces_and_shows);
     suite.add("unload_stops_the_daemon", unload_stops_the_daemon);
     suite.add("dead_socket_is_no_daemon", dead_socket_is_no_daemon);
     return suite.run("cli");

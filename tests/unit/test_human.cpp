@@ -48,6 +48,9 @@ void formats(void**) {
     assert_string_equal(format_time("2024-05-01T05:00:00.250Z").c_str(), "2024-05-01 05:00:00Z");
     assert_string_equal(format_time("yesterday").c_str(), "yesterday");
     assert_string_equal(format_text("a\tb").c_str(), "a?b");
+    assert_string_equal(format_list({"a"}).c_str(), "a");
+    assert_string_equal(format_list({"a", "b\t", "c"}).c_str(), "a, b?, c");
+    assert_string_equal(format_list({"a", "b", "c", "d", "e"}).c_str(), "a, b, c, and 2 more");
     assert_string_equal(format_yes(true).c_str(), "yes");
     assert_string_equal(format_yes(false).c_str(), "-");
     assert_string_equal(format_count(-5).c_str(), "-5");

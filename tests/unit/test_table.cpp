@@ -68,6 +68,19 @@ void blank_columns_are_hidden(void**) {
                 "at limit  -         5     -     -\n");
 }
 
+void empty_lists_are_blank(void**) {
+    Json made = document();
+    std::vector<Column> all = columns();
+    all.push_back({"lists", "LISTS", format_list, Align::left, true});
+    made.at("rows").at(0)["lists"] = made.at("rows").at(1)["lists"] = Json::array();
+    assert_text({made, made.at("rows"), all}, {}, table().text({}).c_str());
+    made.at("rows").at(1)["lists"] = {"x", "y"};
+    assert_text({made, made.at("rows"), all}, {},
+                "STATE     NAME  COUNT  IDLE  LISTS\n"
+                "ok        a      1234  1.5s  -\n"
+                "at limit  -         5     -  x, y\n");
+}
+
 void colour_in_state_cells_alone(void**) {
     assert_text(table(), {.colour = true},
                 "STATE     NAME  COUNT  IDLE\n"
@@ -130,6 +143,7 @@ int main() {
         cmocka_unit_test(aligned),
         cmocka_unit_test(lines_around),
         cmocka_unit_test(blank_columns_are_hidden),
+        cmocka_unit_test(empty_lists_are_blank),
         cmocka_unit_test(colour_in_state_cells_alone),
         cmocka_unit_test(narrow_terminals_lose_columns),
         cmocka_unit_test(nothing_to_show),
