@@ -33,9 +33,15 @@ bool write_once(const fs::path& path, const std::string& text) {
     return file.good();
 }
 
-/// True once it is gone; killed processes leave their cgroup a moment after the signal.
+/// True once it and all below are gone; killed processes leave their cgroup a moment after the
+/// signal.
 bool remove_cgroup(const fs::path& path) {
     write_once(path / "cgroup.kill", "1");
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(path, ignored)) {
+        if (entry.is_directory(ignored))
+            remove_cgroup(entry.path());
+    }
     return wait_until([&path] { return ::rmdir(path.c_str()) == 0 || errno == ENOENT; },
                       std::chrono::seconds(5));
 }
@@ -82,6 +88,20 @@ void Cgroup::remove_all_of(const std::string& prefix) {
         if (entry.is_directory(ignored) && entry.path().filename().string().starts_with(prefix))
             remove_cgroup(entry.path());
     }
+}
+
+Subgroup::Subgroup(const std::string& parent, const std::string& name)
+    : path_(fmt::format("{}/{}", parent, name)) {
+    need(::mkdir(path_.c_str(), 0755) == 0, path_);
+}
+
+Subgroup::~Subgroup() {
+    if (!remove_cgroup(path_))
+        note(fmt::format("could not remove {}", path_));
+}
+
+void Subgroup::join() const {
+    need(write_once(path_ + "/cgroup.procs", "0"), path_);
 }
 
 } // namespace ballast::test

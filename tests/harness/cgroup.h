@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A cgroup v2 of the running test, which the test process joins: every socket that it or its
-// children make while it lives is governed by a ballastd that is confined to it.
+// Cgroups v2 of the running test. The test process joins one: every socket that it or its children
+// make while it lives is governed by a ballastd that is confined to it. Below it, children can be
+// told apart by cgroups of their own.
 #pragma once
 
 #include <string>
@@ -31,6 +32,25 @@ public:
 private:
     std::string path_;
     std::string home_; ///< where the test process came from
+};
+
+/// A cgroup for children of the test process; a unit if its name ends in ".service" or ".scope".
+class Subgroup {
+public:
+    /// Makes `name`, one component, in the cgroup at the path `parent`.
+    Subgroup(const std::string& parent, const std::string& name);
+    /// Kills whatever is inside or below and removes it.
+    ~Subgroup();
+    Subgroup(const Subgroup&) = delete;
+    Subgroup& operator=(const Subgroup&) = delete;
+
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+    /// Moves the calling process in.
+    void join() const;
+
+private:
+    std::string path_;
 };
 
 } // namespace ballast::test

@@ -25,6 +25,7 @@ struct Crowd::Shared {
     int threads = 0;
     std::uint32_t attempts = 0;
     bool churn = false;
+    bool abort = false;
     bool request = false;
     int refusal = 0;
     std::uint32_t close_first = 0;
@@ -38,6 +39,11 @@ void set_timeouts(const Fd& socket) {
     const timeval limit{patience().count() / 1000, 0};
     ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+}
+
+void abort_on_close(const Fd& socket) {
+    const linger at_once{1, 0};
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
 /// 0, or the errno of what went wrong; ECONNRESET for an end of the stream.
@@ -112,6 +118,8 @@ private:
         if (const int error = plan.request ? ask(socket) : 0; error != 0)
             failed(error, 0);
         if (plan.churn) {
+            if (plan.abort)
+                abort_on_close(socket);
             counts_.held.fetch_sub(1);
             return true;
         }
@@ -137,13 +145,15 @@ private:
 
 } // namespace
 
-Crowd::Crowd(const Netns& where)
+Crowd::Crowd(const Netns& where, const Subgroup* cgroup)
     : begun_(::eventfd(0, EFD_CLOEXEC)), done_(::eventfd(0, EFD_CLOEXEC)) {
     void* memory =
         ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     need(memory != MAP_FAILED, "mmap");
     shared_ = new (memory) Shared;
-    process_.fork([this, &where]() -> int {
+    process_.fork([this, &where, cgroup]() -> int {
+        if (cgroup != nullptr)
+            cgroup->join();
         need(::setns(where.fd(), CLONE_NEWNET) == 0, "setns to a network namespace");
         Racers racers(shared_->counts);
         for (eventfd_t value = 0; ::eventfd_read(begun_.get(), &value) == 0;) {
@@ -152,6 +162,7 @@ Crowd::Crowd(const Netns& where)
                          shared_->threads,
                          shared_->attempts,
                          shared_->churn,
+                         shared_->abort,
                          shared_->request,
                          shared_->refusal});
             ::eventfd_write(done_.get(), 1);
@@ -172,6 +183,7 @@ void Crowd::begin(const CrowdPlan& plan) {
     shared_->threads = plan.threads;
     shared_->attempts = plan.attempts;
     shared_->churn = plan.churn;
+    shared_->abort = plan.abort;
     shared_->request = plan.request;
     shared_->refusal = plan.refusal;
     shared_->close_first = plan.close_first;

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 
+#include "tests/harness/cgroup.h"
 #include "tests/harness/process.h"
 #include "tests/harness/sockets.h"
 
@@ -31,6 +32,7 @@ struct CrowdPlan {
     std::uint32_t attempts = 0;    ///< of all threads together; then they wait
     bool churn = false;            ///< close each connection after its answer; refusals are tried
                                    ///< again, so `attempts` of them succeed
+    bool abort = false;            ///< close with RST, which ends a connection in the thread itself
     bool request = true;           ///< send an HTTP request and read the answer
     int refusal = ECONNREFUSED;    ///< the errno that a refusal has to give
     std::uint32_t close_first = 0; ///< held connections to close before anything else
@@ -38,7 +40,8 @@ struct CrowdPlan {
 
 class Crowd {
 public:
-    explicit Crowd(const Netns& where);
+    /// `cgroup`: what the process joins first; none: the test process's own.
+    explicit Crowd(const Netns& where, const Subgroup* cgroup = nullptr);
     ~Crowd();
     Crowd(const Crowd&) = delete;
     Crowd& operator=(const Crowd&) = delete;
@@ -51,6 +54,8 @@ public:
     void race(const CrowdPlan& plan);
     /// Closes `count` of the held connections and returns once that is done.
     void close_some(std::uint32_t count);
+    /// SIGKILL; the kernel closes what it held, and it takes no plan any more.
+    void kill() { process_.kill(); }
 
     [[nodiscard]] const CrowdCounts& counts() const;
 
