@@ -5,7 +5,8 @@
 # pair, and a ballastd of its own that governs only the client's cgroup. One at a time on a host.
 # All of it goes when the script ends; what a script killed with SIGKILL left, the next one removes.
 #
-#   cgroup ballast-arena/{client,server,daemon}   everything that runs in the arena
+#   cgroup ballast-arena/{client,server,daemon}   everything that runs in the arena; services of a
+#                                                 demo in client/NAME.service
 #   /run/ballast-arena/{bpffs,runtime,state}      ballastd's
 # shellcheck disable=SC2154 # repo, build and stage come from lib.sh
 
@@ -60,15 +61,14 @@ arena_network() {
 
 # Everything in the cgroup dies first; unmounting drops the pins, and with them the programs.
 arena_clear() {
-	local part
+	local part cgroup
 	if [ -e "$arena_dir/bpf_stats" ]; then bpf_stats_off; fi
 	if [ -d "$arena_cgroup" ]; then
 		echo 1 >"$arena_cgroup/cgroup.kill"
-		for part in client server daemon; do
-			[ ! -d "$arena_cgroup/$part" ] || wait_until 100 rmdir "$arena_cgroup/$part" 2>/dev/null ||
-				say "notice: something in the cgroup $arena_cgroup/$part does not die."
-		done
-		rmdir "$arena_cgroup" || true
+		while read -r cgroup; do
+			wait_until 100 rmdir "$cgroup" 2>/dev/null ||
+				say "notice: something in the cgroup $cgroup does not die."
+		done < <(find "$arena_cgroup" -depth -type d)
 	fi
 	for part in client server; do
 		[ ! -e "/run/netns/$arena-$part" ] || ip netns delete "$arena-$part"
@@ -78,14 +78,15 @@ arena_clear() {
 }
 
 # enter PART COMMAND...: becomes the command, in that part's cgroup and, but for the daemon, its
-# namespace. (`ip netns exec` would hide the cgroup and the bpffs.)
+# namespace. PART may name a cgroup below: client/NAME. (`ip netns exec` would hide the cgroup and
+# the bpffs.)
 enter() {
 	local part=$1
 	shift
 	exec 9>&- # the lock is this script's, not that of what may outlive it
 	echo 0 >"$arena_cgroup/$part/cgroup.procs"
 	if [ "$part" = daemon ]; then exec "$@"; fi
-	exec nsenter --net="/run/netns/$arena-$part" "$@"
+	exec nsenter --net="/run/netns/$arena-${part%%/*}" "$@"
 }
 
 in_arena() { (enter "$@"); }
