@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+// clang-format off
 /*
  * The sliding window in which a breaker counts failures by kind: BALLAST_BREAKER_SLOTS words a
  * kind, each of the low 16 bits of a slot's number since boot and a count of 16 bits that
@@ -11,19 +12,21 @@
  * as that.
  *
  * Invariants
- * W1  A window belongs to one generation of the breaker's word and to one width: the swap that
- * moves the word has emptied the window in the same instant, and so does a policy of another
- * window. The words are wiped by the next failure that is recorded, before it puts `newest` in
- * place; until then whoever counts finds a foreign `newest`, and 0. W2  A wipe takes nothing that
- * belongs to the window it makes room for: each word was read before `newest` was found unchanged,
- * thus before anybody could record under the next one, and is swapped out only as it was read. W3
- * No word older than the window survives a step of `newest`, so 16 bits tell slots apart for ever,
- *     not for 65,536 slots only.
+ * W1  A window belongs to one generation of the breaker's word and to one width: the swap that moves
+ *     the word has emptied the window in the same instant, and so does a policy of another window.
+ *     The words are wiped by the next failure that is recorded, before it puts `newest` in place;
+ *     until then whoever counts finds a foreign `newest`, and 0.
+ * W2  A wipe takes nothing that belongs to the window it makes room for: each word was read before
+ *     `newest` was found unchanged, thus before anybody could record under the next one, and is
+ *     swapped out only as it was read.
+ * W3  No word older than the window survives a step of `newest`, so 16 bits tell slots apart for
+ *     ever, not for 65,536 slots only.
  * W4  Each failure is counted once. Exceptions, each of one failure for each CPU that is held up
- *     between two instructions: one that was observed while the word moved may be counted in the
- * new generation or in none; one that is older than the window is dropped, or sits in its word
- *     unseen until that is wiped. A breaker then opens by that one failure sooner or later.
+ *     between two instructions: one that was observed while the word moved may be counted in the new
+ *     generation or in none; one that is older than the window is dropped, or sits in its word unseen
+ *     until that is wiped. A breaker then opens by that one failure sooner or later.
  */
+// clang-format on
 #ifndef BALLAST_BPF_LIB_BREAKER_WINDOW_H
 #define BALLAST_BPF_LIB_BREAKER_WINDOW_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+// clang-format off
 /*
  * A rate with a burst on one word: the generic cell rate algorithm as virtual scheduling (ITU-T
  * I.371, annex A.1; ATM Forum TM 4.0, section 4.4). The word is the theoretical arrival time (TAT)
@@ -7,13 +8,14 @@
  *
  * Invariants
  * G1  Between the first and any later taking, elapsed_ns apart, at most
- *     (burst_ns + elapsed_ns) / interval_ns are taken, whatever takes at the same time: each moves
- * the word by at least interval_ns in one swap, and none past now_ns + burst_ns. G2  One that is
- * over changes nothing, so asking often does not push the next one away.
+ *     (burst_ns + elapsed_ns) / interval_ns are taken, whatever takes at the same time: each moves the
+ *     word by at least interval_ns in one swap, and none past now_ns + burst_ns.
+ * G2  One that is over changes nothing, so asking often does not push the next one away.
  *
  * A word that a policy of a longer burst left behind holds everybody up for as long as that burst
  * was: who puts a shorter one in force lowers the word or starts it from 0.
  */
+// clang-format on
 #ifndef BALLAST_BPF_LIB_RATE_H
 #define BALLAST_BPF_LIB_RATE_H
 

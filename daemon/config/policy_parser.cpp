@@ -13,8 +13,8 @@ Service service_of(const ServiceEntry& entry, const Policy& options) {
     Service service = entry.row;
     service.mode = entry.mode.value_or(options.limit_mode);
     // "off" leaves alone what the service governs, unless its breaker is asked for by itself
-    service.breaker.mode = entry.breaker_mode.value_or(
-        service.mode == Mode::off ? Mode::off : options.breaker_mode);
+    service.breaker.mode =
+        entry.breaker_mode.value_or(service.mode == Mode::off ? Mode::off : options.breaker_mode);
     service.origin = entry.place.text();
     for (const auto& placed : entry.to)
         service.to.push_back(placed.value);

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every action that changes the host passes through. For breakers, which open in the kernel,
-// that is a budget of openings and a hold: if most destinations fail at once, the host's own network
-// is suspect, and no guard may act on what it then sees. Pure; time is passed in.
+// that is a budget of openings and a hold: if most destinations fail at once, the host's own
+// network is suspect, and no guard may act on what it then sees. Pure; time is passed in.
 //
 // Invariants
-// V1  The budget it grants, with the openings since it was last asked, never exceeds what is left of
+// V1  The budget it grants, with the openings since it was last asked, never exceeds what is left
+// of
 //     the caps, nor the openings that make the observer suspect: whatever fails at once, no more
 //     breakers open than that, with the daemon dead too.
 // V2  While the observer is suspect the budget is 0 and every destination that opened within the
 //     window is held closed.
-// V3  A hold is let go when nothing has been suspect for `release_after`, and by undo_all(); each is
+// V3  A hold is let go when nothing has been suspect for `release_after`, and by undo_all(); each
+// is
 //     on the undo list, once.
 #pragma once
 

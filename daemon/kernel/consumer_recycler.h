@@ -22,7 +22,8 @@ public:
     ConsumerRecycler(Maps& maps, PolicyMap& policy, std::string hierarchy)
         : maps_(&maps), policy_(&policy), hierarchy_(std::move(hierarchy)) {}
 
-    /// Returns how many indexes were freed. Looks through all reservations, so call it now and then.
+    /// Returns how many indexes were freed. Looks through all reservations, so call it now and
+    /// then.
     Result<std::size_t> run();
 
 private:

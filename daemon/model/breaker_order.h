@@ -12,10 +12,10 @@ namespace ballast {
 
 struct BreakerOrder {
     Endpoint endpoint;
-    BreakerForce force = BreakerForce::none; ///< none: the breaker decides again
-    std::string reason;                      ///< for people; may be empty
+    BreakerForce force = BreakerForce::none;        ///< none: the breaker decides again
+    std::string reason;                             ///< for people; may be empty
     std::optional<std::chrono::milliseconds> lasts; ///< none: until taken back
-    std::string by;                          ///< "root (uid 0)", "governor"
+    std::string by;                                 ///< "root (uid 0)", "governor"
 
     bool operator==(const BreakerOrder&) const = default;
 };
