@@ -3,6 +3,8 @@
 // burst; and a burst comes at once. What may come is computed from the time that passed.
 #include "tests/e2e/programs.h"
 
+#include <thread>
+
 #include "tests/harness/wait.h"
 
 using namespace ballast;
@@ -59,7 +61,7 @@ void burst_then_refused(const Family& family) {
     const auto got = check_race(racers, dest, rate);
     check_equal(scene->ballastd.value(dest, "admitted"), long{got}, "admitted");
     check_equal(scene->ballastd.value(dest, "refused"), long{race_attempts} - got, "refused");
-    // a refusal holds no place, and a connection keeps its own
+    check_equal(scene->ballastd.in_use(dest), long{got}, "in_use, before a sweep could mend it");
     check_exact(*scene, dest, got);
     check_no_repairs(scene->ballastd);
 }
@@ -79,6 +81,22 @@ void refills(const Family& family) {
     check_exact(*scene, dest, 0);
     check_equal(scene->ballastd.value(dest, "refused"), long{racers.counts().refused.load()},
                 "refused");
+}
+
+/// Nothing tells that time went by unused, hence the pause: of twenty bursts.
+void saves_up_one_burst(const Family& family) {
+    constexpr Rate rate{1000, burst};
+    const auto& dest = serve(*scene, family).dest();
+    scene->ballastd.enforce(rate_policy(rate));
+    auto& racers = make<Crowd>(scene->link.client);
+    check_equal(admitted(racers, attempts(dest, 1)), 1U, "admitted at first");
+    std::this_thread::sleep_for(std::chrono::milliseconds(400));
+    const Stopwatch watch;
+    const auto got = admitted(racers, attempts(dest, race_attempts, 64));
+    const auto bound = watch.bound(rate);
+    note(fmt::format("{} admitted of at most {}", got, bound));
+    check(got >= rate.burst, "a burst was admitted at once");
+    check(got <= bound, "no more than one burst was saved up");
 }
 
 void each_destination_has_its_own(const Family& family) {
@@ -188,6 +206,7 @@ int main() {
         })
         .each(families, "a burst at once, then refusals", burst_then_refused)
         .each(families, "the rate refills", refills)
+        .each(families, "unused time saves up one burst", saves_up_one_burst)
         .each(families, "each destination has its own rate", each_destination_has_its_own)
         .each(families, "consumers share it", consumers_share_it)
         .each(families, "rates hold with the daemon dead", works_with_the_daemon_dead)
