@@ -61,14 +61,15 @@ arena_network() {
 
 # Everything in the cgroup dies first; unmounting drops the pins, and with them the programs.
 arena_clear() {
-	local part cgroup
+	local part cgroup cgroups
 	if [ -e "$arena_dir/bpf_stats" ]; then bpf_stats_off; fi
 	if [ -d "$arena_cgroup" ]; then
+		mapfile -t cgroups < <(find "$arena_cgroup" -depth -type d)
 		echo 1 >"$arena_cgroup/cgroup.kill"
-		while read -r cgroup; do
+		for cgroup in "${cgroups[@]}"; do
 			wait_until 100 rmdir "$cgroup" 2>/dev/null ||
 				say "notice: something in the cgroup $cgroup does not die."
-		done < <(find "$arena_cgroup" -depth -type d)
+		done
 	fi
 	for part in client server; do
 		[ ! -e "/run/netns/$arena-$part" ] || ip netns delete "$arena-$part"
