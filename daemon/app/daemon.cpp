@@ -57,6 +57,12 @@ std::uint64_t sum(std::span<const __u64> counters) {
     return std::accumulate(counters.begin(), counters.end(), std::uint64_t{0});
 }
 
+const char* name_of(BreakerForce force) {
+    if (force == BreakerForce::none)
+        return "none";
+    return force == BreakerForce::open ? "open" : "closed";
+}
+
 /// Names what this kernel lacks, before the loader would fail for a reason nobody can read.
 Error why_not_loaded(const Error& load_error, const std::string& cgroup) {
     std::string missing;
@@ -235,7 +241,9 @@ void Daemon::report_limits() {
     std::vector<guards::LimitReading> readings;
     for (std::uint32_t index = 0; index < used(); ++index) {
         const auto& destination = maps_.destinations[index];
-        const auto refused = sum(destination.refused), over = sum(destination.over);
+        // what breakers turn away, they tell of themselves
+        const auto refused = sum(destination.refused) - destination.refused[BALLAST_REASON_BREAKER];
+        const auto over = sum(destination.over) - destination.over[BALLAST_REASON_BREAKER];
         if (refused || over)
             readings.push_back({index, refused, over});
     }
@@ -389,8 +397,8 @@ std::vector<BreakerRow> Daemon::breakers() {
 Result<void> Daemon::force_breaker(const BreakerOrder& order) {
     auto forced = breakers_->force(order);
     if (forced)
-        spdlog::info("breaker forced destination={} to={} by={} reason=\"{}\"",
-                     order.endpoint.text(), static_cast<int>(order.force), order.by, order.reason);
+        spdlog::info("breaker order destination={} force={} by={} reason=\"{}\"",
+                     order.endpoint.text(), name_of(order.force), order.by, order.reason);
     return forced;
 }
 

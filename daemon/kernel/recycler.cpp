@@ -41,13 +41,19 @@ Result<std::size_t> Recycler::resume() {
     return free(retired);
 }
 
+/// What a person decided about its breaker is not forgotten.
+bool Recycler::is_forced(const ballast_destination& destination) const {
+    const std::uint32_t breaker = BALLAST_LOAD(destination.breaker);
+    return breaker && BALLAST_LOAD(maps_->breakers[breaker].forced) != BALLAST_FORCE_NONE;
+}
+
 Result<std::size_t> Recycler::run(std::chrono::nanoseconds now, std::chrono::nanoseconds ttl) {
     const bool hurry = used() > hurry_above * BALLAST_MAX_DESTINATIONS;
     const auto usual = hurry ? std::min<std::chrono::nanoseconds>(ttl, hurried_ttl) : ttl;
     std::vector<std::uint32_t> retired;
     for (std::uint32_t index = 0; index < ever_used() && retired.size() < batch; ++index) {
         auto& destination = maps_->destinations[index];
-        if (!destination.service || BALLAST_LOAD(destination.in_use))
+        if (!destination.service || BALLAST_LOAD(destination.in_use) || is_forced(destination))
             continue;
         const bool orphan = policy_->limit(destination.service) == nullptr;
         const auto wanted = orphan ? std::min<std::chrono::nanoseconds>(usual, hurried_ttl) : usual;

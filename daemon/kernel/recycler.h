@@ -45,6 +45,7 @@ public:
 private:
     [[nodiscard]] std::uint32_t ever_used() const;
     Result<std::size_t> free(const std::vector<std::uint32_t>& retired);
+    [[nodiscard]] bool is_forced(const ballast_destination& destination) const;
     void forget_shares(const std::vector<std::uint32_t>& retired);
     bool free_shares();
     bool free_breaker(std::uint32_t index);
