@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <span>
 
 #include <bpf/bpf.h>
 
@@ -39,10 +38,6 @@ std::string error_name(int error) {
     if (name)
         return name;
     return error ? fmt::format("errno {}", error) : std::string();
-}
-
-std::uint64_t sum(std::span<const __u64> counters, unsigned reason) {
-    return counters[reason];
 }
 
 void add_times(BreakerRow& row, const ballast_breaker& breaker, std::uint64_t now) {
@@ -96,8 +91,8 @@ BreakerTable::Known BreakerTable::read_one(const ballast_breaker& breaker,
     row.last_error = error_name(breaker.last_error);
     row.opened = breaker.opened;
     row.withheld = breaker.withheld;
-    row.refused = sum(destination.refused, BALLAST_REASON_BREAKER);
-    row.would_refuse = sum(destination.over, BALLAST_REASON_BREAKER);
+    row.refused = destination.refused[BALLAST_REASON_BREAKER];
+    row.would_refuse = destination.over[BALLAST_REASON_BREAKER];
     return known;
 }
 
