@@ -224,6 +224,24 @@ void Daemon::on_second() {
     else if (*freed)
         spdlog::debug("recycled {} destinations", *freed);
     recycle_consumers();
+    report_losses();
+}
+
+/// What `ballast status` has no place for yet: told when it grows, so that nothing is lost in
+/// silence.
+void Daemon::report_losses() {
+    const ballast_counters& now = maps_.counters[0];
+    const auto tell = [](const char* what, std::uint64_t before, std::uint64_t after) {
+        if (after > before)
+            spdlog::warn("counted in the kernel: {} +{}, {} in all", what, after - before, after);
+    };
+    tell("consumers_full", losses_.consumers_full, now.consumers_full);
+    tell("shares_full", losses_.shares_full, now.shares_full);
+    tell("rate_contended", losses_.rate_contended, now.rate_contended);
+    tell("breakers_full", losses_.breakers_full, now.breakers_full);
+    tell("events_lost", losses_.events_lost, now.events_lost);
+    tell("trips_withheld", losses_.trips_withheld, now.trips_withheld);
+    losses_ = now;
 }
 
 void Daemon::recycle_consumers() {
