@@ -91,7 +91,7 @@ std::size_t BreakerKeeper::count_active() const {
         std::max<std::int64_t>(0, (now().time_since_epoch() - window).count()));
     const auto used =
         std::min<std::uint32_t>(maps_.control->next_destination, BALLAST_MAX_DESTINATIONS);
-    const auto all = maps_.destinations.all().first(used);
+    const auto all = maps_.destinations.first(used);
     return static_cast<std::size_t>(std::ranges::count_if(
         all, [&](const auto& d) { return d.service && (d.in_use || d.last_use_ns >= from); }));
 }

@@ -22,10 +22,11 @@ kernel::Monotonic now() {
 SweepRunner::SweepRunner(kernel::Maps& maps, kernel::PolicyMap& policy, int link)
     : maps_(maps), policy_(policy), sweeper_(maps, link, "/proc"),
       ledger_(maps.reservations.all(), maps.seen.all(),
-              {.destinations = maps.destinations.all(),
-               .totals = maps.totals.all(),
-               .consumers = maps.consumers.all(),
-               .shares = maps.shares.all()}),
+              {.destinations = maps.destinations,
+               .totals = maps.totals,
+               .consumers = maps.consumers,
+               .shares = maps.shares,
+               .next_share = maps.control->next_share}),
       table_(kernel::jiffies_per_second()) {}
 
 Result<std::unique_ptr<SweepRunner>> SweepRunner::create(EventLoop& loop, kernel::Maps& maps,

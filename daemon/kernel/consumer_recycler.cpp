@@ -25,7 +25,7 @@ std::vector<bool> ConsumerRecycler::referred_to() const {
                 is_entry(BALLAST_LOAD(entry.cookie)) && by < used.size())
                 used[by] = true;
     const auto shares = std::min<std::uint32_t>(maps_->control->next_share, BALLAST_MAX_SHARES);
-    for (const auto& share : maps_->shares.all().first(shares))
+    for (const auto& share : maps_->shares.first(shares))
         if (share.consumer < used.size())
             used[share.consumer] = true;
     for (std::uint32_t index = 1; index < ever_used(); ++index)

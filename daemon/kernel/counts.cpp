@@ -36,12 +36,12 @@ std::vector<CountId> Counts::held(std::uint32_t word) const {
     if (!(word & BALLAST_HELD_SHARE))
         return found;
     const std::uint32_t unit = unit_of(ballast_held_consumer(word));
-    const auto share = std::ranges::find_if(memory_.shares, [&](const auto& s) {
+    const auto shares = memory_.shares.first(BALLAST_LOAD(memory_.next_share));
+    const auto share = std::ranges::find_if(shares, [&](const auto& s) {
         return unit && s.consumer == unit && s.destination == destination;
     });
-    if (share != memory_.shares.end())
-        found.push_back(
-            {CountKind::share, static_cast<std::uint32_t>(share - memory_.shares.begin())});
+    if (share != shares.end())
+        found.push_back({CountKind::share, static_cast<std::uint32_t>(share - shares.begin())});
     return found;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bpf/abi.h"
+#include "daemon/kernel/mapped.h"
 
 namespace ballast::kernel {
 
@@ -31,10 +32,11 @@ struct HashCountId {
 class Counts {
 public:
     struct Memory {
-        std::span<ballast_destination> destinations;
-        std::span<ballast_total> totals;
-        std::span<ballast_consumer> consumers;
-        std::span<ballast_share> shares;
+        const Mapped<ballast_destination>& destinations;
+        const Mapped<ballast_total>& totals;
+        const Mapped<ballast_consumer>& consumers;
+        const Mapped<ballast_share>& shares;
+        const std::uint32_t& next_share; ///< how many of `shares` have ever been used
     };
 
     /// How many reservations there are for each count, zeros left out.
@@ -64,8 +66,9 @@ public:
                                          std::span<const std::uint64_t> by_service) const;
     [[nodiscard]] std::vector<std::uint64_t> activity_by_service(std::uint32_t destinations) const;
 
-    [[nodiscard]] std::span<ballast_destination> destinations() const {
-        return memory_.destinations;
+    /// The first `count`.
+    [[nodiscard]] std::span<ballast_destination> destinations(std::size_t count) const {
+        return memory_.destinations.first(count);
     }
 
 private:

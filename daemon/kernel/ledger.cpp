@@ -34,7 +34,7 @@ bool Ledger::release(std::uint32_t number, std::uint64_t cookie) {
 
 std::uint64_t Ledger::reclaim_pending(Used used, Monotonic now) {
     std::uint64_t total = 0;
-    for (const auto& destination : counts_.destinations().first(used.destinations))
+    for (const auto& destination : counts_.destinations(used.destinations))
         total += BALLAST_LOAD(destination.admitted);
     if (pending_.empty() && total == activity_at_reclaim_)
         return 0;

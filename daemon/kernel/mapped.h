@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // A BPF array map seen as memory: programs and daemon work on the same words, without a system
 // call.
+//
+// The kernel enters every page of such a mapping at once (kernel/bpf/arraymap.c, array_map_mmap():
+// remap_vmalloc_range()), so that a large table counts in full as the daemon's memory, however
+// little of it is in use. A table that fills from its beginning is therefore mapped as far as it
+// was asked for; addresses for all of it are set aside first, so nothing ever moves.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <new>
 #include <span>
+#include <stdexcept>
 #include <utility>
 
 #include <sys/mman.h>
@@ -13,20 +21,23 @@
 #include <fmt/format.h>
 
 #include "daemon/util/error.h"
+#include "daemon/util/fd.h"
 
 namespace ballast::kernel {
 
-/// Owns one mapping of a BPF_F_MMAPABLE array of T; unmapped when destroyed.
+/// Owns one mapping of a BPF_F_MMAPABLE array of T; unmapped when destroyed. For one thread.
+/// Mapping more of it is an allocation, and fails as one: std::bad_alloc.
 template <typename T>
 class Mapped {
 public:
     Mapped() = default;
-    ~Mapped() { unmap(); }
-    Mapped(Mapped&& other) noexcept
-        : data_(std::exchange(other.data_, nullptr)), count_(std::exchange(other.count_, 0)) {}
+    ~Mapped() {
+        if (fd_)
+            ::munmap(data_, length());
+    }
+    Mapped(Mapped&& other) noexcept { swap(other); }
     Mapped& operator=(Mapped&& other) noexcept {
-        std::swap(data_, other.data_);
-        std::swap(count_, other.count_);
+        swap(other);
         return *this;
     }
     Mapped(const Mapped&) = delete;
@@ -34,33 +45,98 @@ public:
 
     /// Maps all `count` elements of the array behind `map_fd`, for reading and writing.
     static Result<Mapped> open(int map_fd, std::size_t count, const char* name) {
+        return reserve(map_fd, count, name).and_then([&](Mapped mapped) -> Result<Mapped> {
+            if (!mapped.map_to(mapped.length()))
+                return fail(Error::system(fmt::format("mmap of BPF map {}", name), errno));
+            return mapped;
+        });
+    }
+
+    /// Maps of the `count` elements as many as are asked for, and some more.
+    static Result<Mapped> reserve(int map_fd, std::size_t count, const char* name) {
         static_assert(sizeof(T) % 8 == 0, "the kernel rounds elements up to 8 bytes");
-        void* memory =
-            ::mmap(nullptr, length(count), PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
-        if (memory == MAP_FAILED)
-            return fail(Error::system(fmt::format("mmap of BPF map {}", name), errno));
         Mapped mapped;
-        mapped.data_ = static_cast<T*>(memory);
         mapped.count_ = count;
+        mapped.fd_ = Fd(::dup(map_fd));
+        if (!mapped.fd_)
+            return fail(Error::system(fmt::format("dup of BPF map {}", name), errno));
+        void* const memory =
+            ::mmap(nullptr, mapped.length(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (memory == MAP_FAILED) {
+            const int error = errno;
+            mapped.fd_.reset();
+            return fail(Error::system(fmt::format("set aside memory for BPF map {}", name), error));
+        }
+        mapped.data_ = static_cast<T*>(memory);
+        if (!mapped.map_to(page()))
+            return fail(Error::system(fmt::format("mmap of BPF map {}", name), errno));
         return mapped;
     }
 
-    [[nodiscard]] std::span<T> all() const { return {data_, count_}; }
-    [[nodiscard]] T& operator[](std::size_t index) const { return data_[index]; }
-    [[nodiscard]] T* operator->() const { return data_; }
+    /// The same over memory of the caller's, which must outlive it.
+    static Mapped over(std::span<T> memory) {
+        Mapped mapped;
+        mapped.data_ = memory.data();
+        mapped.count_ = memory.size();
+        mapped.mapped_ = memory.size_bytes();
+        return mapped;
+    }
+
+    /// How many elements the array has, in use or not.
+    [[nodiscard]] std::size_t size() const { return count_; }
+
+    /// The first `count` elements, or all there are.
+    [[nodiscard]] std::span<T> first(std::size_t count) const {
+        count = std::min(count, count_);
+        need(count);
+        return {data_, count};
+    }
+    [[nodiscard]] std::span<T> all() const { return first(count_); }
+    /// Throws std::out_of_range for an element that the array does not have.
+    [[nodiscard]] T& operator[](std::size_t index) const {
+        if (index >= count_)
+            throw std::out_of_range("element of a BPF map");
+        need(index + 1);
+        return data_[index];
+    }
+    [[nodiscard]] T* operator->() const { return &(*this)[0]; }
 
 private:
-    static std::size_t length(std::size_t count) {
-        const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-        return (sizeof(T) * count + page - 1) / page * page;
+    static std::size_t page() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
+    [[nodiscard]] std::size_t length() const {
+        return (sizeof(T) * count_ + page() - 1) / page() * page();
     }
-    void unmap() {
-        if (data_)
-            ::munmap(data_, length(count_));
+
+    void need(std::size_t count) const {
+        if (count * sizeof(T) <= mapped_)
+            return;
+        const std::size_t wanted = std::max(count * sizeof(T), 2 * mapped_);
+        if (!map_to(std::min(length(), (wanted + page() - 1) / page() * page())))
+            throw std::bad_alloc();
+    }
+
+    /// end: bytes, a multiple of a page.
+    [[nodiscard]] bool map_to(std::size_t end) const {
+        auto* const at = reinterpret_cast<std::byte*>(data_) + mapped_;
+        if (end > mapped_ &&
+            ::mmap(at, end - mapped_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd_.get(),
+                   static_cast<off_t>(mapped_)) == MAP_FAILED)
+            return false;
+        mapped_ = std::max(mapped_, end);
+        return true;
+    }
+
+    void swap(Mapped& other) noexcept {
+        std::swap(data_, other.data_);
+        std::swap(count_, other.count_);
+        std::swap(mapped_, other.mapped_);
+        std::swap(fd_, other.fd_);
     }
 
     T* data_ = nullptr;
     std::size_t count_ = 0;
+    mutable std::size_t mapped_ = 0; ///< bytes
+    Fd fd_;                          ///< of the map; none over memory of the caller's
 };
 
 } // namespace ballast::kernel

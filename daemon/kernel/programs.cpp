@@ -156,24 +156,31 @@ Result<void> Programs::State::pin_maps() {
 }
 
 Result<void> Programs::State::map_memory() {
-    const auto open = [&](auto& mapped, std::size_t count, const char* name) -> Result<void> {
-        auto opened = std::remove_reference_t<decltype(mapped)>::open(map_fd(name), count, name);
+    const auto take = [](auto& mapped, auto opened) -> Result<void> {
         if (!opened)
             return fail(opened.error());
         mapped = std::move(*opened);
         return {};
     };
+    const auto open = [&](auto& mapped, std::size_t count, const char* name) {
+        return take(mapped, mapped.open(map_fd(name), count, name));
+    };
+    const auto reserve = [&](auto& mapped, std::size_t count, const char* name) {
+        return take(mapped, mapped.reserve(map_fd(name), count, name));
+    };
     return open(maps.control, 1, "control")
         .and_then([&] { return open(maps.counters, 1, "counters"); })
         .and_then([&] { return open(maps.services, BALLAST_SERVICE_ROWS, "services"); })
-        .and_then(
-            [&] { return open(maps.alternatives, 2UL * BALLAST_MAX_ALTERNATIVES, "alternatives"); })
+        .and_then([&] {
+            return reserve(maps.alternatives, 2UL * BALLAST_MAX_ALTERNATIVES, "alternatives");
+        })
         .and_then([&] { return open(maps.from_patterns, 2UL * BALLAST_MAX_FROM, "from_patterns"); })
         .and_then([&] { return open(maps.totals, BALLAST_MAX_SERVICES, "totals"); })
-        .and_then([&] { return open(maps.consumers, BALLAST_MAX_CONSUMERS, "consumers"); })
-        .and_then([&] { return open(maps.breakers, BALLAST_MAX_BREAKERS, "breakers"); })
-        .and_then([&] { return open(maps.shares, BALLAST_MAX_SHARES, "shares"); })
-        .and_then([&] { return open(maps.destinations, BALLAST_MAX_DESTINATIONS, "destinations"); })
+        .and_then([&] { return reserve(maps.consumers, BALLAST_MAX_CONSUMERS, "consumers"); })
+        .and_then([&] { return reserve(maps.breakers, BALLAST_MAX_BREAKERS, "breakers"); })
+        .and_then([&] { return reserve(maps.shares, BALLAST_MAX_SHARES, "shares"); })
+        .and_then(
+            [&] { return reserve(maps.destinations, BALLAST_MAX_DESTINATIONS, "destinations"); })
         .and_then([&] { return open(maps.reservations, BALLAST_BUCKETS, "reservations"); })
         .and_then([&] { return open(maps.seen, BALLAST_BUCKETS, "seen"); })
         .and_then([&] { return open(maps.service_names, BALLAST_MAX_SERVICES, "service_names"); })

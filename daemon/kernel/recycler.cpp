@@ -28,7 +28,7 @@ std::uint32_t Recycler::ever_used() const {
 }
 
 std::uint32_t Recycler::used() const {
-    const auto all = maps_->destinations.all().first(ever_used());
+    const auto all = maps_->destinations.first(ever_used());
     return static_cast<std::uint32_t>(
         std::ranges::count_if(all, [](const auto& d) { return d.service != 0; }));
 }

@@ -11,6 +11,7 @@ namespace {
 
 using ballast::kernel::Ledger;
 using ballast::kernel::LedgerFindings;
+using ballast::kernel::Mapped;
 using ballast::kernel::Monotonic;
 using std::chrono::minutes;
 using std::chrono::seconds;
@@ -27,7 +28,13 @@ struct World {
     std::vector<ballast_total> totals{BALLAST_MAX_SERVICES};
     std::vector<ballast_consumer> consumers{8};
     std::vector<ballast_share> shares{8};
-    Ledger ledger{buckets, seen, {destinations, totals, consumers, shares}};
+    std::uint32_t next_share = used.shares;
+    Mapped<ballast_destination> destination_rows = Mapped<ballast_destination>::over(destinations);
+    Mapped<ballast_total> total_rows = Mapped<ballast_total>::over(totals);
+    Mapped<ballast_consumer> consumer_rows = Mapped<ballast_consumer>::over(consumers);
+    Mapped<ballast_share> share_rows = Mapped<ballast_share>::over(shares);
+    Ledger ledger{
+        buckets, seen, {destination_rows, total_rows, consumer_rows, share_rows, next_share}};
     Monotonic now{};
     std::uint32_t sweep = 0;
 
