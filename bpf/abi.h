@@ -16,7 +16,7 @@
 
 #include <linux/types.h>
 
-#define BALLAST_ABI_VERSION 2
+#define BALLAST_ABI_VERSION 3
 
 /* Services per policy. Row 0 of a policy and service id 0 mean "none". */
 #define BALLAST_MAX_SERVICES 1024
@@ -82,9 +82,9 @@ struct ballast_control {
     __u32 next_consumer;     /* first never-used index of `consumers` */
     __u32 next_share;        /* first never-used index of `shares` */
     __u32 next_breaker;      /* first never-used index of `breakers` */
-    __u32 reserved_too;
-    __u32 half;        /* of `services`, in force; for what happens to connections later on */
-    __u32 trip_budget; /* breakers that may open until the governor tops it up */
+    __u32 watch_times;       /* 1: some service has slow_connect or reset_within */
+    __u32 half;              /* of `services`, in force; for what happens to connections later on */
+    __u32 trip_budget;       /* breakers that may open until the governor tops it up */
     __u64 reserved[6];
 };
 
@@ -364,10 +364,14 @@ struct ballast_bucket_seen {
     __u32 reserved;
 };
 
-/* Map `times`: when the reservation at the same place reached SYN_SENT, or was established; in ms
- * of CLOCK_MONOTONIC, low 32 bits. */
+/* Map `times`: when the reservation at the same place reached SYN_SENT, or was established, if its
+ * service asked for times then. */
+struct ballast_time {
+    __u32 since_ms; /* CLOCK_MONOTONIC, low 32 bits */
+    __u32 cookie;   /* low 32 bits: whose time it is */
+};
 struct ballast_bucket_times {
-    __u32 since_ms[BALLAST_BUCKET_WIDTH + 1]; /* the last is nobody's */
+    struct ballast_time entries[BALLAST_BUCKET_WIDTH + 1]; /* the last is nobody's */
 };
 
 /* Map `service_names`: service id -> name, NUL-terminated; an empty name is a free id. */
@@ -423,7 +427,7 @@ BALLAST_ASSERT_SIZE(struct ballast_prefix_rule, 136);
 BALLAST_ASSERT_SIZE(struct ballast_breaker_limits, 40);
 BALLAST_ASSERT_SIZE(struct ballast_breaker, 448);
 BALLAST_ASSERT_SIZE(struct ballast_event, 96);
-BALLAST_ASSERT_SIZE(struct ballast_bucket_times, 32);
+BALLAST_ASSERT_SIZE(struct ballast_bucket_times, 64);
 BALLAST_ASSERT_SIZE(struct ballast_alternative, 40);
 BALLAST_ASSERT_SIZE(struct ballast_from_pattern, 128);
 BALLAST_ASSERT_SIZE(struct ballast_service, 128);

@@ -18,28 +18,46 @@ BALLAST_INLINE __u32 now_ms(void) {
     return (__u32)(bpf_ktime_get_ns() / BALLAST_NS_PER_MS);
 }
 
-BALLAST_INLINE const struct ballast_breaker_limits* watching(__u32 held) {
+/* The times that the connection's service asks about, or NULL; looked for only where some service
+ * does. */
+BALLAST_INLINE const struct ballast_breaker_limits* timing(const struct ballast_control* head,
+                                                           __u32 held) {
     __u32 index = ballast_held_destination(held);
+    if (!BALLAST_LOAD(head->watch_times))
+        return NULL;
     struct ballast_destination* destination = bpf_map_lookup_elem(&destinations, &index);
     const struct ballast_service* row = destination ? ballast_row_of(destination->service) : NULL;
-    return row && row->breaker.mode != BALLAST_MODE_OFF ? &row->breaker : NULL;
+    return row && row->breaker.mode != BALLAST_MODE_OFF &&
+                   (row->breaker.slow_connect_ms | row->breaker.reset_within_ms)
+               ? &row->breaker
+               : NULL;
 }
 
-BALLAST_INLINE __u32* time_of(const struct ballast_place* place) {
+BALLAST_INLINE struct ballast_time* time_at(const struct ballast_place* place) {
     __u32 bucket = place->bucket;
     struct ballast_bucket_times* found = bpf_map_lookup_elem(&times, &bucket);
-    return found ? &found->since_ms[place->slot & BALLAST_BUCKET_WIDTH] : NULL;
+    return found ? &found->entries[place->slot & BALLAST_BUCKET_WIDTH] : NULL;
+}
+
+BALLAST_INLINE void start_time(struct ballast_time* time, __u64 cookie) {
+    time->since_ms = now_ms();
+    time->cookie = (__u32)cookie;
+}
+
+/* Whether the socket's time runs, and for longer than `ms`. One that began under a policy without
+ * times has none. */
+BALLAST_INLINE bool is_later(const struct ballast_time* time, __u64 cookie, __u32 ms) {
+    return time->cookie == (__u32)cookie && now_ms() - time->since_ms > ms;
 }
 
 /* SYN_SENT. */
-BALLAST_INLINE void on_connecting(const struct ballast_place* place) {
-    const struct ballast_breaker_limits* limits = watching(BALLAST_LOAD(place->entry->held));
+BALLAST_INLINE void on_connecting(const struct ballast_control* head, __u64 cookie,
+                                  const struct ballast_place* place) {
     ballast_entry_confirm(place->entry);
-    if (!limits || !(limits->slow_connect_ms | limits->reset_within_ms))
-        return;
-    __u32* since_ms = time_of(place);
-    if (since_ms)
-        *since_ms = now_ms();
+    struct ballast_time* time =
+        timing(head, BALLAST_LOAD(place->entry->held)) ? time_at(place) : NULL;
+    if (time)
+        start_time(time, cookie);
 }
 
 /* The verdict on a probe is given once: the flag goes with it. */
@@ -48,17 +66,15 @@ BALLAST_INLINE bool take_probe(struct ballast_reservation* entry, __u32 held) {
            ballast_entry_change(entry, held, held & ~BALLAST_HELD_PROBE);
 }
 
-BALLAST_INLINE void on_established(const struct ballast_place* place) {
+BALLAST_INLINE void on_established(const struct ballast_control* head, __u64 cookie,
+                                   const struct ballast_place* place) {
     __u32 held = BALLAST_LOAD(place->entry->held);
-    const struct ballast_breaker_limits* limits = watching(held);
+    const struct ballast_breaker_limits* limits = timing(head, held);
     bool is_slow = false;
-    if (!limits)
-        return;
-    __u32* since_ms = limits->slow_connect_ms | limits->reset_within_ms ? time_of(place) : NULL;
-    if (since_ms) {
-        __u32 now = now_ms();
-        is_slow = limits->slow_connect_ms && now - *since_ms > limits->slow_connect_ms;
-        *since_ms = now;
+    struct ballast_time* time = limits ? time_at(place) : NULL;
+    if (time) {
+        is_slow = limits->slow_connect_ms && is_later(time, cookie, limits->slow_connect_ms);
+        start_time(time, cookie);
     }
     bool is_probe = take_probe(place->entry, held);
     __u32 index = ballast_held_destination(held);
@@ -69,25 +85,29 @@ BALLAST_INLINE void on_established(const struct ballast_place* place) {
 }
 
 /* The kind of failure that this end of a connection is; BALLAST_NO_FAILURE: none. */
-BALLAST_INLINE int failure_of_end(struct sock* sk, int old_state, const struct ballast_place* place,
-                                  const struct ballast_breaker_limits* limits) {
+BALLAST_INLINE int failure_of_end(const struct ballast_control* head, struct sock* sk,
+                                  int old_state, __u64 cookie, const struct ballast_place* place,
+                                  __u32 held) {
     int error = sk->sk_err;
     if (old_state == TCP_SYN_SENT) {
         struct tcp_sock* tp = bpf_skc_to_tcp_sock(sk);
         return ballast_failure_to_connect(error, tp ? tp->inet_conn.icsk_retransmits : 0);
     }
-    if (error != ECONNRESET || !limits->reset_within_ms)
+    if (error != ECONNRESET)
         return BALLAST_NO_FAILURE;
-    __u32* since_ms = time_of(place);
-    return since_ms && now_ms() - *since_ms <= limits->reset_within_ms ? BALLAST_FAILURE_RESET
-                                                                       : BALLAST_NO_FAILURE;
+    const struct ballast_breaker_limits* limits = timing(head, held);
+    if (!limits || !limits->reset_within_ms)
+        return BALLAST_NO_FAILURE;
+    struct ballast_time* time = time_at(place);
+    return time && time->cookie == (__u32)cookie && !is_later(time, cookie, limits->reset_within_ms)
+               ? BALLAST_FAILURE_RESET
+               : BALLAST_NO_FAILURE;
 }
 
-BALLAST_INLINE void on_close(struct sock* sk, int old_state, __u64 cookie,
-                             const struct ballast_place* place) {
+BALLAST_INLINE void on_close(const struct ballast_control* head, struct sock* sk, int old_state,
+                             __u64 cookie, const struct ballast_place* place) {
     __u32 held = BALLAST_LOAD(place->entry->held);
-    const struct ballast_breaker_limits* limits = watching(held);
-    int kind = limits ? failure_of_end(sk, old_state, place, limits) : BALLAST_NO_FAILURE;
+    int kind = failure_of_end(head, sk, old_state, cookie, place, held);
     if (!ballast_entry_release(place->entry, cookie, &held))
         return;
     __u32 index = ballast_held_destination(held);
@@ -99,22 +119,28 @@ BALLAST_INLINE void on_close(struct sock* sk, int old_state, __u64 cookie,
     ballast_give_back_held(held);
 }
 
+/* Whether somebody may want to know: for a time, or because it is a breaker's probe. */
+BALLAST_INLINE bool asks_of_establishment(const struct ballast_control* head) {
+    return BALLAST_LOAD(head->watch_times) || BALLAST_LOAD(head->next_breaker) > 1;
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(ballast_set_state, struct sock* sk, int old_state, int new_state) {
     if (new_state != TCP_CLOSE && new_state != TCP_SYN_SENT && new_state != TCP_ESTABLISHED)
         return 0;
     __u64 cookie = (__u64)sk->__sk_common.skc_cookie.counter;
-    if (!cookie)
+    struct ballast_control* head = BALLAST_FIRST(control);
+    if (!cookie || !head || (new_state == TCP_ESTABLISHED && !asks_of_establishment(head)))
         return 0;
     struct ballast_place place = ballast_find_reservation(cookie);
     if (!place.entry)
         return 0;
     if (new_state == TCP_CLOSE)
-        on_close(sk, old_state, cookie, &place);
+        on_close(head, sk, old_state, cookie, &place);
     else if (new_state == TCP_SYN_SENT)
-        on_connecting(&place);
+        on_connecting(head, cookie, &place);
     else
-        on_established(&place);
+        on_established(head, cookie, &place);
     return 0;
 }
 

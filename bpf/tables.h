@@ -112,17 +112,29 @@ _Static_assert(sizeof(struct ballast_bucket) ==
                    (BALLAST_BUCKET_WIDTH + 1) * sizeof(struct ballast_reservation),
                "entries of a bucket are found from its beginning");
 
+BALLAST_INLINE void ballast_place_at(struct ballast_place* place, struct ballast_bucket* bucket,
+                                     __u32 number) {
+    struct ballast_reservation* first = (struct ballast_reservation*)bucket;
+    place->entry = &first[number & BALLAST_BUCKET_WIDTH];
+    place->slot = (number & BALLAST_BUCKET_WIDTH) - 1;
+}
+
+/* The reservation of a cookie. Nearly all are in their first bucket, which needs no call. */
 BALLAST_INLINE struct ballast_place ballast_find_reservation(__u64 cookie) {
-    struct ballast_place place = {};
+    struct ballast_place place = {.bucket = ballast_bucket_choice(cookie, 0)};
+    struct ballast_bucket* bucket = bpf_map_lookup_elem(&reservations, &place.bucket);
+    if (!bucket)
+        return place;
+    int slot = ballast_bucket_find(bucket, cookie);
+    if (slot >= 0)
+        ballast_place_at(&place, bucket, (__u32)slot + 1);
+    if (slot >= 0 || !BALLAST_LOAD(bucket->spilled))
+        return place;
     __u32 at = ballast_locate(cookie);
-    if (!at)
-        return place;
     place.bucket = at / (BALLAST_BUCKET_WIDTH + 1);
-    struct ballast_reservation* first = bpf_map_lookup_elem(&reservations, &place.bucket);
-    if (!first)
-        return place;
-    place.entry = &first[at & BALLAST_BUCKET_WIDTH];
-    place.slot = (at & BALLAST_BUCKET_WIDTH) - 1;
+    bucket = bpf_map_lookup_elem(&reservations, &place.bucket);
+    if (at && bucket)
+        ballast_place_at(&place, bucket, at);
     return place;
 }
 

@@ -33,7 +33,7 @@ std::vector<bool> ids_in_use(const Maps& maps) {
     std::vector<bool> used(BALLAST_MAX_SERVICES, false);
     const auto count =
         std::min<std::uint32_t>(maps.control->next_destination, BALLAST_MAX_DESTINATIONS);
-    for (const auto& destination : maps.destinations.all().first(count))
+    for (const auto& destination : maps.destinations.first(count))
         if (destination.service < BALLAST_MAX_SERVICES)
             used[destination.service] = true;
     return used;
@@ -269,6 +269,18 @@ Result<void> PolicyMap::swap(const Fd& trie) {
     return {};
 }
 
+/// Whether programs have to look at the clock: no service does, no connection pays for it.
+bool PolicyMap::watches_times(const Policy& policy) {
+    return std::ranges::any_of(policy.services, [](const Service& service) {
+        return service.breaker.slow_connect.count() != 0 ||
+               service.breaker.reset_within.count() != 0;
+    });
+}
+
+void PolicyMap::watch_times(bool wanted) {
+    __atomic_store_n(&maps_->control->watch_times, wanted ? 1U : 0U, __ATOMIC_SEQ_CST);
+}
+
 Result<void> PolicyMap::put(const Policy& policy) {
     const auto ids = assign_ids(policy);
     if (!ids)
@@ -283,7 +295,9 @@ Result<void> PolicyMap::put(const Policy& policy) {
         return swapped;
     trie_ = std::move(*trie);
     half_ = half;
+    watch_times(watches_times(policy) || maps_->control->watch_times != 0);
     __atomic_store_n(&maps_->control->half, half, __ATOMIC_RELEASE);
+    watch_times(watches_times(policy));
     ++maps_->control->policy_generation;
     shorten_rates();
     return {};
@@ -296,7 +310,7 @@ void PolicyMap::shorten_rates() {
         std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
     const auto used =
         std::min<std::uint32_t>(maps_->control->next_destination, BALLAST_MAX_DESTINATIONS);
-    for (auto& destination : maps_->destinations.all().first(used)) {
+    for (auto& destination : maps_->destinations.first(used)) {
         const ballast_service* row = limit(destination.service);
         const std::uint64_t latest = now_ns + (row ? row->rate_burst_ns : 0);
         const std::uint64_t due = BALLAST_LOAD(destination.rate_tat_ns);

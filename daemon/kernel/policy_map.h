@@ -52,6 +52,8 @@ private:
                                  const std::vector<std::uint16_t>& rows);
     Result<Fd> build_trie(const Policy& policy, const std::vector<std::uint16_t>& ids,
                           unsigned half);
+    static bool watches_times(const Policy& policy);
+    void watch_times(bool wanted);
     void shorten_rates();
     Result<void> swap(const Fd& trie);
     void adopt_trie();

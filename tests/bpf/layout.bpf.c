@@ -26,6 +26,7 @@ struct contract {
     struct ballast_share share;
     struct ballast_bucket bucket;
     struct ballast_bucket_seen bucket_seen;
+    struct ballast_time time;
     struct ballast_bucket_times bucket_times;
     struct ballast_service_name service_name;
     struct ballast_flow flow;

@@ -49,7 +49,7 @@ constexpr std::array control_members{MEMBER(ballast_control, abi_version),
                                      MEMBER(ballast_control, next_consumer),
                                      MEMBER(ballast_control, next_share),
                                      MEMBER(ballast_control, next_breaker),
-                                     MEMBER(ballast_control, reserved_too),
+                                     MEMBER(ballast_control, watch_times),
                                      MEMBER(ballast_control, half),
                                      MEMBER(ballast_control, trip_budget),
                                      MEMBER(ballast_control, reserved)};
@@ -141,7 +141,8 @@ constexpr std::array bucket_members{MEMBER(ballast_bucket, spilled),
                                     MEMBER(ballast_bucket, entries)};
 constexpr std::array bucket_seen_members{MEMBER(ballast_bucket_seen, sweep),
                                          MEMBER(ballast_bucket_seen, reserved)};
-constexpr std::array bucket_times_members{MEMBER(ballast_bucket_times, since_ms)};
+constexpr std::array time_members{MEMBER(ballast_time, since_ms), MEMBER(ballast_time, cookie)};
+constexpr std::array bucket_times_members{MEMBER(ballast_bucket_times, entries)};
 constexpr std::array service_name_members{MEMBER(ballast_service_name, name)};
 constexpr std::array flow_members{
     MEMBER(ballast_flow, cookie),         MEMBER(ballast_flow, local_address),
@@ -177,6 +178,7 @@ constexpr std::array layouts{
     Layout{"ballast_reservation", sizeof(ballast_reservation), reservation_members},
     Layout{"ballast_bucket", sizeof(ballast_bucket), bucket_members},
     Layout{"ballast_bucket_seen", sizeof(ballast_bucket_seen), bucket_seen_members},
+    Layout{"ballast_time", sizeof(ballast_time), time_members},
     Layout{"ballast_bucket_times", sizeof(ballast_bucket_times), bucket_times_members},
     Layout{"ballast_service_name", sizeof(ballast_service_name), service_name_members},
     Layout{"ballast_flow", sizeof(ballast_flow), flow_members},
