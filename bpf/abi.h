@@ -85,7 +85,9 @@ struct ballast_control {
     __u32 watch_times;       /* 1: some service has slow_connect or reset_within */
     __u32 half;              /* of `services`, in force; for what happens to connections later on */
     __u32 trip_budget;       /* breakers that may open until the governor tops it up */
-    __u64 reserved[6];
+    __u32 tuning;            /* 1: program `tune` is attached, so that connect_timeout may be set */
+    __u32 reserved_too;
+    __u64 reserved[5];
 };
 
 /* Map `counters`, one element: each event in which Ballast let traffic pass or lost information. */
@@ -103,7 +105,8 @@ struct ballast_counters {
     __u64 breakers_full;     /* failures that no breaker counted */
     __u64 events_lost;       /* changes of a breaker not reported: ring buffer full */
     __u64 trips_withheld;    /* breakers that stayed closed for want of budget */
-    __u64 reserved[3];
+    __u64 timeouts_failed;   /* connect_timeouts that could not be set or taken back */
+    __u64 reserved[2];
 };
 
 /* Why a connection counts as failed. */
@@ -374,6 +377,12 @@ struct ballast_bucket_times {
     struct ballast_time entries[BALLAST_BUCKET_WIDTH + 1]; /* the last is nobody's */
 };
 
+/* Map `user_timeouts`, kept with the socket: its TCP_USER_TIMEOUT while connect_timeout holds. */
+struct ballast_user_timeout {
+    __u32 set_ms; /* what Ballast set; 0: nothing */
+    __u32 own_ms; /* what it was before; 0: the kernel's */
+};
+
 /* Map `service_names`: service id -> name, NUL-terminated; an empty name is a free id. */
 struct ballast_service_name {
     char name[BALLAST_SERVICE_NAME_LENGTH];
@@ -440,6 +449,7 @@ BALLAST_ASSERT_SIZE(struct ballast_share, 16);
 BALLAST_ASSERT_SIZE(struct ballast_reservation, 16);
 BALLAST_ASSERT_SIZE(struct ballast_bucket, 128);
 BALLAST_ASSERT_SIZE(struct ballast_bucket_seen, 32);
+BALLAST_ASSERT_SIZE(struct ballast_user_timeout, 8);
 BALLAST_ASSERT_SIZE(struct ballast_service_name, 64);
 BALLAST_ASSERT_SIZE(struct ballast_flow, 64);
 BALLAST_ASSERT_SIZE(struct ballast_sweep_totals, 64);

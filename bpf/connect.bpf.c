@@ -10,8 +10,7 @@
 #include "bpf/breaker.h"
 #include "bpf/lib/rate.h"
 #include "bpf/places.h"
-
-#include <linux/in.h>
+#include "bpf/timeout.h"
 
 #include <bpf/bpf_endian.h>
 
@@ -24,11 +23,26 @@ BALLAST_INLINE struct sock_common* common_of(struct bpf_sock* sk) {
     return tp ? &tp->inet_conn.icsk_inet.sk.__sk_common : NULL;
 }
 
-/* An earlier connect() of this socket that failed before SYN_SENT may have left a reservation. */
-BALLAST_INLINE void release_earlier(const struct sock_common* skc) {
+/* An earlier connect() of this socket may have left a reservation, if it failed before SYN_SENT,
+ * and its timeout, if it failed at all. */
+BALLAST_INLINE void clear_earlier(struct bpf_sock_addr* ctx, const struct sock_common* skc) {
     __u64 cookie = (__u64)skc->skc_cookie.counter;
-    if (cookie)
-        ballast_release(cookie);
+    if (!cookie)
+        return;
+    ballast_release(cookie);
+    struct bpf_sock* sk = ctx->sk;
+    if (sk)
+        ballast_restore_timeout(ctx, sk);
+}
+
+/* Only what is enforced changes a socket. */
+BALLAST_INLINE void bound_connect(struct bpf_sock_addr* ctx,
+                                  const struct ballast_service* service) {
+    struct ballast_control* head = BALLAST_FIRST(control);
+    struct bpf_sock* sk = ctx->sk;
+    if (sk && head && BALLAST_LOAD(head->tuning) &&
+        ballast_over_limit(head, service->mode, bpf_ktime_get_coarse_ns()) == BALLAST_REFUSE)
+        ballast_bound_connect(ctx, sk, service->connect_timeout_ms);
 }
 
 #define TAKEN_ALL (-1)
@@ -171,7 +185,7 @@ BALLAST_INLINE int admit(struct bpf_sock_addr* ctx, const union ballast_address*
     struct sock_common* skc = common_of(ctx->sk);
     if (!skc)
         return ADMIT;
-    release_earlier(skc);
+    clear_earlier(ctx, skc);
 
     __u16 port = bpf_ntohs((__u16)ctx->user_port);
     struct ballast_who who = {};
@@ -193,6 +207,8 @@ BALLAST_INLINE int admit(struct bpf_sock_addr* ctx, const union ballast_address*
         ballast_insert_reservation(bpf_get_socket_cookie(ctx), at.held | BALLAST_PENDING,
                                    skc->skc_net.net->ns.inum)) {
         ballast_count(&at.destination->admitted);
+        if (service->connect_timeout_ms)
+            bound_connect(ctx, service);
         return ADMIT;
     }
     lose_probe(at.held);

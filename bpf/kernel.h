@@ -88,6 +88,7 @@ struct inet_sock {
 
 struct inet_connection_sock {
     struct inet_sock icsk_inet;
+    __u32 icsk_user_timeout; /* ms; 0: the kernel's */
     __u8 icsk_retransmits;
 };
 

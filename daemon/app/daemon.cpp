@@ -80,7 +80,8 @@ Error why_not_loaded(const Error& load_error, const std::string& cgroup) {
 
 Daemon::Daemon(Options options, EventLoop loop, kernel::Programs programs)
     : options_(std::move(options)), loop_(std::move(loop)), programs_(std::move(programs)),
-      maps_(programs_.maps()), policy_map_(maps_), recycler_(maps_, policy_map_) {}
+      maps_(programs_.maps()), policy_map_(maps_), recycler_(maps_, policy_map_),
+      timeouts_(programs_) {}
 
 Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
     const auto pins = kernel::inspect_pins(options.bpffs_dir);
@@ -125,7 +126,8 @@ Result<void> Daemon::prepare(Store store) {
         spdlog::warn("{}", store.notice());
     if (auto freed = recycler_.resume(); !freed)
         spdlog::warn("{}", freed.error().text());
-    policy_ = std::make_unique<PolicyKeeper>(options_.config, policy_map_, std::move(store));
+    policy_ =
+        std::make_unique<PolicyKeeper>(options_.config, policy_map_, timeouts_, std::move(store));
     if (auto loaded = policy_->reload(); !loaded) {
         if (!programs_.adopted())
             return loaded;
@@ -213,6 +215,7 @@ void Daemon::on_second() {
     heartbeat();
     sweeps_->reclaim_pending();
     breakers_->tick();
+    timeouts_.follow(policy_->policy(), monotonic());
     report_limits();
     if (++seconds_ % seconds_between_recycling)
         return;
@@ -241,6 +244,7 @@ void Daemon::report_losses() {
     tell("breakers_full", losses_.breakers_full, now.breakers_full);
     tell("events_lost", losses_.events_lost, now.events_lost);
     tell("trips_withheld", losses_.trips_withheld, now.trips_withheld);
+    tell("timeouts_failed", losses_.timeouts_failed, now.timeouts_failed);
     losses_ = now;
 }
 

@@ -66,6 +66,7 @@ private:
     kernel::Maps& maps_;
     kernel::PolicyMap policy_map_;
     kernel::Recycler recycler_;
+    TimeoutKeeper timeouts_;
     std::unique_ptr<PolicyKeeper> policy_;
     std::unique_ptr<SweepRunner> sweeps_;
     std::unique_ptr<BreakerKeeper> breakers_;

@@ -21,7 +21,8 @@ std::vector<Override> PolicyKeeper::overrides() const {
 Result<void> PolicyKeeper::put(MergedPolicy merged) {
     for (const auto& skipped : merged.skipped)
         spdlog::warn("override skipped: {}", skipped.why);
-    if (auto done = map_.put(merged.policy); !done)
+    auto done = timeouts_.prepare(merged.policy).and_then([&] { return map_.put(merged.policy); });
+    if (!done)
         return done;
     in_force_ = std::move(merged.policy);
     return {};

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/app/timeout_keeper.h"
 #include "daemon/config/overrides.h"
 #include "daemon/kernel/policy_map.h"
 #include "daemon/model/override.h"
@@ -18,8 +19,8 @@ namespace ballast::app {
 
 class PolicyKeeper {
 public:
-    PolicyKeeper(std::string file, kernel::PolicyMap& map, Store store)
-        : file_(std::move(file)), map_(map), store_(std::move(store)) {}
+    PolicyKeeper(std::string file, kernel::PolicyMap& map, TimeoutKeeper& timeouts, Store store)
+        : file_(std::move(file)), map_(map), timeouts_(timeouts), store_(std::move(store)) {}
 
     /// Reads files and overrides and puts them in force.
     Result<void> reload();
@@ -44,6 +45,7 @@ private:
 
     std::string file_;
     kernel::PolicyMap& map_;
+    TimeoutKeeper& timeouts_;
     Store store_;
     Policy from_files_;
     Policy in_force_;

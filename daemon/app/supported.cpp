@@ -10,11 +10,6 @@ Result<void> check_supported(const Policy& policy) {
                                           "version does not resolve",
                                           service.origin, service.to_names.front().text()))
                             .hint("write the addresses"));
-        if (service.connect_timeout.count() != 0)
-            return fail(Error(fmt::format("{}: key service.connect_timeout: this version does not "
-                                          "set it",
-                                          service.origin))
-                            .hint("leave it out; net.ipv4.tcp_syn_retries holds for the host"));
     }
     return {};
 }

@@ -87,6 +87,8 @@ Result<std::vector<std::string>> remove_pins(const std::string& bpffs_dir) {
     for (const auto link : pinned_links)
         if (auto done = remove_one(link_pin(bpffs_dir, link), removed); !done)
             return fail(done.error());
+    if (auto done = remove_one(link_pin(bpffs_dir, tune_link_name), removed); !done)
+        return fail(done.error());
     for (const auto map : pinned_maps)
         if (auto done = remove_one(map_pin(bpffs_dir, map), removed); !done)
             return fail(done.error());

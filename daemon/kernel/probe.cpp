@@ -9,6 +9,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -132,6 +134,16 @@ Result<void> try_cgroup_link(const std::string& path) {
                    "bpf(BPF_LINK_CREATE)");
 }
 
+/// TCP_USER_TIMEOUT, which connect_timeout sets, from the hook that takes it back.
+Result<void> try_tuning() {
+    constexpr int timeout_ms = 1000;
+    return forget(load_program(BPF_PROG_TYPE_SOCK_OPS, BPF_CGROUP_SOCK_OPS,
+                               program_of(insn::store_zero(10, -8), insn::set(2, IPPROTO_TCP),
+                                          insn::set(3, TCP_USER_TIMEOUT), insn::copy(4, 10),
+                                          insn::add(4, -8), insn::set(5, sizeof(timeout_ms)),
+                                          insn::call(BPF_FUNC_setsockopt), insn::set(0, 1))));
+}
+
 Result<void> try_clock() {
     return forget(
         load_program(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT,
@@ -193,6 +205,7 @@ std::vector<Feature> features(const std::string& cgroup) {
          true, try_set_retval},
         {"links of programs to cgroups", "enforcement would end with the daemon", true,
          [cgroup] { return try_cgroup_link(cgroup); }},
+        {"bpf_setsockopt in sockops", "connect_timeout cannot be taken back", true, try_tuning},
         {"tp_btf/inet_sock_set_state", "closed connections would stay counted", true,
          [] { return try_tracepoint("inet_sock_set_state"); }},
         {"tp_btf/tcp_destroy_sock", "failed connects would stay counted", true,

@@ -48,12 +48,21 @@ std::string last_lines(const std::string& log) {
 
 } // namespace
 
+/// A program and where it is attached.
+struct Hook {
+    std::string_view name; ///< of the link's pin
+    int program;
+    bpf_attach_type type;
+};
+
 struct Programs::State {
     LoadOptions options;
     Fd owner; ///< lock on the pins
     bool is_owner = false;
     std::unique_ptr<ballast_bpf, CloseSkeleton> skeleton;
     std::array<Fd, pinned_links.size()> links;
+    Fd tune_program;
+    Fd tune_link;
     Fd sweep_link;
     Maps maps;
     CgroupRoot cgroup;
@@ -68,19 +77,29 @@ struct Programs::State {
     Result<void> map_memory();
     void stamp_control();
     Result<void> attach(std::size_t link);
-    Result<void> create_link(std::size_t link, bool replace);
+    Result<Fd> attach(const Hook& hook, bool was_there);
+    Result<Fd> create_link(const Hook& hook, bool replace);
     Result<void> create_sweep_link();
+    Result<void> keep_tune();
+    Result<void> attach_tune();
     void abandon();
-    Result<bool> is_same_program(std::size_t link, int link_fd) const;
-    [[nodiscard]] bpf_program* program(std::size_t link) const;
+    Result<bool> is_same_program(const Hook& hook, int link_fd) const;
+    [[nodiscard]] Hook hook(std::size_t link) const;
+    [[nodiscard]] Hook tune() const;
     [[nodiscard]] int map_fd(std::string_view name) const;
 };
 
-bpf_program* Programs::State::program(std::size_t link) const {
+Hook Programs::State::hook(std::size_t link) const {
     const std::array<bpf_program*, pinned_links.size()> programs{
         skeleton->progs.ballast_set_state, skeleton->progs.ballast_destroy,
         skeleton->progs.ballast_connect4, skeleton->progs.ballast_connect6};
-    return programs.at(link);
+    bpf_program* const program = programs.at(link);
+    return {pinned_links.at(link), bpf_program__fd(program),
+            bpf_program__expected_attach_type(program)};
+}
+
+Hook Programs::State::tune() const {
+    return {tune_link_name, tune_program.get(), BPF_CGROUP_SOCK_OPS};
 }
 
 int Programs::State::map_fd(std::string_view name) const {
@@ -209,7 +228,7 @@ void Programs::State::stamp_control() {
     maps.control->confined_level = cgroup.level;
 }
 
-Result<bool> Programs::State::is_same_program(std::size_t link, int link_fd) const {
+Result<bool> Programs::State::is_same_program(const Hook& hook, int link_fd) const {
     bpf_link_info of_link{};
     __u32 length = sizeof(of_link);
     if (::bpf_obj_get_info_by_fd(link_fd, &of_link, &length))
@@ -218,7 +237,7 @@ Result<bool> Programs::State::is_same_program(std::size_t link, int link_fd) con
     if (!pinned)
         return fail(Error::system("open the program of a pinned link", errno));
     std::array<bpf_prog_info, 2> infos{};
-    const std::array<int, 2> programs{pinned.get(), bpf_program__fd(program(link))};
+    const std::array<int, 2> programs{pinned.get(), hook.program};
     for (std::size_t i = 0; i < infos.size(); ++i) {
         length = sizeof(bpf_prog_info);
         if (::bpf_obj_get_info_by_fd(programs.at(i), &infos.at(i), &length))
@@ -229,15 +248,13 @@ Result<bool> Programs::State::is_same_program(std::size_t link, int link_fd) con
     return !is_elsewhere && std::memcmp(infos[0].tag, infos[1].tag, sizeof(infos[0].tag)) == 0;
 }
 
-Result<void> Programs::State::create_link(std::size_t link, bool replace) {
-    bpf_program* const prog = program(link);
-    const bool is_tracing = bpf_program__expected_attach_type(prog) == BPF_TRACE_RAW_TP;
+Result<Fd> Programs::State::create_link(const Hook& hook, bool replace) {
+    const bool is_tracing = hook.type == BPF_TRACE_RAW_TP;
     const int target = is_tracing ? 0 : cgroup.directory.get();
-    Fd made(::bpf_link_create(bpf_program__fd(prog), target,
-                              bpf_program__expected_attach_type(prog), nullptr));
+    Fd made(::bpf_link_create(hook.program, target, hook.type, nullptr));
     if (!made) {
         const int reason = errno;
-        const auto error = Error::system(fmt::format("attach {} to {}", bpf_program__name(prog),
+        const auto error = Error::system(fmt::format("attach program {} to {}", hook.name,
                                                      is_tracing ? "its tracepoint" : cgroup.path),
                                          reason);
         const bool excluded = !is_tracing && reason == EPERM;
@@ -245,34 +262,59 @@ Result<void> Programs::State::create_link(std::size_t link, bool replace) {
                                           "others; `bpftool cgroup tree` shows it")
                              : error);
     }
-    const std::string pin = link_pin(options.bpffs_dir, pinned_links.at(link));
+    const std::string pin = link_pin(options.bpffs_dir, hook.name);
     if (replace && ::unlink(pin.c_str()))
         return fail(Error::system(fmt::format("remove pin {}", pin), errno));
     if (::bpf_obj_pin(made.get(), pin.c_str()))
         return fail(Error::system(fmt::format("pin link {}", pin), errno));
-    links.at(link) = std::move(made);
-    return {};
+    return made;
 }
 
 /// New programs run beside the old for a moment; whatever both do is done once (invariant R2), and
 /// a connect() that both admit is counted once (its second reservation replaces the first).
-Result<void> Programs::State::attach(std::size_t link) {
-    if (!adopted)
-        return create_link(link, false);
-    const std::string pin = link_pin(options.bpffs_dir, pinned_links.at(link));
+Result<Fd> Programs::State::attach(const Hook& hook, bool was_there) {
+    if (!was_there)
+        return create_link(hook, false);
+    const std::string pin = link_pin(options.bpffs_dir, hook.name);
     Fd pinned(::bpf_obj_get(pin.c_str()));
     if (!pinned)
         return fail(Error::system(fmt::format("open pinned link {}", pin), errno));
-    const auto same = is_same_program(link, pinned.get());
+    const auto same = is_same_program(hook, pinned.get());
     if (!same)
         return fail(same.error());
-    if (*same) {
-        links.at(link) = std::move(pinned);
+    if (*same)
+        return pinned;
+    notices.push_back(
+        fmt::format("replaced program {}: this build's differs from the pinned one", hook.name));
+    return create_link(hook, true);
+}
+
+Result<void> Programs::State::attach(std::size_t link) {
+    auto attached = attach(hook(link), adopted);
+    if (!attached)
+        return fail(attached.error());
+    links.at(link) = std::move(*attached);
+    return {};
+}
+
+/// Tuning goes on where an earlier daemon left it attached.
+Result<void> Programs::State::keep_tune() {
+    tune_program = Fd(::dup(bpf_program__fd(skeleton->progs.ballast_tune)));
+    if (!tune_program)
+        return fail(Error::system("keep program tune", errno));
+    const std::string pin = link_pin(options.bpffs_dir, tune_link_name);
+    if (::access(pin.c_str(), F_OK))
         return {};
-    }
-    notices.push_back(fmt::format("replaced program {}: this build's differs from the pinned one",
-                                  pinned_links.at(link)));
-    return create_link(link, true);
+    return attach_tune();
+}
+
+Result<void> Programs::State::attach_tune() {
+    const std::string pin = link_pin(options.bpffs_dir, tune_link_name);
+    auto attached = attach(tune(), ::access(pin.c_str(), F_OK) == 0);
+    if (!attached)
+        return fail(attached.error());
+    tune_link = std::move(*attached);
+    return {};
 }
 
 Result<void> Programs::State::create_sweep_link() {
@@ -313,7 +355,9 @@ Result<Programs> Programs::load(const LoadOptions& options) {
                           return s->attach(0);
                       })
                       .and_then([&] { return s->attach(1); });
-    loaded = loaded.and_then([&] { return s->create_sweep_link(); });
+    loaded = loaded.and_then([&] { return s->keep_tune(); }).and_then([&] {
+        return s->create_sweep_link();
+    });
     if (!loaded) {
         s->abandon();
         return fail(loaded.error());
@@ -328,6 +372,32 @@ Result<void> Programs::attach_admission() {
     __atomic_store_n(&state_->maps.control->ready, 1, __ATOMIC_SEQ_CST);
     state_->skeleton.reset(); // links and maps hold what is needed; the ELF image is not
     return {};
+}
+
+Result<void> Programs::start_tuning() {
+    if (!state_->tune_link)
+        if (auto attached = state_->attach_tune(); !attached)
+            return attached;
+    __atomic_store_n(&state_->maps.control->tuning, 1, __ATOMIC_SEQ_CST);
+    return {};
+}
+
+void Programs::stop_tuning() {
+    __atomic_store_n(&state_->maps.control->tuning, 0, __ATOMIC_SEQ_CST);
+}
+
+Result<void> Programs::detach_tune() {
+    if (!state_->tune_link)
+        return {};
+    const std::string pin = link_pin(state_->options.bpffs_dir, tune_link_name);
+    if (::unlink(pin.c_str()) && errno != ENOENT)
+        return fail(Error::system(fmt::format("remove pin {}", pin), errno));
+    state_->tune_link.reset();
+    return {};
+}
+
+bool Programs::is_tune_attached() const {
+    return static_cast<bool>(state_->tune_link);
 }
 
 Maps& Programs::maps() {

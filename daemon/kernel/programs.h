@@ -39,6 +39,15 @@ public:
     /// earlier daemon left it attached, it is replaced if this build's programs differ.
     Result<void> attach_admission();
 
+    /// Attaches `tune`, which gives an established connection back what connect_timeout changed,
+    /// and lets admission change it. Nothing to do where it is attached.
+    Result<void> start_tuning();
+    /// Admission changes no socket from now on; `tune` stays.
+    void stop_tuning();
+    /// Detaches `tune`: only when no socket can still have a changed timeout.
+    Result<void> detach_tune();
+    [[nodiscard]] bool is_tune_attached() const;
+
     [[nodiscard]] Maps& maps();
     /// Descriptor of the iter/tcp link from which sweeps are opened.
     [[nodiscard]] int sweep_link() const;

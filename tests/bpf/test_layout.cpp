@@ -52,6 +52,8 @@ constexpr std::array control_members{MEMBER(ballast_control, abi_version),
                                      MEMBER(ballast_control, watch_times),
                                      MEMBER(ballast_control, half),
                                      MEMBER(ballast_control, trip_budget),
+                                     MEMBER(ballast_control, tuning),
+                                     MEMBER(ballast_control, reserved_too),
                                      MEMBER(ballast_control, reserved)};
 constexpr std::array counters_members{
     MEMBER(ballast_counters, destinations_full), MEMBER(ballast_counters, reservations_full),
@@ -143,6 +145,8 @@ constexpr std::array bucket_seen_members{MEMBER(ballast_bucket_seen, sweep),
                                          MEMBER(ballast_bucket_seen, reserved)};
 constexpr std::array time_members{MEMBER(ballast_time, since_ms), MEMBER(ballast_time, cookie)};
 constexpr std::array bucket_times_members{MEMBER(ballast_bucket_times, entries)};
+constexpr std::array user_timeout_members{MEMBER(ballast_user_timeout, set_ms),
+                                          MEMBER(ballast_user_timeout, own_ms)};
 constexpr std::array service_name_members{MEMBER(ballast_service_name, name)};
 constexpr std::array flow_members{
     MEMBER(ballast_flow, cookie),         MEMBER(ballast_flow, local_address),
@@ -180,6 +184,7 @@ constexpr std::array layouts{
     Layout{"ballast_bucket_seen", sizeof(ballast_bucket_seen), bucket_seen_members},
     Layout{"ballast_time", sizeof(ballast_time), time_members},
     Layout{"ballast_bucket_times", sizeof(ballast_bucket_times), bucket_times_members},
+    Layout{"ballast_user_timeout", sizeof(ballast_user_timeout), user_timeout_members},
     Layout{"ballast_service_name", sizeof(ballast_service_name), service_name_members},
     Layout{"ballast_flow", sizeof(ballast_flow), flow_members},
     Layout{"ballast_sweep_totals", sizeof(ballast_sweep_totals), sweep_totals_members}};

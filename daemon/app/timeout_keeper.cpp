@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/app/timeout_keeper.h"
+
+#include <algorithm>
+
+#include <spdlog/spdlog.h>
+
+namespace ballast::app {
+
+namespace {
+
+bool wants_timeouts(const Policy& policy) {
+    return std::ranges::any_of(policy.services, [](const Service& service) {
+        return service.connect_timeout.count() != 0;
+    });
+}
+
+} // namespace
+
+Result<void> TimeoutKeeper::prepare(const Policy& policy) {
+    if (!wants_timeouts(policy))
+        return {};
+    if (auto started = programs_.start_tuning(); !started)
+        return fail(started.error().context("hold connect_timeout"));
+    return {};
+}
+
+void TimeoutKeeper::follow(const Policy& policy, std::chrono::nanoseconds now) {
+    const bool is_wanted = wants_timeouts(policy);
+    if (!is_wanted)
+        programs_.stop_tuning();
+    if (!linger_.is_over(is_wanted, now) || !programs_.is_tune_attached())
+        return;
+    if (auto detached = programs_.detach_tune(); !detached)
+        spdlog::error("{}", detached.error().text());
+    else
+        spdlog::info("program tune detached: no service has a connect_timeout");
+}
+
+} // namespace ballast::app
