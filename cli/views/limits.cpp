@@ -50,14 +50,27 @@ std::string changes_text(const Json& row) {
             text += fmt::format("{}{} {}", text.empty() ? "" : ", ", word, format_text(value));
     };
     add("max_connections", "max");
+    add("max_connections_total", "total");
+    add("max_per_consumer", "per consumer");
+    add("max_connect_rate", "rate");
+    add("burst", "burst");
     add("mode", "mode");
     add("on_limit", "on limit");
     return text;
 }
 
+/// "; until 2024-05-01 07:00:00Z, 2h left"; nothing where it does not end by itself.
+std::string expiry_text(const Json& row) {
+    if (row.at("expires_at").is_null())
+        return {};
+    return fmt::format("; until {}, {} left", format_time(row.at("expires_at")),
+                       format_ms(row.at("expires_in_ms")));
+}
+
 std::string override_text(const Json& row) {
-    return fmt::format("{}: {} (set by {} at {})", format_text(row.at("target")), changes_text(row),
-                       format_text(row.at("set_by")), format_time(row.at("set_at")));
+    return fmt::format("{}: {} (set by {} at {}{})", format_text(row.at("target")),
+                       changes_text(row), format_text(row.at("set_by")),
+                       format_time(row.at("set_at")), expiry_text(row));
 }
 
 void add_overrides(Table& table, const Json& document) {

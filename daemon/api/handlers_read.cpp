@@ -109,7 +109,7 @@ Response get_limits(const Request& request, const Context& context) {
     head["overrides_returned"] = override_count;
     head["overrides"] = Json::array();
     for (std::size_t i = 0; i < override_count; ++i)
-        head["overrides"].push_back(encode_override(overrides.at(i)));
+        head["overrides"].push_back(encode_override(overrides.at(i), context.now));
     return ok(list_text(head, "limits", services, count, encode_service));
 }
 

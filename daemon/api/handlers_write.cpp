@@ -72,7 +72,7 @@ bool forced(const Endpoint& endpoint, Backend& backend) {
 Response put_limit(const Request& request, const Context& context) {
     if (auto empty = parse_empty_query(request.query); !empty)
         return error_response(400, "bad_parameter", empty.error());
-    auto wanted = parse_override_body(request.body);
+    auto wanted = parse_override_body(request.body, context.now);
     if (!wanted)
         return error_response(400, "bad_body", wanted.error());
     auto target = resolve_target(context.target, context.backend);
@@ -85,7 +85,7 @@ Response put_limit(const Request& request, const Context& context) {
     if (auto put = context.backend.put_override(*wanted); !put)
         return error_response(503, "not_stored", put.error());
     Json json = envelope("override");
-    json["override"] = encode_override(*wanted);
+    json["override"] = encode_override(*wanted, context.now);
     return ok(json);
 }
 

@@ -13,11 +13,6 @@
 namespace ballast::api {
 namespace {
 
-std::int64_t milliseconds_since(WallTime then, WallTime now) {
-    const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - then).count();
-    return age > 0 ? age : 0; // the wall clock may have been set back
-}
-
 double cpu_percent(const SweepStatus& sweep) {
     if (sweep.interval.count() <= 0)
         return 0;
@@ -30,7 +25,7 @@ Json encode_policy(const DaemonStatus& status, WallTime now) {
     return {{"file", status.policy_file},
             {"generation", status.policy_generation},
             {"loaded_at", rfc3339(status.policy_loaded)},
-            {"age_ms", milliseconds_since(status.policy_loaded, now)},
+            {"age_ms", milliseconds_between(status.policy_loaded, now)},
             {"services", status.services},
             {"error", or_null(status.policy_error)}};
 }
@@ -120,6 +115,11 @@ std::string rfc3339(WallTime time) {
                        since % 1000);
 }
 
+std::int64_t milliseconds_between(WallTime earlier, WallTime later) {
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(later - earlier).count();
+    return ms > 0 ? ms : 0;
+}
+
 Json envelope(std::string_view kind) {
     return {{"schema", kSchemaVersion}, {"kind", kind}};
 }
@@ -133,7 +133,7 @@ Json encode_status(const DaemonStatus& status, const LimitTotals& totals, WallTi
     json["bpffs"] = status.bpffs;
     json["pid"] = status.pid;
     json["started_at"] = rfc3339(status.started);
-    json["uptime_ms"] = milliseconds_since(status.started, now);
+    json["uptime_ms"] = milliseconds_between(status.started, now);
     json["armed"] = status.armed;
     json["limit_mode"] = name_of(status.limit_mode);
     json["adopted_pins"] = status.adopted_pins;

@@ -40,6 +40,10 @@ LimitTotals total_limits(const std::vector<DestinationRow>& destinations);
 /// "2024-05-01T05:00:00.250Z"; no time before 1970 nor after 9999.
 std::string rfc3339(WallTime time);
 
+/// From `earlier` to `later` in milliseconds; 0 where the wall clock was set so that it is
+/// negative.
+std::int64_t milliseconds_between(WallTime earlier, WallTime later);
+
 /// {"schema": 1, "kind": kind}, to be filled by the caller.
 Json envelope(std::string_view kind);
 
@@ -47,7 +51,7 @@ Json encode_status(const DaemonStatus& status, const LimitTotals& totals, WallTi
 Json encode_health(const HealthRow& row);
 Json encode_flow(const FlowRow& row);
 Json encode_service(const Service& service);
-Json encode_override(const Override& row);
+Json encode_override(const Override& row, WallTime now);
 Json encode_breaker(const BreakerRow& row);
 Json encode_order(const BreakerOrder& order);
 

@@ -59,14 +59,21 @@ Json encode_service(const Service& service) {
     return json;
 }
 
-Json encode_override(const Override& row) {
+Json encode_override(const Override& row, WallTime now) {
     Json json;
     json["target"] = row.target;
     json["max_connections"] = or_null(row.max_connections);
+    json["max_connections_total"] = or_null(row.max_connections_total);
+    json["max_per_consumer"] = or_null(row.max_per_consumer);
+    json["max_connect_rate"] = or_null(row.max_connect_rate);
+    json["burst"] = or_null(row.burst);
     json["mode"] = row.mode ? Json(name_of(*row.mode)) : Json(nullptr);
     json["on_limit"] = row.on_limit ? Json(name_of(*row.on_limit)) : Json(nullptr);
     json["set_by"] = row.set_by;
     json["set_at"] = rfc3339(row.set_at);
+    json["expires_at"] = row.expires_at ? Json(rfc3339(*row.expires_at)) : Json(nullptr);
+    json["expires_in_ms"] =
+        row.expires_at ? Json(milliseconds_between(now, *row.expires_at)) : Json(nullptr);
     return json;
 }
 

@@ -215,6 +215,7 @@ void Daemon::on_second() {
     heartbeat();
     sweeps_->reclaim_pending();
     breakers_->tick();
+    drop_expired_overrides();
     timeouts_.follow(policy_->policy(), monotonic());
     report_limits();
     if (++seconds_ % seconds_between_recycling)
@@ -228,6 +229,13 @@ void Daemon::on_second() {
         spdlog::debug("recycled {} destinations", *freed);
     recycle_consumers();
     report_losses();
+}
+
+void Daemon::drop_expired_overrides() {
+    if (!policy_->drop_expired(std::chrono::system_clock::now()))
+        return;
+    if (auto swept = sweeps_->run_now(); !swept)
+        spdlog::error("{}", swept.error().text());
 }
 
 /// What `ballast status` has no place for yet: told when it grows, so that nothing is lost in

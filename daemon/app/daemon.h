@@ -53,6 +53,7 @@ private:
     void on_second();
     void apply_options();
     void heartbeat();
+    void drop_expired_overrides();
     void report_limits();
     void recycle_consumers();
     void report_losses();

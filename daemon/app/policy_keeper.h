@@ -3,6 +3,7 @@
 // leaves the running policy as it is.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,12 @@ public:
     Result<void> put_override(const Override& wanted);
     /// False: there was none of that target.
     Result<bool> remove_override(const std::string& target);
+    /// All that are stored, for people to see.
     [[nodiscard]] std::vector<Override> overrides() const;
+
+    /// Forgets the overrides that have expired at `now` and puts the policy in force without them;
+    /// a failure is logged and tried again. True: the policy in force is another one.
+    bool drop_expired(WallTime now);
 
     [[nodiscard]] const Policy& policy() const { return in_force_; }
     [[nodiscard]] const std::string& file() const { return file_; }
@@ -42,6 +48,8 @@ public:
 
 private:
     Result<void> put(MergedPolicy merged);
+    std::vector<Override> live_overrides(WallTime now);
+    void forget(const Override& expired);
 
     std::string file_;
     kernel::PolicyMap& map_;
@@ -49,6 +57,8 @@ private:
     Store store_;
     Policy from_files_;
     Policy in_force_;
+    bool recalled_ = false;               ///< in_force_ is an earlier daemon's, without its targets
+    std::optional<WallTime> next_expiry_; ///< when to look for expired overrides
     std::string error_;
     WallTime loaded_{};
 };

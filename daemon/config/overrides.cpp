@@ -25,8 +25,16 @@ std::string origin_of(const Override& change) {
 }
 
 void change(Service& service, const Override& wanted) {
-    if (wanted.max_connections)
-        service.max_connections = wanted.max_connections;
+    const auto limit = [](std::optional<std::uint32_t>& into,
+                          const std::optional<std::uint32_t>& from) {
+        if (from)
+            into = from;
+    };
+    limit(service.max_connections, wanted.max_connections);
+    limit(service.max_connections_total, wanted.max_connections_total);
+    limit(service.max_per_consumer, wanted.max_per_consumer);
+    limit(service.max_connect_rate, wanted.max_connect_rate);
+    service.burst = wanted.burst.value_or(service.burst);
     service.mode = wanted.mode.value_or(service.mode);
     if (wanted.mode == Mode::off)
         service.breaker.mode = Mode::off;
@@ -101,11 +109,22 @@ std::optional<std::string> broken_limit(const Policy& policy, const Target& endp
     return std::nullopt;
 }
 
+/// What the limits of a service, changed already, have to do with each other.
+std::optional<std::string> contradiction(const Service& service) {
+    const auto& max = service.max_connections;
+    const auto& total = service.max_connections_total;
+    if (max && total && *total < *max)
+        return fmt::format("max_connections_total {} would be below max_connections, {}", *total,
+                           *max);
+    if (service.burst != 0 && !service.max_connect_rate)
+        return fmt::format("burst {} needs a max_connect_rate", service.burst);
+    return std::nullopt;
+}
+
 /// Adds the service of an endpoint override; nothing is changed where a reason not to is returned.
 std::optional<std::string> add_endpoint(Policy& policy, const Override& wanted,
                                         const Endpoint& endpoint) {
     const Target target{{endpoint.address, 128}, endpoint.port, endpoint.port};
-    std::vector<Before> changed = make_room(policy, target);
     Service added;
     added.name = endpoint.text();
     added.to = {target};
@@ -113,6 +132,9 @@ std::optional<std::string> add_endpoint(Policy& policy, const Override& wanted,
     added.breaker.mode = policy.breaker_mode;
     added.origin = origin_of(wanted);
     change(added, wanted);
+    if (auto wrong = contradiction(added))
+        return wrong;
+    std::vector<Before> changed = make_room(policy, target);
     policy.services.push_back(std::move(added));
     auto broken = broken_limit(policy, target);
     if (broken) {
@@ -125,10 +147,20 @@ std::optional<std::string> add_endpoint(Policy& policy, const Override& wanted,
 
 /// Why no policy at all could take the override.
 std::optional<std::string> wrong_in_itself(const Override& wanted) {
-    const auto& max = wanted.max_connections;
-    if (max && (*max < 1 || *max > kMaxConnections))
-        return fmt::format("max_connections {} is not in 1..{}", *max, kMaxConnections);
-    if (!max && !wanted.mode && !wanted.on_limit)
+    struct Bound {
+        const char* key;
+        const std::optional<std::uint32_t>& value;
+        std::uint32_t max;
+    };
+    for (const Bound& bound :
+         {Bound{"max_connections", wanted.max_connections, kMaxConnections},
+          Bound{"max_connections_total", wanted.max_connections_total, kMaxConnections},
+          Bound{"max_per_consumer", wanted.max_per_consumer, kMaxConnections},
+          Bound{"max_connect_rate", wanted.max_connect_rate, kMaxConnectRate},
+          Bound{"burst", wanted.burst, kMaxConnectRate}})
+        if (bound.value && (*bound.value < 1 || *bound.value > bound.max))
+            return fmt::format("{} {} is not in 1..{}", bound.key, *bound.value, bound.max);
+    if (wanted.changes_nothing())
         return "it changes nothing";
     return std::nullopt;
 }
@@ -144,8 +176,12 @@ std::optional<std::string> apply(Policy& policy, const Override& wanted) {
     if (named == policy.services.end())
         return endpoint ? add_endpoint(policy, wanted, *endpoint)
                         : std::optional<std::string>("the policy has no service of that name");
-    change(*named, wanted);
-    named->origin += ", " + origin_of(wanted);
+    Service changed = *named;
+    change(changed, wanted);
+    if (auto wrong = contradiction(changed))
+        return wrong;
+    changed.origin += ", " + origin_of(wanted);
+    *named = std::move(changed);
     return std::nullopt;
 }
 

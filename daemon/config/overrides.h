@@ -26,8 +26,10 @@ struct MergedPolicy {
 /// - By endpoint: adds a service named like the endpoint, which takes that endpoint away from any
 ///   service that has a port range over it on the same /32 or /128 (a service may end up with no
 ///   target). Fields not named: no limit, [guards] limit as mode, refused.
-/// One that names no service, or no longer fits the limits of a policy, is skipped, never an error:
-/// a file may have changed since it was set. So is one that is wrong in itself.
+/// One that names no service, no longer fits the limits of a policy, or contradicts what the
+/// service has besides (a total below max_connections, a burst without a rate) is skipped, never an
+/// error: a file may have changed since it was set. So is one that is wrong in itself. Whether one
+/// has expired is the caller's business.
 MergedPolicy apply_overrides(Policy policy, const std::vector<Override>& overrides);
 
 } // namespace ballast

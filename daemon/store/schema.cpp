@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/store/schema.h"
 
+#include <array>
+
 #include "daemon/store/store.h"
 
 namespace ballast {
@@ -16,7 +18,9 @@ constexpr const char* kPragmas = "PRAGMA cache_size = -256;"
 constexpr int kBusyTimeoutMs = 500;
 
 /// Times are nanoseconds since the epoch, words those of daemon/model/names.h.
-constexpr const char* kCreate = R"(
+/// The tables as they were in version 1; what has changed since follows, version by version, for
+/// files that are there and new ones alike.
+constexpr const char* kVersion1 = R"(
 BEGIN IMMEDIATE;
 CREATE TABLE overrides (
     target TEXT PRIMARY KEY NOT NULL,
@@ -29,7 +33,24 @@ CREATE TABLE overrides (
 PRAGMA user_version = 1;
 COMMIT;
 )";
-static_assert(kStoreSchema == 1 && kMaxConnections == 1'000'000, "kCreate says so");
+
+constexpr const char* kVersion2 = R"(
+BEGIN IMMEDIATE;
+ALTER TABLE overrides ADD COLUMN max_connections_total INTEGER
+    CHECK (max_connections_total BETWEEN 1 AND 1000000);
+ALTER TABLE overrides ADD COLUMN max_per_consumer INTEGER
+    CHECK (max_per_consumer BETWEEN 1 AND 1000000);
+ALTER TABLE overrides ADD COLUMN max_connect_rate INTEGER
+    CHECK (max_connect_rate BETWEEN 1 AND 1000000);
+ALTER TABLE overrides ADD COLUMN burst INTEGER CHECK (burst BETWEEN 1 AND 1000000);
+ALTER TABLE overrides ADD COLUMN expires_at_ns INTEGER;
+PRAGMA user_version = 2;
+COMMIT;
+)";
+
+/// The step from version N is at N.
+constexpr std::array<const char*, kStoreSchema> kSteps{kVersion1, kVersion2};
+static_assert(kMaxConnections == 1'000'000 && kMaxConnectRate == 1'000'000, "the steps say so");
 
 DatabaseError refusal(std::string message) {
     return {SQLITE_ERROR, std::move(message)};
@@ -51,13 +72,14 @@ DatabaseResult<void> check_damage(const Database& database) {
     return {};
 }
 
-/// True: a new file, without schema.
-DatabaseResult<bool> is_new(const Database& database) {
+/// The version of the file's schema; 0: a new file, without one.
+DatabaseResult<std::size_t> schema_of(const Database& database) {
     const auto version = database.value("PRAGMA user_version");
     if (!version)
         return tl::unexpected(version.error());
-    if (*version == std::to_string(kStoreSchema))
-        return false;
+    for (std::size_t known = 1; known <= kStoreSchema; ++known)
+        if (*version == std::to_string(known))
+            return known;
     if (*version != "0")
         return tl::unexpected(refusal(fmt::format(
             "its schema is version {}, this version of Ballast knows version {}; start the newer "
@@ -69,12 +91,16 @@ DatabaseResult<bool> is_new(const Database& database) {
     if (*tables != "0")
         return tl::unexpected(
             refusal("it is a database that Ballast did not make; name another file"));
-    return true;
+    return std::size_t{0};
 }
 
-DatabaseResult<void> bring_up(const Database& database, bool is_new_file) {
-    const auto logged = database.run("PRAGMA journal_mode = WAL;");
-    return logged && is_new_file ? database.run(kCreate) : logged;
+/// A step that fails leaves the file as the step before left it: the connection is closed, which
+/// rolls its transaction back.
+DatabaseResult<void> bring_up(const Database& database, std::size_t version) {
+    auto done = database.run("PRAGMA journal_mode = WAL;");
+    for (; done && version < kSteps.size(); ++version)
+        done = database.run(kSteps.at(version));
+    return done;
 }
 
 } // namespace
@@ -85,8 +111,8 @@ DatabaseResult<Database> open_with_schema(const std::filesystem::path& path) {
         return database;
     const auto ready = prepare_connection(*database)
                            .and_then([&] { return check_damage(*database); })
-                           .and_then([&] { return is_new(*database); })
-                           .and_then([&](bool fresh) { return bring_up(*database, fresh); });
+                           .and_then([&] { return schema_of(*database); })
+                           .and_then([&](auto version) { return bring_up(*database, version); });
     if (!ready)
         return tl::unexpected(ready.error());
     return database;

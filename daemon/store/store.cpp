@@ -18,14 +18,17 @@ using std::chrono::system_clock;
 constexpr int kMaxCorruptFiles = 9;
 
 constexpr std::string_view kSelect =
-    "SELECT target, max_connections, mode, on_limit, set_by, set_at_ns FROM overrides "
+    "SELECT target, max_connections, mode, on_limit, set_by, set_at_ns, max_connections_total, "
+    "max_per_consumer, max_connect_rate, burst, expires_at_ns FROM overrides "
     "ORDER BY set_at_ns, target";
 
 /// Inserts nothing where the row would be new and the table is full.
 constexpr std::string_view kPut =
-    "INSERT OR REPLACE INTO overrides (target, max_connections, mode, on_limit, set_by, set_at_ns) "
-    "SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM overrides WHERE target = ?1) "
-    "OR (SELECT count(*) FROM overrides) < ?7";
+    "INSERT OR REPLACE INTO overrides (target, max_connections, mode, on_limit, set_by, set_at_ns, "
+    "max_connections_total, max_per_consumer, max_connect_rate, burst, expires_at_ns) "
+    "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 "
+    "WHERE EXISTS (SELECT 1 FROM overrides WHERE target = ?1) "
+    "OR (SELECT count(*) FROM overrides) < ?12";
 
 constexpr std::string_view kRemove = "DELETE FROM overrides WHERE target = ?1";
 
@@ -57,15 +60,25 @@ Result<fs::path> move_aside(const fs::path& path) {
     return aside;
 }
 
+std::optional<std::uint32_t> number(const Statement& row, int column) {
+    return row.is_null(column) ? std::nullopt
+                               : std::optional(static_cast<std::uint32_t>(row.integer(column)));
+}
+
 Override row_of(const Statement& row) {
     Override out;
     out.target = row.text(0);
-    if (!row.is_null(1))
-        out.max_connections = static_cast<std::uint32_t>(row.integer(1));
+    out.max_connections = number(row, 1);
     out.mode = parse_mode(row.text(2));
     out.on_limit = parse_on_limit(row.text(3));
     out.set_by = row.text(4);
     out.set_at = system_clock::time_point(nanoseconds(row.integer(5)));
+    out.max_connections_total = number(row, 6);
+    out.max_per_consumer = number(row, 7);
+    out.max_connect_rate = number(row, 8);
+    out.burst = number(row, 9);
+    if (!row.is_null(10))
+        out.expires_at = system_clock::time_point(nanoseconds(row.integer(10)));
     return out;
 }
 
@@ -77,15 +90,24 @@ void bind_word(Statement& statement, int parameter, const std::optional<Enum>& v
         statement.bind(parameter, std::optional<std::int64_t>());
 }
 
+std::int64_t nanoseconds_of(system_clock::time_point time) {
+    return nanoseconds(time.time_since_epoch()).count();
+}
+
 void bind_row(Statement& statement, const Override& wanted) {
-    const nanoseconds set_at = wanted.set_at.time_since_epoch();
+    using Number = std::optional<std::int64_t>;
     statement.bind(1, wanted.target);
-    statement.bind(2, std::optional<std::int64_t>(wanted.max_connections));
+    statement.bind(2, Number(wanted.max_connections));
     bind_word(statement, 3, wanted.mode);
     bind_word(statement, 4, wanted.on_limit);
     statement.bind(5, wanted.set_by);
-    statement.bind(6, set_at.count());
-    statement.bind(7, static_cast<std::int64_t>(kMaxOverrides));
+    statement.bind(6, nanoseconds_of(wanted.set_at));
+    statement.bind(7, Number(wanted.max_connections_total));
+    statement.bind(8, Number(wanted.max_per_consumer));
+    statement.bind(9, Number(wanted.max_connect_rate));
+    statement.bind(10, Number(wanted.burst));
+    statement.bind(11, wanted.expires_at ? Number(nanoseconds_of(*wanted.expires_at)) : Number());
+    statement.bind(12, static_cast<std::int64_t>(kMaxOverrides));
 }
 
 } // namespace

@@ -3,9 +3,11 @@
 // Invariants
 // 1. A row is written wholly or not at all, and is on disk when put or remove returns but for what
 //    the last moments before a power cut wrote (WAL, synchronous=NORMAL: never a damaged file).
-// 2. PRAGMA user_version is the schema's version; a newer one is refused, never altered.
+// 2. PRAGMA user_version is the schema's version; an older one is brought up to date, rows kept; a
+//    newer one is refused, never altered.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -17,7 +19,7 @@
 
 namespace ballast {
 
-inline constexpr int kStoreSchema = 1;
+inline constexpr std::size_t kStoreSchema = 2;
 
 /// As many overrides as a policy can hold services.
 inline constexpr std::size_t kMaxOverrides = kMaxServices;
@@ -37,7 +39,7 @@ public:
     [[nodiscard]] Result<std::vector<Override>> overrides() const;
 
     /// Adds the override, or replaces the one with the same target as a whole. At most
-    /// kMaxOverrides are kept; a max_connections out of range is an error too.
+    /// kMaxOverrides are kept; a limit out of range is an error too.
     Result<void> put_override(const Override& wanted);
 
     /// False: there was none with that target.

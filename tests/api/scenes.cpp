@@ -308,8 +308,13 @@ std::vector<Service> scene_services(Scene scene) {
 std::vector<Override> scene_overrides(Scene scene) {
     if (scene == Scene::empty)
         return {};
-    return {
-        {"orders-db", 10, Mode::enforce, std::nullopt, "root (uid 0)", scene_now() - 18min - 53s}};
+    Override one;
+    one.target = "orders-db";
+    one.max_connections = 10;
+    one.mode = Mode::enforce;
+    one.set_by = "root (uid 0)";
+    one.set_at = scene_now() - 18min - 53s;
+    return {one};
 }
 
 } // namespace ballast::test

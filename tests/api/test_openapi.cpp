@@ -74,6 +74,16 @@ const std::vector<Row> kRows{
     {"set", "PUT", kLimit, kOrders, kMax, To::calm, 200},
     {"set an endpoint", "PUT", kLimit, "/v1/limits/%5B2001%3Adb8%3A%3A5%5D%3A443",
      R"({"max_connections": 1, "mode": "observe", "on_limit": "again"})", To::calm, 200},
+    {"set all there is", "PUT", kLimit, kOrders,
+     R"({"max_connections": 7, "max_connections_total": 9, "max_per_consumer": 3,)"
+     R"( "max_connect_rate": 50, "burst": 60, "mode": "observe", "on_limit": "again",)"
+     R"( "lasts_ms": 60000})",
+     To::calm, 200},
+    {"limits with one that ends", "GET", "/v1/limits", "/v1/limits", "", To::calm, 200},
+    {"set a total below the limit", "PUT", kLimit, kOrders,
+     R"({"max_connections": 7, "max_connections_total": 6})", To::calm, 400},
+    {"set for too long", "PUT", kLimit, kOrders,
+     R"({"max_connections": 7, "lasts_ms": 31622400001})", To::calm, 400},
     {"set nothing", "PUT", kLimit, kOrders, "{}", To::calm, 400},
     {"set too many", "PUT", kLimit, kOrders, R"({"max_connections": 1000001})", To::calm, 400},
     {"set on query.sock", "PUT", kLimit, kOrders, kMax, To::calm_query, 403},

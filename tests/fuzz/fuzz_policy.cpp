@@ -134,8 +134,14 @@ void check_policy_holds(const Policy& policy) {
 /// The text as the target of an override, on top of the policy.
 void check_overrides(const Policy& policy, std::string_view input) {
     const std::string target(input.substr(0, input.find('\n')));
-    const MergedPolicy merged = apply_overrides(
-        policy, {{target, 5, {}, {}, "root", {}}, {"10.0.0.5:80", 6, {}, {}, "root", {}}});
+    Override of_text;
+    of_text.target = target;
+    of_text.max_connections = 5;
+    of_text.burst = 3;
+    Override of_endpoint;
+    of_endpoint.target = "10.0.0.5:80";
+    of_endpoint.max_connections = 6;
+    const MergedPolicy merged = apply_overrides(policy, {of_text, of_endpoint});
     for (const PrefixRule& rule : prefix_rules(merged.policy).rules)
         require(rule.spans.size() <= kMaxPortSpans, "overrides keep the limits");
 }

@@ -55,6 +55,11 @@ const std::vector<Row> kRows{
     {"limit-set-unknown", Scene::night, {"limit", "set", "no-such-service", "--max", "5"}},
     {"limit-set-nothing", Scene::night, {"limit", "set", "cache"}},
     {"limit-set-range", Scene::night, {"limit", "set", "cache", "--max", "0"}},
+    {"limit-set-for", Scene::night, {"limit", "set", "cache", "--max", "5", "--for", "367d"}},
+    {"limit-set-contradiction",
+     Scene::night,
+     {"limit", "set", "cache", "--max", "5", "--total", "4"}},
+    {"limit-set-help", std::nullopt, {"limit", "set", "--help"}},
     {"limit-explain", Scene::night, {"limit", "explain", "10.0.0.5:5432"}},
     {"limit-explain-from",
      Scene::night,
@@ -163,6 +168,15 @@ void sets_and_shows() {
     check_golden("limit-set", by_root(text));
 }
 
+void sets_every_limit_for_a_time() {
+    const auto text =
+        transcripts(make<FakeDaemon>(Scene::calm),
+                    {{"limit", "set", "shared-db", "--total", "60", "--per-consumer", "10",
+                      "--rate", "50", "--burst", "80", "--for", "2h"},
+                     {"limit", "set", "cache", "--rate", "20", "--for", "90s", "--json"}});
+    check_golden("limit-set-all", by_root(text));
+}
+
 void forces_and_shows() {
     const auto text = transcripts(
         make<FakeDaemon>(Scene::night),
@@ -198,6 +212,7 @@ int main() {
     Suite suite;
     suite.each(kRows, "prints", prints);
     suite.add("sets_and_shows", sets_and_shows);
+    suite.add("sets_every_limit_for_a_time", sets_every_limit_for_a_time);
     suite.add("forces_and_shows", forces_and_shows);
     suite.add("unload_stops_the_daemon", unload_stops_the_daemon);
     suite.add("dead_socket_is_no_daemon", dead_socket_is_no_daemon);

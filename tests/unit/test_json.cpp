@@ -202,16 +202,29 @@ void order(void**) {
 }
 
 void override_row(void**) {
-    Override row{"web", std::nullopt, std::nullopt, std::nullopt, "uid 7", WallTime(0s)};
-    assert_text(encode_override(row),
-                R"({"target":"web","max_connections":null,"mode":null,"on_limit":null,)"
-                R"("set_by":"uid 7","set_at":"1970-01-01T00:00:00.000Z"})");
+    Override row;
+    row.target = "web";
+    row.set_by = "uid 7";
+    assert_text(encode_override(row, WallTime(9s)),
+                R"({"target":"web","max_connections":null,"max_connections_total":null,)"
+                R"("max_per_consumer":null,"max_connect_rate":null,"burst":null,"mode":null,)"
+                R"("on_limit":null,"set_by":"uid 7","set_at":"1970-01-01T00:00:00.000Z",)"
+                R"("expires_at":null,"expires_in_ms":null})");
     row.max_connections = 3;
+    row.max_connections_total = 4;
+    row.max_per_consumer = 2;
+    row.max_connect_rate = 50;
+    row.burst = 60;
     row.mode = Mode::enforce;
     row.on_limit = OnLimit::unreachable;
-    assert_text(encode_override(row), R"({"target":"web","max_connections":3,"mode":"enforce",)"
-                                      R"("on_limit":"unreachable","set_by":"uid 7",)"
-                                      R"("set_at":"1970-01-01T00:00:00.000Z"})");
+    row.expires_at = WallTime(60s);
+    const std::string all =
+        R"({"target":"web","max_connections":3,"max_connections_total":4,"max_per_consumer":2,)"
+        R"("max_connect_rate":50,"burst":60,"mode":"enforce","on_limit":"unreachable",)"
+        R"("set_by":"uid 7","set_at":"1970-01-01T00:00:00.000Z",)"
+        R"("expires_at":"1970-01-01T00:01:00.000Z","expires_in_ms":)";
+    assert_text(encode_override(row, WallTime(9s)), (all + "51000}").c_str());
+    assert_text(encode_override(row, WallTime(61s)), (all + "0}").c_str());
 }
 
 void status(void**) {

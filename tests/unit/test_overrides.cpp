@@ -27,7 +27,14 @@ const std::string kText = "[[service]]\nname='db'\nto=['10.0.0.0/8', '10.0.0.5:8
 
 Override override_of(const char* target, std::optional<std::uint32_t> max = 7,
                      std::optional<Mode> mode = {}, std::optional<OnLimit> on_limit = {}) {
-    return {target, max, mode, on_limit, "root", kSetAt};
+    Override out;
+    out.target = target;
+    out.max_connections = max;
+    out.mode = mode;
+    out.on_limit = on_limit;
+    out.set_by = "root";
+    out.set_at = kSetAt;
+    return out;
 }
 
 /// "NAME max mode on_limit to,to | origin"
@@ -95,6 +102,92 @@ void of_an_endpoint(void**) {
          })
         assert_string_equal(applied(c.text, {c.wanted}).c_str(),
                             (std::string(c.added) + kOrigin + "\n").c_str());
+}
+
+/// The limits that shown() leaves out.
+std::string limits_of(const Service& service) {
+    const auto text = [](const std::optional<std::uint32_t>& limit) {
+        return limit ? std::to_string(*limit) : std::string("-");
+    };
+    return fmt::format("max {} total {} share {} rate {} burst {}", text(service.max_connections),
+                       text(service.max_connections_total), text(service.max_per_consumer),
+                       text(service.max_connect_rate), service.burst);
+}
+
+const std::string kLimited = "[[service]]\nname='db'\nto=['10.0.0.5:80']\nmax_connections=10\n"
+                             "max_connections_total=20\nmax_per_consumer=5\nmax_connect_rate=30\n"
+                             "burst=40\n";
+
+void every_limit_is_merged_by_itself(void**) {
+    struct Case {
+        std::optional<std::uint32_t> Override::*field;
+        std::uint32_t value;
+        const char* of_service;
+        const char* of_endpoint;
+    };
+    for (const Case& c : std::array{
+             Case{&Override::max_connections, 7, "max 7 total 20 share 5 rate 30 burst 40",
+                  "max 7 total - share - rate - burst 0"},
+             Case{&Override::max_connections_total, 11, "max 10 total 11 share 5 rate 30 burst 40",
+                  "max - total 11 share - rate - burst 0"},
+             Case{&Override::max_per_consumer, 3, "max 10 total 20 share 3 rate 30 burst 40",
+                  "max - total - share 3 rate - burst 0"},
+             Case{&Override::max_connect_rate, 9, "max 10 total 20 share 5 rate 9 burst 40",
+                  "max - total - share - rate 9 burst 0"},
+         }) {
+        Override wanted = override_of("db", {});
+        wanted.*c.field = c.value;
+        const auto service = apply_overrides(policy_of(kLimited), {wanted});
+        assert_string_equal(limits_of(service.policy.services.at(0)).c_str(), c.of_service);
+        wanted.target = "10.0.0.6:80";
+        const auto endpoint = apply_overrides(policy_of(kLimited), {wanted});
+        assert_string_equal(limits_of(endpoint.policy.services.at(1)).c_str(), c.of_endpoint);
+    }
+}
+
+void a_burst_joins_the_rate_that_is_there(void**) {
+    Override wanted = override_of("db", {});
+    wanted.burst = 3;
+    const auto merged = apply_overrides(policy_of(kLimited), {wanted});
+    assert_string_equal(limits_of(merged.policy.services.at(0)).c_str(),
+                        "max 10 total 20 share 5 rate 30 burst 3");
+}
+
+void what_contradicts_the_service_is_skipped(void**) {
+    Override low_total = override_of("db", {});
+    low_total.max_connections_total = 9;
+    Override lone_burst = override_of("web", {});
+    lone_burst.burst = 3;
+    Override endpoint_burst = lone_burst;
+    endpoint_burst.target = "10.0.0.5:85";
+    Override endpoint_total = override_of("10.0.0.5:85", 5);
+    endpoint_total.max_connections_total = 4;
+    Override no_share = override_of("web", {});
+    no_share.max_per_consumer = 0;
+    Override fast = override_of("web", {});
+    fast.max_connect_rate = kMaxConnectRate + 1;
+    struct Case {
+        Override wanted;
+        const char* reason;
+    };
+    for (const Case& c : std::array{
+             Case{low_total, "max_connections_total 9 would be below max_connections, 10"},
+             Case{override_of("db", 21), "max_connections_total 20 would be below "
+                                         "max_connections, 21"},
+             Case{lone_burst, "burst 3 needs a max_connect_rate"},
+             Case{endpoint_burst, "burst 3 needs a max_connect_rate"},
+             Case{endpoint_total, "max_connections_total 4 would be below max_connections, 5"},
+             Case{no_share, "max_per_consumer 0 is not in 1..1000000"},
+             Case{fast, "max_connect_rate 1000001 is not in 1..1000000"},
+         }) {
+        const Policy policy =
+            policy_of(kLimited + "[[service]]\nname='web'\nto=['10.0.0.5:81-89']\n");
+        const auto merged = apply_overrides(policy, {c.wanted});
+        assert_int_equal(merged.skipped.size(), 1);
+        const std::string& why = merged.skipped[0].why;
+        assert_string_equal(why.substr(why.rfind("force: ") + 7).c_str(), c.reason);
+        assert_true(merged.policy == policy);
+    }
 }
 
 void a_wider_service_is_left_alone(void**) {
@@ -243,6 +336,9 @@ int main() {
         cmocka_unit_test(none_changes_nothing),
         cmocka_unit_test(of_a_service),
         cmocka_unit_test(of_an_endpoint),
+        cmocka_unit_test(every_limit_is_merged_by_itself),
+        cmocka_unit_test(a_burst_joins_the_rate_that_is_there),
+        cmocka_unit_test(what_contradicts_the_service_is_skipped),
         cmocka_unit_test(a_wider_service_is_left_alone),
         cmocka_unit_test(ranges_of_the_same_address_give_way),
         cmocka_unit_test(any_port_of_the_same_address_stays),

@@ -70,6 +70,11 @@ void overrides_come_back_after_a_restart(void**) {
     full.mode = Mode::off;
     full.on_limit = OnLimit::unreachable;
     full.max_connections = 1'000'000;
+    full.max_connections_total = 999'999;
+    full.max_per_consumer = 3;
+    full.max_connect_rate = 50;
+    full.burst = 60;
+    full.expires_at = full.set_at + 2h + 1ns;
     full.set_by = "o'brien \"x\"";
     Override spare = override_of("[2001:db8::5]:80");
     spare.max_connections.reset();
@@ -95,12 +100,15 @@ void put_replaces_as_a_whole(void**) {
 
 void what_breaks_the_rules_is_not_stored(void**) {
     Store store = opened();
-    for (const std::uint32_t max : {0U, kMaxConnections + 1}) {
-        Override wanted = override_of("a");
-        wanted.max_connections = max;
-        const auto refused = store.put_override(wanted);
-        assert_non_null(strstr(refused.error().text().c_str(), "CHECK constraint failed"));
-    }
+    for (const auto field :
+         {&Override::max_connections, &Override::max_connections_total, &Override::max_per_consumer,
+          &Override::max_connect_rate, &Override::burst})
+        for (const std::uint32_t max : {0U, kMaxConnections + 1}) {
+            Override wanted = override_of("a");
+            wanted.*field = max;
+            const auto refused = store.put_override(wanted);
+            assert_non_null(strstr(refused.error().text().c_str(), "CHECK constraint failed"));
+        }
     assert_int_equal(store.overrides()->size(), 0);
 }
 
@@ -215,20 +223,92 @@ void the_log_goes_with_its_file(void**) {
 void a_row_that_breaks_the_rules_is_damage(void**) {
     { (void)opened(); }
     run_sql("PRAGMA ignore_check_constraints = 1;"
-            "INSERT INTO overrides VALUES ('a', 0, 'x', NULL, 'root', 0);");
+            "INSERT INTO overrides (target, max_connections, mode, set_by, set_at_ns) "
+            "VALUES ('a', 0, 'x', 'root', 0);");
     const Store store = opened();
     assert_true(!store.notice().empty());
     assert_int_equal(store.overrides()->size(), 0);
 }
 
+/// As version 1 made it, with what override_of() is and a row that has everything.
+constexpr const char* kFileOfVersion1 = R"(
+CREATE TABLE overrides (
+    target TEXT PRIMARY KEY NOT NULL,
+    max_connections INTEGER CHECK (max_connections BETWEEN 1 AND 1000000),
+    mode TEXT CHECK (mode IN ('off', 'observe', 'enforce')),
+    on_limit TEXT CHECK (on_limit IN ('refused', 'again', 'unreachable')),
+    set_by TEXT NOT NULL,
+    set_at_ns INTEGER NOT NULL
+) STRICT;
+INSERT INTO overrides VALUES ('a', 7, NULL, NULL, 'root', 1900000000123456789);
+INSERT INTO overrides VALUES ('[2001:db8::5]:80', 9, 'enforce', 'again', 'root',
+                              1900000001123456789);
+PRAGMA user_version = 1;
+)";
+
+std::string schema_in_file() {
+    return *Database::open(file())->value("PRAGMA user_version");
+}
+
+std::vector<Override> rows_of_version_1() {
+    Override full = override_of("[2001:db8::5]:80", 1);
+    full.max_connections = 9;
+    full.mode = Mode::enforce;
+    full.on_limit = OnLimit::again;
+    return {override_of("a"), full};
+}
+
+void an_older_schema_is_brought_up_to_date(void**) {
+    run_sql(kFileOfVersion1);
+    Override added = override_of("new", 2);
+    added.max_per_consumer = 3;
+    added.expires_at = added.set_at + 1h;
+    {
+        Store store = opened();
+        assert_string_equal(store.notice().c_str(), "");
+        assert_true(*store.overrides() == rows_of_version_1());
+        put(store, added);
+    }
+    assert_string_equal(schema_in_file().c_str(), "2");
+    auto wanted = rows_of_version_1();
+    wanted.push_back(added);
+    assert_true(*opened().overrides() == wanted);
+}
+
+void a_file_brought_up_to_date_is_like_a_new_one(void**) {
+    const auto schema = [] {
+        { (void)opened(); }
+        return *Database::open(file())->value("SELECT sql FROM sqlite_schema WHERE name = "
+                                              "'overrides'");
+    };
+    const std::string fresh = schema();
+    fs::remove(file());
+    run_sql(kFileOfVersion1);
+    assert_string_equal(schema().c_str(), fresh.c_str());
+}
+
+/// The last step of the migration fails for want of a column that is there already.
+void a_step_that_fails_changes_nothing(void**) {
+    run_sql(kFileOfVersion1);
+    run_sql("ALTER TABLE overrides ADD COLUMN expires_at_ns INTEGER");
+    const auto store = Store::open(file());
+    assert_non_null(strstr(store.error().text().c_str(), "duplicate column name: expires_at_ns"));
+    assert_string_equal(schema_in_file().c_str(), "1");
+    const auto columns =
+        Database::open(file())->value("SELECT count(*) FROM pragma_table_info('overrides')");
+    assert_string_equal(columns->c_str(), "7");
+    const auto rows = Database::open(file())->value("SELECT count(*) FROM overrides");
+    assert_string_equal(rows->c_str(), "2");
+}
+
 void a_newer_schema_is_refused(void**) {
     { (void)opened(); }
-    run_sql("PRAGMA user_version = 2");
+    run_sql("PRAGMA user_version = 3");
     const std::string before = read(file());
     const auto store = Store::open(file());
     assert_non_null(strstr(store.error().text().c_str(),
-                           "state.db: its schema is version 2, this version of Ballast knows "
-                           "version 1; start the newer version"));
+                           "state.db: its schema is version 3, this version of Ballast knows "
+                           "version 2; start the newer version"));
     assert_true(read(file()) == before);
     assert_false(fs::exists(file().native() + ".corrupt-1"));
 }
@@ -274,6 +354,9 @@ int run() {
         BALLAST_CASE(files_set_aside_are_bounded),
         BALLAST_CASE(the_log_goes_with_its_file),
         BALLAST_CASE(a_row_that_breaks_the_rules_is_damage),
+        BALLAST_CASE(an_older_schema_is_brought_up_to_date),
+        BALLAST_CASE(a_file_brought_up_to_date_is_like_a_new_one),
+        BALLAST_CASE(a_step_that_fails_changes_nothing),
         BALLAST_CASE(a_newer_schema_is_refused),
         BALLAST_CASE(a_database_of_others_is_refused),
         BALLAST_CASE(what_cannot_be_opened_is_an_error),
