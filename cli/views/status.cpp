@@ -87,15 +87,27 @@ std::string words(std::string key) {
     return key;
 }
 
-Line fail_open_line(const Json& status) {
-    std::string reasons;
-    for (const auto& [reason, count] : status.at("fail_open").items())
+/// "3 destinations full, 17 daemon silent": the counts that are not 0.
+std::string counts_text(const Json& counts) {
+    std::string text;
+    for (const auto& [reason, count] : counts.items())
         if (count != 0)
-            reasons +=
-                fmt::format("{}{} {}", reasons.empty() ? "" : ", ", count.dump(), words(reason));
+            text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count.dump(), words(reason));
+    return text;
+}
+
+Line fail_open_line(const Json& status) {
+    const std::string reasons = counts_text(status.at("fail_open"));
     if (reasons.empty())
         return {Level::ok, "fail open", "0 connects let through undecided"};
     return {Level::warn, "fail open", "connects let through undecided: " + reasons};
+}
+
+Line breakers_line(const Json& status) {
+    const std::string losses = counts_text(status.at("breaker_losses"));
+    if (losses.empty())
+        return {Level::ok, "breakers", "every failure counted, every change reported"};
+    return {Level::warn, "breakers", "not all was counted, reported or done: " + losses};
 }
 
 Line drift_line(const Json& status) {
@@ -160,7 +172,7 @@ Table status_view(const Json& document) {
     Json rows = Json::array();
     std::string attention;
     for (const auto& make : {daemon_line, guards_line, limits_line, policy_line, fail_open_line,
-                             drift_line, sweep_line, capacity_line, scope_line}) {
+                             breakers_line, drift_line, sweep_line, capacity_line, scope_line}) {
         const Line line = make(document);
         add_line(rows, name_of(line.level), line.what, line.detail);
         if (!line.more.empty())

@@ -50,7 +50,16 @@ Json encode_fail_open(const FailOpenCounts& counts) {
             {"reservations_full", counts.reservations_full},
             {"daemon_silent", counts.daemon_silent},
             {"disarmed", counts.disarmed},
-            {"retiring", counts.retiring}};
+            {"retiring", counts.retiring},
+            {"consumers_full", counts.consumers_full},
+            {"shares_full", counts.shares_full},
+            {"rate_contended", counts.rate_contended}};
+}
+
+Json encode_losses(const BreakerLosses& losses) {
+    return {{"breakers_full", losses.breakers_full},
+            {"events_lost", losses.events_lost},
+            {"trips_withheld", losses.trips_withheld}};
 }
 
 Json encode_sweep(const SweepStatus& sweep) {
@@ -141,6 +150,7 @@ Json encode_status(const DaemonStatus& status, const LimitTotals& totals, WallTi
     json["limits"] = encode_totals(totals);
     json["capacity"] = encode_capacity(status);
     json["fail_open"] = encode_fail_open(status.fail_open);
+    json["breaker_losses"] = encode_losses(status.breaker_losses);
     json["sweep"] = encode_sweep(status.sweep);
     return json;
 }

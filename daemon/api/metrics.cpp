@@ -112,6 +112,24 @@ void write_fail_open(Text& text, const FailOpenCounts& counts) {
     one("daemon_silent", counts.daemon_silent);
     one("disarmed", counts.disarmed);
     one("retiring", counts.retiring);
+    one("consumers_full", counts.consumers_full);
+    one("shares_full", counts.shares_full);
+    one("rate_contended", counts.rate_contended);
+    text.write(std::move(events));
+}
+
+void write_losses(Text& text, const BreakerLosses& losses) {
+    MetricFamily events = family("ballast_breaker_losses_total",
+                                 "Failures that no breaker counted (breakers_full), changes not "
+                                 "reported (events_lost), openings that the governor did not "
+                                 "allow (trips_withheld).",
+                                 MetricType::Counter);
+    const auto one = [&](const char* reason, std::uint64_t count) {
+        add(events, static_cast<double>(count), {{"reason", reason}});
+    };
+    one("breakers_full", losses.breakers_full);
+    one("events_lost", losses.events_lost);
+    one("trips_withheld", losses.trips_withheld);
     text.write(std::move(events));
 }
 
@@ -233,6 +251,7 @@ std::string metrics_text(const DaemonStatus& status, std::vector<DestinationRow>
     write_daemon(text, status);
     write_capacity(text, status);
     write_fail_open(text, status.fail_open);
+    write_losses(text, status.breaker_losses);
     write_sweep(text, status.sweep);
     text.gauge("ballast_destinations_left_out",
                "Destinations without series of their own: there are too many.",

@@ -228,7 +228,6 @@ void Daemon::on_second() {
     else if (*freed)
         spdlog::debug("recycled {} destinations", *freed);
     recycle_consumers();
-    report_losses();
 }
 
 void Daemon::drop_expired_overrides() {
@@ -236,24 +235,6 @@ void Daemon::drop_expired_overrides() {
         return;
     if (auto swept = sweeps_->run_now(); !swept)
         spdlog::error("{}", swept.error().text());
-}
-
-/// What `ballast status` has no place for yet: told when it grows, so that nothing is lost in
-/// silence.
-void Daemon::report_losses() {
-    const ballast_counters& now = maps_.counters[0];
-    const auto tell = [](const char* what, std::uint64_t before, std::uint64_t after) {
-        if (after > before)
-            spdlog::warn("counted in the kernel: {} +{}, {} in all", what, after - before, after);
-    };
-    tell("consumers_full", losses_.consumers_full, now.consumers_full);
-    tell("shares_full", losses_.shares_full, now.shares_full);
-    tell("rate_contended", losses_.rate_contended, now.rate_contended);
-    tell("breakers_full", losses_.breakers_full, now.breakers_full);
-    tell("events_lost", losses_.events_lost, now.events_lost);
-    tell("trips_withheld", losses_.trips_withheld, now.trips_withheld);
-    tell("timeouts_failed", losses_.timeouts_failed, now.timeouts_failed);
-    losses_ = now;
 }
 
 void Daemon::recycle_consumers() {
@@ -333,7 +314,13 @@ DaemonStatus Daemon::status() {
                         .reservations_full = counters.reservations_full,
                         .daemon_silent = counters.daemon_silent,
                         .disarmed = counters.disarmed,
-                        .retiring = counters.retiring};
+                        .retiring = counters.retiring,
+                        .consumers_full = counters.consumers_full,
+                        .shares_full = counters.shares_full,
+                        .rate_contended = counters.rate_contended};
+    status.breaker_losses = {.breakers_full = counters.breakers_full,
+                             .events_lost = counters.events_lost,
+                             .trips_withheld = counters.trips_withheld};
     status.sweep = sweeps_->status();
     return status;
 }

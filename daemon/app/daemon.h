@@ -56,7 +56,6 @@ private:
     void drop_expired_overrides();
     void report_limits();
     void recycle_consumers();
-    void report_losses();
     [[nodiscard]] DestinationRow row_of(std::uint32_t index) const;
     [[nodiscard]] std::uint32_t used() const;
     [[nodiscard]] bool armed() const;
@@ -71,7 +70,6 @@ private:
     std::unique_ptr<PolicyKeeper> policy_;
     std::unique_ptr<SweepRunner> sweeps_;
     std::unique_ptr<BreakerKeeper> breakers_;
-    ballast_counters losses_{}; ///< as last told
     std::unique_ptr<PolicyWatch> watch_;
     std::unique_ptr<api::Server> server_;
     guards::LimitGuard limit_guard_;

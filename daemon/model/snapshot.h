@@ -112,15 +112,27 @@ struct SweepStatus {
     bool operator==(const SweepStatus&) const = default;
 };
 
-/// Everything that made Ballast fail open or lose information, by reason; all should stay 0.
+/// Everything that made admission fail open, by reason; all should stay 0.
 struct FailOpenCounts {
     std::uint64_t destinations_full = 0; ///< connects let through: no slot for their destination
     std::uint64_t reservations_full = 0; ///< connects let through uncounted: reservation table full
     std::uint64_t daemon_silent = 0;     ///< refusals not made: heartbeat older than daemon_grace
     std::uint64_t disarmed = 0;          ///< refusals not made: kill switch
     std::uint64_t retiring = 0;          ///< connects let through: destination was being recycled
+    std::uint64_t consumers_full = 0;    ///< connects of nobody known: `from`, shares left out
+    std::uint64_t shares_full = 0;       ///< connects let through outside of their share: no place
+    std::uint64_t rate_contended = 0;    ///< connects let through without a token of the rate
 
     bool operator==(const FailOpenCounts&) const = default;
+};
+
+/// What breakers could not count, report or do, by reason; all should stay 0.
+struct BreakerLosses {
+    std::uint64_t breakers_full = 0;  ///< failures not counted: no place for a breaker
+    std::uint64_t events_lost = 0;    ///< changes of state not reported: ring buffer full
+    std::uint64_t trips_withheld = 0; ///< openings that the governor's budget did not allow
+
+    bool operator==(const BreakerLosses&) const = default;
 };
 
 struct DaemonStatus {
@@ -144,6 +156,7 @@ struct DaemonStatus {
     std::uint64_t reservations = 0;
     std::uint64_t reservations_max = 0;
     FailOpenCounts fail_open;
+    BreakerLosses breaker_losses;
     SweepStatus sweep;
 };
 

@@ -53,6 +53,8 @@ DaemonStatus night_status() {
         "of range; wanted 1..1000000";
     status.fail_open.daemon_silent = 17;
     status.fail_open.destinations_full = 3;
+    status.fail_open.rate_contended = 5;
+    status.breaker_losses.trips_withheld = 2;
     status.sweep.drift = 1;
     status.sweep.repairs = 2;
     status.sweep.sockets = 4'917;

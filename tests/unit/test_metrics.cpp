@@ -37,6 +37,10 @@ void daemon_series(void**) {
     status.armed = false;
     status.policy_error = "bad";
     status.fail_open.daemon_silent = 17;
+    status.fail_open.consumers_full = 18;
+    status.fail_open.shares_full = 19;
+    status.fail_open.rate_contended = 20;
+    status.breaker_losses = {21, 22, 23};
     status.sweep.last_cpu = std::chrono::microseconds(4'200);
     status.sweep.interval = std::chrono::milliseconds(5'000);
     status.sweep.repairs = 2;
@@ -47,6 +51,13 @@ void daemon_series(void**) {
              "ballast_policy_refused 1",
              R"(ballast_fail_open_total{reason="daemon_silent"} 17)",
              R"(ballast_fail_open_total{reason="retiring"} 0)",
+             R"(ballast_fail_open_total{reason="consumers_full"} 18)",
+             R"(ballast_fail_open_total{reason="shares_full"} 19)",
+             R"(ballast_fail_open_total{reason="rate_contended"} 20)",
+             "# TYPE ballast_breaker_losses_total counter",
+             R"(ballast_breaker_losses_total{reason="breakers_full"} 21)",
+             R"(ballast_breaker_losses_total{reason="events_lost"} 22)",
+             R"(ballast_breaker_losses_total{reason="trips_withheld"} 23)",
              "ballast_sweep_cpu_seconds 0.0042",
              "ballast_sweep_interval_seconds 5",
              "ballast_repairs_total 2",
