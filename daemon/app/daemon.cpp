@@ -57,6 +57,14 @@ std::uint64_t sum(std::span<const __u64> counters) {
     return std::accumulate(counters.begin(), counters.end(), std::uint64_t{0});
 }
 
+/// What breakers turn away, they tell of themselves.
+guards::LimitReading read_limits(const ballast_destination& destination, std::uint32_t index) {
+    guards::LimitReading reading{.index = index, .refused = {}, .over_limit = {}};
+    std::copy_n(destination.refused, guards::kLimitReasons, reading.refused.begin());
+    std::copy_n(destination.over, guards::kLimitReasons, reading.over_limit.begin());
+    return reading;
+}
+
 const char* name_of(BreakerForce force) {
     if (force == BreakerForce::none)
         return "none";
@@ -250,14 +258,10 @@ void Daemon::recycle_consumers() {
 
 void Daemon::report_limits() {
     std::vector<guards::LimitReading> readings;
-    for (std::uint32_t index = 0; index < used(); ++index) {
-        const auto& destination = maps_.destinations[index];
-        // what breakers turn away, they tell of themselves
-        const auto refused = sum(destination.refused) - destination.refused[BALLAST_REASON_BREAKER];
-        const auto over = sum(destination.over) - destination.over[BALLAST_REASON_BREAKER];
-        if (refused || over)
-            readings.push_back({index, refused, over});
-    }
+    for (std::uint32_t index = 0; index < used(); ++index)
+        if (const auto reading = read_limits(maps_.destinations[index], index);
+            guards::sum(reading.refused) != 0 || guards::sum(reading.over_limit) != 0)
+            readings.push_back(reading);
     const auto findings = limit_guard_.read(readings, std::chrono::steady_clock::now(),
                                             [this](std::uint32_t index) { return row_of(index); });
     for (const auto& finding : findings)

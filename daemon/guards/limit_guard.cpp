@@ -1,20 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/guards/limit_guard.h"
 
+#include <algorithm>
+#include <functional>
+#include <numeric>
+#include <string_view>
+
 #include <fmt/format.h>
+
+#include "bpf/abi.h"
 
 namespace ballast::guards {
 
 namespace {
 
-std::string evidence(const DestinationRow& row, std::uint64_t refused, std::uint64_t over_limit) {
+static_assert(BALLAST_REASON_LIMIT == 0 && BALLAST_REASON_TOTAL == 1 &&
+              BALLAST_REASON_CONSUMER == 2 && BALLAST_REASON_RATE == 3 &&
+              BALLAST_REASON_BREAKER == kLimitReasons);
+constexpr std::array<std::string_view, kLimitReasons> kReasonNames{"limit", "total", "consumer",
+                                                                   "rate"};
+
+CountsByReason difference(const CountsByReason& now, const CountsByReason& before) {
+    CountsByReason grown{};
+    std::ranges::transform(now, before, grown.begin(), std::minus());
+    return grown;
+}
+
+bool any_below(const CountsByReason& now, const CountsByReason& before) {
+    return !std::ranges::equal(now, before, std::greater_equal());
+}
+
+/// "refused=3 refused_by_limit=1 refused_by_rate=2".
+std::string counts_text(std::string_view what, const CountsByReason& counts) {
+    std::string text = fmt::format("{}={}", what, sum(counts));
+    for (std::size_t reason = 0; reason < kLimitReasons; ++reason)
+        if (counts.at(reason) != 0)
+            text += fmt::format(" {}_by_{}={}", what, kReasonNames.at(reason), counts.at(reason));
+    return text;
+}
+
+std::string evidence(const DestinationRow& row, const CountsByReason& refused,
+                     const CountsByReason& over_limit) {
     const std::string max =
         row.max_connections ? std::to_string(*row.max_connections) : std::string("none");
-    return fmt::format("in_use={} max_connections={} refused={} admitted_over={}", row.in_use, max,
-                       refused, over_limit);
+    return fmt::format("in_use={} max_connections={} {} {}", row.in_use, max,
+                       counts_text("refused", refused), counts_text("admitted_over", over_limit));
 }
 
 } // namespace
+
+std::uint64_t sum(const CountsByReason& counts) {
+    return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
+}
 
 void LimitGuard::add(std::vector<Finding>& findings, const char* reason, const DestinationRow& row,
                      const Known& known) {
@@ -23,18 +60,19 @@ void LimitGuard::add(std::vector<Finding>& findings, const char* reason, const D
         return;
     }
     findings.push_back({reason, row.endpoint, row.service,
-                        evidence(row, known.refused - known.refused_before,
-                                 known.over_limit - known.over_before)});
+                        evidence(row, difference(known.refused, known.refused_before),
+                                 difference(known.over_limit, known.over_before))});
 }
 
 void LimitGuard::judge(const LimitReading& reading, Known& known,
                        std::chrono::steady_clock::time_point now, const Describe& describe,
                        std::vector<Finding>& findings) {
     // Counters that went back belong to another destination that was given the index.
-    if (reading.refused < known.refused || reading.over_limit < known.over_limit)
+    if (any_below(reading.refused, known.refused) ||
+        any_below(reading.over_limit, known.over_limit))
         known = {};
-    const bool refused = reading.refused > known.refused;
-    const bool passed = reading.over_limit > known.over_limit;
+    const bool refused = reading.refused != known.refused;
+    const bool passed = reading.over_limit != known.over_limit;
     if (!known.in_episode) {
         known.refused_before = known.refused;
         known.over_before = known.over_limit;
@@ -58,7 +96,7 @@ std::vector<Finding> LimitGuard::read(std::span<const LimitReading> readings,
                                       const Describe& describe) {
     std::vector<Finding> findings;
     for (const auto& reading : readings) {
-        const bool is_idle = reading.refused == 0 && reading.over_limit == 0;
+        const bool is_idle = sum(reading.refused) == 0 && sum(reading.over_limit) == 0;
         if (is_idle && !known_.contains(reading.index))
             continue;
         auto& known = known_[reading.index];

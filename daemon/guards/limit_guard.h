@@ -3,10 +3,13 @@
 // counters. It decides nothing: admission does, in the kernel. Pure; time is passed in.
 //
 // Reasons: limit_refusing (connects were refused), limit_would_refuse (observe mode let them pass),
-// limit_cleared (none for `quiet`).
+// limit_cleared (none for `quiet`). The evidence has the sums of the episode and, for each reason
+// that is not 0, how many of them were for it: "refused=3 refused_by_limit=1 refused_by_rate=2".
 #pragma once
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -18,11 +21,19 @@
 
 namespace ballast::guards {
 
+/// Connections by what they were turned away for: the limit, the total, the consumer's share, the
+/// rate (bpf/abi.h, enum ballast_reason, up to the breaker's), in that order.
+inline constexpr std::size_t kLimitReasons = 4;
+using CountsByReason = std::array<std::uint64_t, kLimitReasons>;
+
+/// All of them.
+std::uint64_t sum(const CountsByReason& counts);
+
 /// One reading of one destination's counters.
 struct LimitReading {
     std::uint32_t index = 0; ///< what identifies the destination between readings
-    std::uint64_t refused = 0;
-    std::uint64_t over_limit = 0;
+    CountsByReason refused{};
+    CountsByReason over_limit{};
 };
 
 class LimitGuard {
@@ -45,10 +56,10 @@ public:
 
 private:
     struct Known {
-        std::uint64_t refused = 0;
-        std::uint64_t over_limit = 0;
-        std::uint64_t refused_before = 0; ///< when the present episode began
-        std::uint64_t over_before = 0;
+        CountsByReason refused{};
+        CountsByReason over_limit{};
+        CountsByReason refused_before{}; ///< when the present episode began
+        CountsByReason over_before{};
         std::chrono::steady_clock::time_point last_event;
         bool in_episode = false;
     };
