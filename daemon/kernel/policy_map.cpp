@@ -11,6 +11,7 @@
 #include <bpf/bpf.h>
 
 #include "bpf/lib/atomic.h"
+#include "daemon/kernel/service_row.h"
 #include "daemon/model/prefix_rules.h"
 
 namespace ballast::kernel {
@@ -37,48 +38,6 @@ std::vector<bool> ids_in_use(const Maps& maps) {
         if (destination.service < BALLAST_MAX_SERVICES)
             used[destination.service] = true;
     return used;
-}
-
-ballast_breaker_limits to_row(const Breaker& breaker) {
-    const auto ms = [](std::chrono::milliseconds time) {
-        return static_cast<std::uint32_t>(time.count());
-    };
-    ballast_breaker_limits row{.window_ms = ms(breaker.window),
-                               .slow_connect_ms = ms(breaker.slow_connect),
-                               .reset_within_ms = ms(breaker.reset_within),
-                               .open_for_ms = ms(breaker.open_for),
-                               .open_max_ms = ms(breaker.open_max),
-                               .ramp_ms = ms(breaker.ramp),
-                               .thresholds = {},
-                               .probes = breaker.probes,
-                               .ramp_start = breaker.ramp_start,
-                               .mode = static_cast<std::uint8_t>(breaker.mode)};
-    std::ranges::copy(breaker.thresholds, row.thresholds);
-    return row;
-}
-
-/// Limits whose mode is off limit nothing, though the breaker beside them may work.
-ballast_service to_row(const Service& service, std::uint16_t id) {
-    constexpr std::uint64_t second_ns = 1'000'000'000;
-    const bool is_off = service.mode == Mode::off;
-    const auto limit = [&](const std::optional<std::uint32_t>& wanted) {
-        return is_off ? BALLAST_UNLIMITED : wanted.value_or(BALLAST_UNLIMITED);
-    };
-    ballast_service row{};
-    row.service = id;
-    row.mode = static_cast<std::uint8_t>(service.mode);
-    row.on_limit = static_cast<std::uint8_t>(service.on_limit);
-    row.max_connections = limit(service.max_connections);
-    row.max_total = limit(service.max_connections_total);
-    row.max_per_consumer = limit(service.max_per_consumer);
-    if (service.max_connect_rate && !is_off) {
-        const std::uint64_t burst = service.burst ? service.burst : *service.max_connect_rate;
-        row.rate_interval_ns = second_ns / *service.max_connect_rate;
-        row.rate_burst_ns = burst * row.rate_interval_ns;
-    }
-    row.connect_timeout_ms = static_cast<std::uint32_t>(service.connect_timeout.count());
-    row.breaker = to_row(service.breaker);
-    return row;
 }
 
 /// Which half of its map a span's `row` is in.
@@ -134,12 +93,8 @@ std::vector<Service> PolicyMap::recall() const {
         const ballast_service* row = limit(id);
         if (!row)
             continue;
-        Service service;
+        Service service = from_row(*row);
         service.name = service_name(id);
-        if (row->max_connections != BALLAST_UNLIMITED)
-            service.max_connections = row->max_connections;
-        service.mode = static_cast<Mode>(row->mode);
-        service.on_limit = static_cast<OnLimit>(row->on_limit);
         service.origin = "adopted from the running policy";
         services.push_back(std::move(service));
     }

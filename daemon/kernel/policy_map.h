@@ -34,8 +34,9 @@ public:
     /// The limit in force for a service id; nullptr where the policy in force has no such service.
     [[nodiscard]] const ballast_service* limit(std::uint16_t id) const;
 
-    /// What the pinned maps say of the policy in force, without the targets: for a daemon that
-    /// adopted them and could not read its configuration.
+    /// What the pinned maps say of the policy in force, without the targets and `from`
+    /// (daemon/kernel/service_row.h): for a daemon that adopted them and could not read its
+    /// configuration.
     [[nodiscard]] std::vector<Service> recall() const;
 
     /// Waits until every program that runs now has ended.

@@ -193,6 +193,34 @@ void bad_file_at_restart(const Family& family) {
     check_no_repairs(scene->ballastd);
 }
 
+/// What of the policy an adopting daemon shows.
+constexpr const char* recalled[] = {"max_connections",
+                                    "max_connections_total",
+                                    "max_per_consumer",
+                                    "max_connect_rate",
+                                    "burst",
+                                    "mode",
+                                    "on_limit",
+                                    "breaker"};
+
+/// Without its files, a restarted daemon knows the limits from the pinned maps.
+void limits_are_recalled() {
+    auto& ballastd = scene->ballastd;
+    ballastd.enforce("[[service]]\nname = \"all\"\nto = [\"10.77.0.0/24\"]\nmode = \"enforce\"\n"
+                     "max_connections = 10\nmax_connections_total = 20\nmax_per_consumer = 5\n"
+                     "max_connect_rate = 300\nburst = 400\non_limit = \"again\"\n"
+                     "[service.breaker]\nmode = \"enforce\"\nrefused = 7\nopen_for = \"3s\"\n");
+    const Json before = ballastd.json({"limit", "list"}).at("limits").at(0);
+    ballastd.crash();
+    ballastd.write_policy(bad_files[0].text);
+    ballastd.start();
+    check(!refusal().empty(), "the refusal is shown");
+    const Json after = ballastd.json({"limit", "list"}).at("limits").at(0);
+    for (const char* key : recalled)
+        check_equal(after.at(key).dump(), before.at(key).dump(), key);
+    ballastd.enforce(limit_policy(1));
+}
+
 void bad_file_at_first_start() {
     auto& ballastd = make<Ballastd>(bad_files[0].text);
     check(ballastd.start_to_fail() != 0, "a first start with a bad file fails");
@@ -232,6 +260,7 @@ int main() {
         .each(families, "what is newly governed is adopted", newly_governed)
         .each(bad_files, "a bad file is refused, the policy stays", bad_file_is_refused)
         .each(families, "a bad file at a restart", bad_file_at_restart)
+        .add("limits are recalled with a bad file at a restart", limits_are_recalled)
         .add("a bad file at the first start", bad_file_at_first_start)
         .each(families, "drop-ins come and go", drop_ins)
         .add("SIGHUP alone is enough", hangup)
