@@ -18,8 +18,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::array<std::string_view, 4> kTopKeys{"daemon", "guards", "governor", "service"};
-constexpr std::array<std::string_view, 4> kDaemonKeys{"daemon_grace", "sweep_interval",
-                                                      "destination_ttl", "metrics_listen"};
+constexpr std::array<std::string_view, 5> kDaemonKeys{
+    "daemon_grace", "sweep_interval", "destination_ttl", "metrics_listen", "resolve_every"};
 constexpr std::array<std::string_view, 2> kGuardsKeys{"limit", "breaker"};
 constexpr std::array<std::string_view, 5> kGovernorKeys{
     "actions_per_minute", "breaker_opens_per_minute", "observer_fault_ratio",
@@ -28,6 +28,7 @@ constexpr std::array<std::string_view, 5> kGovernorKeys{
 constexpr DurationRange kDaemonGrace{1s, 24h, true};
 constexpr DurationRange kSweepInterval{1s, 1h};
 constexpr DurationRange kDestinationTtl{10s, 7 * 24h};
+constexpr DurationRange kResolveEvery{1s, 1h};
 constexpr DurationRange kFaultWindow{1s, 10min};
 constexpr DurationRange kReleaseAfter{100ms, 1h, true};
 
@@ -63,6 +64,7 @@ void read_daemon(const TableReader& reader, DaemonOptions& out) {
     reader.fill(out.sweep_interval, "sweep_interval", kSweepInterval);
     reader.fill(out.destination_ttl, "destination_ttl", kDestinationTtl);
     out.metrics_listen = read_listen(reader, "metrics_listen").value_or(out.metrics_listen);
+    reader.fill(out.resolve_every, "resolve_every", kResolveEvery);
 }
 
 void read_guards(const TableReader& reader, Policy& out) {

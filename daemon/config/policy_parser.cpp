@@ -18,11 +18,23 @@ Service service_of(const ServiceEntry& entry, const Policy& options) {
     service.origin = entry.place.text();
     for (const auto& placed : entry.to)
         service.to.push_back(placed.value);
-    for (const auto& placed : entry.to_names)
+    for (const auto& placed : entry.to_names) {
         service.to_names.push_back(placed.value);
+        service.to_names.back().origin = placed.place.text();
+    }
     for (const auto& placed : entry.from)
         service.from.push_back(placed.value);
     return service;
+}
+
+/// The elements of one array of all services.
+template <typename T>
+std::vector<Placed<T>> all_of(const std::vector<ServiceEntry>& services,
+                              std::vector<Placed<T>> ServiceEntry::*array) {
+    std::vector<Placed<T>> out;
+    for (const ServiceEntry& entry : services)
+        out.insert(out.end(), (entry.*array).begin(), (entry.*array).end());
+    return out;
 }
 
 Policy policy_of(const PolicyDocument& document) {
@@ -41,7 +53,7 @@ Result<Policy> PolicyReport::result() const {
 }
 
 PolicyReport parse_policy(const std::vector<PolicySource>& sources, ProblemList errors) {
-    PolicyReport report{{}, std::move(errors), {}};
+    PolicyReport report{{}, std::move(errors), {}, {}, {}};
     PolicyDocument all;
     std::vector<std::string> files;
     for (const PolicySource& source : sources) {
@@ -51,6 +63,8 @@ PolicyReport parse_policy(const std::vector<PolicySource>& sources, ProblemList 
     find_conflicts(all.services, report.errors, report.warnings);
     if (report.errors.empty()) {
         report.policy = policy_of(all);
+        report.from = all_of(all.services, &ServiceEntry::from);
+        report.names = all_of(all.services, &ServiceEntry::to_names);
         find_crowded_prefixes(*report.policy, all.services, report.errors);
     }
     if (!report.errors.empty())

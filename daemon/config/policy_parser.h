@@ -14,7 +14,9 @@ namespace ballast {
 struct PolicyReport {
     std::optional<Policy> policy; ///< present exactly if `errors` is empty
     ProblemList errors;
-    ProblemList warnings; ///< lawful but surely not meant; nothing depends on them
+    ProblemList warnings;                  ///< lawful but surely not meant; nothing depends on them
+    std::vector<Placed<std::string>> from; ///< each element of `from` of a policy without errors
+    std::vector<Placed<NamedTarget>> names; ///< the same of DNS names in `to`
 
     /// The policy, or the errors joined to one Error.
     [[nodiscard]] Result<Policy> result() const;

@@ -42,6 +42,11 @@ Stand stand_of(const Service& service, const Consumer& consumer) {
     return {*found, true};
 }
 
+std::string name_behind(const Service& service, const Target& target) {
+    const auto found = std::ranges::find(service.resolved, target, &ResolvedTarget::target);
+    return found == service.resolved.end() ? std::string() : found->host;
+}
+
 /// The covering targets in matching order, with nothing yet decided but whether `from` holds.
 std::vector<ExplainedTarget> covering(const Policy& policy, const Endpoint& endpoint,
                                       const Consumer& consumer) {
@@ -52,7 +57,12 @@ std::vector<ExplainedTarget> covering(const Policy& policy, const Endpoint& endp
                 Stand stand = stand_of(policy.services[i], consumer);
                 const auto applies =
                     stand.applies ? Applies::shadowed : Applies::from_does_not_match;
-                out.push_back({i, target, std::move(stand.from), applies, {}});
+                out.push_back({i,
+                               target,
+                               std::move(stand.from),
+                               applies,
+                               {},
+                               name_behind(policy.services[i], target)});
             }
     const auto rank = [&](const ExplainedTarget& row) {
         return std::tuple(-row.target.prefix.length, row.target.any_port(),

@@ -28,7 +28,8 @@ struct ExplainedTarget {
     /// the consumer, or the longest of all. Empty: the service is for everyone.
     std::string from;
     Applies applies;
-    std::string reason; ///< one clause: "governs", "shadowed by orders-db (10.0.0.5:5432): ..."
+    std::string reason;    ///< one clause: "governs", "shadowed by orders-db (10.0.0.5:5432): ..."
+    std::string name = {}; ///< the DNS name that it came from; empty: it was written so
 };
 
 struct Explanation {

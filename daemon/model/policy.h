@@ -67,10 +67,22 @@ struct NamedTarget {
     std::string host; ///< lower case, without a trailing dot
     std::uint16_t port_first = 0;
     std::uint16_t port_last = 65535;
+    std::string origin = {}; ///< "FILE:LINE" of the element, for messages
 
     /// "db.internal:5432", as parse_named_target() reads it.
     [[nodiscard]] std::string text() const;
-    bool operator==(const NamedTarget&) const = default;
+    /// Where it stands makes no difference.
+    bool operator==(const NamedTarget& other) const {
+        return host == other.host && port_first == other.port_first && port_last == other.port_last;
+    }
+};
+
+/// An element of `to` that is there because a DNS name has that address.
+struct ResolvedTarget {
+    Target target;
+    std::string host; ///< as in NamedTarget
+
+    bool operator==(const ResolvedTarget&) const = default;
 };
 
 /// True for an element of `to` that parse_named_target() is to read: without brackets and "/", with
@@ -113,7 +125,8 @@ struct Breaker {
 struct Service {
     std::string name;
     std::vector<Target> to;
-    std::vector<NamedTarget> to_names; ///< what they resolve to is added to `to` (daemon/app)
+    std::vector<NamedTarget> to_names;    ///< what they resolve to is added to `to` (daemon/config)
+    std::vector<ResolvedTarget> resolved; ///< which of `to` that is
     /// Local consumers it holds for, empty: all. Unit names ("app-*.service") or cgroup paths
     /// ("/system.slice/app-*"); '*' and '?' within one component; what is below matches too.
     std::vector<std::string> from;
@@ -136,6 +149,7 @@ struct DaemonOptions {
     std::chrono::milliseconds sweep_interval{5'000}; ///< shortest; stretched to stay under 1% CPU
     std::chrono::milliseconds destination_ttl{600'000}; ///< unused for so long: forgotten
     std::string metrics_listen;                         ///< "127.0.0.1:PORT" or empty: none
+    std::chrono::milliseconds resolve_every{30'000};    ///< DNS names are asked for so often
 
     bool operator==(const DaemonOptions&) const = default;
 };

@@ -128,6 +128,7 @@ void check_policy_holds(const Policy& policy) {
     check_duration(policy.daemon.daemon_grace);
     check_duration(policy.daemon.sweep_interval);
     check_duration(policy.daemon.destination_ttl);
+    check_duration(policy.daemon.resolve_every);
     check_duration(policy.governor.release_after);
 }
 

@@ -16,6 +16,7 @@ ballast_add_test(unit policy_files SOURCES ${unit}/test_policy_files.cpp LIBS ba
 ballast_add_test(unit precheck SOURCES ${unit}/test_precheck.cpp LIBS ballast_config)
 ballast_add_test(unit overrides SOURCES ${unit}/test_overrides.cpp LIBS ballast_config)
 ballast_add_test(unit override_expiry SOURCES ${unit}/test_override_expiry.cpp LIBS ballast_model)
+ballast_add_test(unit answers SOURCES ${unit}/test_answers.cpp LIBS ballast_config)
 ballast_add_test(unit store SOURCES ${unit}/test_store.cpp LIBS ballast_store)
 
 # The tests run where the tree is not: what they check of its texts goes into the executable.

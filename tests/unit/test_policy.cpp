@@ -41,12 +41,14 @@ daemon_grace = "90s"
 sweep_interval = "15s"
 destination_ttl = "7d"
 metrics_listen = "[::1]:9555"
+resolve_every = "1h"
 )"});
     const DaemonOptions& daemon = report.policy->daemon;
     assert_int_equal(daemon.daemon_grace / 1s, 90);
     assert_int_equal(daemon.sweep_interval / 1s, 15);
     assert_int_equal(daemon.destination_ttl / 24h, 7);
     assert_string_equal(daemon.metrics_listen.c_str(), "[::1]:9555");
+    assert_int_equal(daemon.resolve_every / 1s, 3600);
 }
 
 void zero_grace(void**) {
