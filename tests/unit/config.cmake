@@ -17,6 +17,7 @@ ballast_add_test(unit precheck SOURCES ${unit}/test_precheck.cpp LIBS ballast_co
 ballast_add_test(unit overrides SOURCES ${unit}/test_overrides.cpp LIBS ballast_config)
 ballast_add_test(unit override_expiry SOURCES ${unit}/test_override_expiry.cpp LIBS ballast_model)
 ballast_add_test(unit answers SOURCES ${unit}/test_answers.cpp LIBS ballast_config)
+ballast_add_test(unit names SOURCES ${unit}/test_names.cpp LIBS ballast_resolve)
 ballast_add_test(unit store SOURCES ${unit}/test_store.cpp LIBS ballast_store)
 
 # The tests run where the tree is not: what they check of its texts goes into the executable.
