@@ -11,11 +11,11 @@
 
 #include <malloc.h>
 #include <spdlog/spdlog.h>
-#include <sys/utsname.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "bpf/abi.h"
+#include "daemon/app/start_up.h"
 #include "daemon/app/version.h"
 #include "daemon/config/policy_files.h"
 #include "daemon/kernel/cgroup.h"
@@ -23,7 +23,6 @@
 #include "daemon/kernel/flows.h"
 #include "daemon/kernel/pinned.h"
 #include "daemon/kernel/pins.h"
-#include "daemon/kernel/probe.h"
 
 namespace ballast::app {
 
@@ -37,20 +36,6 @@ constexpr std::size_t max_flows = 100'000;
 
 std::chrono::nanoseconds monotonic() {
     return std::chrono::steady_clock::now().time_since_epoch();
-}
-
-std::string kernel_release() {
-    utsname name{};
-    ::uname(&name);
-    return name.release;
-}
-
-Result<void> make_directory(const std::string& path) {
-    std::error_code error;
-    std::filesystem::create_directories(path, error);
-    if (error)
-        return fail(Error::system(fmt::format("make directory {}", path), error.value()));
-    return {};
 }
 
 std::uint64_t sum(std::span<const __u64> counters) {
@@ -71,19 +56,6 @@ const char* name_of(BreakerForce force) {
     return force == BreakerForce::open ? "open" : "closed";
 }
 
-/// Names what this kernel lacks, before the loader would fail for a reason nobody can read.
-Error why_not_loaded(const Error& load_error, const std::string& cgroup) {
-    std::string missing;
-    for (const auto& probe : kernel::probe_features(cgroup))
-        if (probe.required && probe.answer != kernel::Answer::yes)
-            missing +=
-                fmt::format("{}{} ({})", missing.empty() ? "" : "; ", probe.feature, probe.detail);
-    if (missing.empty())
-        return load_error;
-    return Error(fmt::format("kernel {} lacks: {}", kernel_release(), missing))
-        .hint("`ballast check` shows all; Ballast needs Linux 6.1 or newer");
-}
-
 } // namespace
 
 Daemon::Daemon(Options options, EventLoop loop, kernel::Programs programs)
@@ -102,7 +74,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
         return fail(made.error());
     if (auto made = make_directory(options.state_dir); !made)
         return fail(made.error());
-    auto store = Store::open(std::filesystem::path(options.state_dir) / "ballast.db");
+    auto store = Store::open(store_file(options));
     if (!store)
         return fail(store.error());
     auto loop = EventLoop::create();
