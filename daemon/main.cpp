@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
 #include <exception>
+#include <utility>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "daemon/app/daemon.h"
+#include "daemon/app/doubts.h"
 #include "daemon/app/log.h"
 #include "daemon/app/options.h"
 #include "daemon/app/supported.h"
@@ -13,10 +15,18 @@
 
 namespace {
 
+void print_warnings(const ballast::PolicyReport& report) {
+    const auto from = ballast::app::find_unmatched_from(report.from);
+    const auto names = ballast::app::find_unresolved(report.names);
+    const char* header = "warnings:\n";
+    for (const auto* list : {&report.warnings, &from, &names})
+        if (!list->empty())
+            fmt::print(stderr, "{}{}\n", std::exchange(header, ""), list->text());
+}
+
 int check_config(const std::string& file) {
     const auto report = ballast::check_policy(file);
-    if (!report.warnings.empty())
-        fmt::print(stderr, "warnings:\n{}\n", report.warnings.text());
+    print_warnings(report);
     const auto policy = report.result();
     const auto usable = policy.and_then(ballast::app::check_supported);
     if (!usable) {
