@@ -10,7 +10,6 @@
 #include "daemon/app/doubts.h"
 #include "daemon/app/log.h"
 #include "daemon/app/options.h"
-#include "daemon/app/supported.h"
 #include "daemon/config/policy_files.h"
 
 namespace {
@@ -28,9 +27,8 @@ int check_config(const std::string& file) {
     const auto report = ballast::check_policy(file);
     print_warnings(report);
     const auto policy = report.result();
-    const auto usable = policy.and_then(ballast::app::check_supported);
-    if (!usable) {
-        fmt::print(stderr, "{}\n", usable.error().text());
+    if (!policy) {
+        fmt::print(stderr, "{}\n", policy.error().text());
         return 1;
     }
     fmt::print("{}: {} services\n", file, policy->services.size());

@@ -61,7 +61,8 @@ const char* name_of(BreakerForce force) {
 Daemon::Daemon(Options options, EventLoop loop, kernel::Programs programs)
     : options_(std::move(options)), loop_(std::move(loop)), programs_(std::move(programs)),
       maps_(programs_.maps()), policy_map_(maps_), recycler_(maps_, policy_map_),
-      timeouts_(programs_) {}
+      timeouts_(programs_), names_(loop_, store_file(options_), [this] { return take_answers(); }) {
+}
 
 Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
     const auto pins = kernel::inspect_pins(options.bpffs_dir);
@@ -106,8 +107,8 @@ Result<void> Daemon::prepare(Store store) {
         spdlog::warn("{}", store.notice());
     if (auto freed = recycler_.resume(); !freed)
         spdlog::warn("{}", freed.error().text());
-    policy_ =
-        std::make_unique<PolicyKeeper>(options_.config, policy_map_, timeouts_, std::move(store));
+    policy_ = std::make_unique<PolicyKeeper>(options_.config, policy_map_, timeouts_, names_,
+                                             std::move(store));
     if (auto loaded = policy_->reload(); !loaded) {
         if (!programs_.adopted())
             return loaded;
@@ -416,6 +417,23 @@ Result<void> Daemon::reload() {
     }
     ::sd_notify(0, "READY=1");
     return loaded;
+}
+
+/// What DNS names resolve to has changed. False: it is not in force.
+bool Daemon::take_answers() {
+    const auto changed = policy_->refresh();
+    if (!changed) {
+        spdlog::error("addresses of DNS names are not in force, tried again soon: {}",
+                      changed.error().text());
+        return false;
+    }
+    if (!*changed)
+        return true;
+    spdlog::info("policy in force with new addresses of DNS names, generation={}",
+                 maps_.control->policy_generation);
+    if (auto swept = sweeps_->run_now(); !swept)
+        spdlog::error("{}", swept.error().text());
+    return true;
 }
 
 void Daemon::stop() {

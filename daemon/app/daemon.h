@@ -8,6 +8,7 @@
 #include "daemon/api/backend.h"
 #include "daemon/api/server.h"
 #include "daemon/app/breaker_keeper.h"
+#include "daemon/app/name_keeper.h"
 #include "daemon/app/options.h"
 #include "daemon/app/policy_keeper.h"
 #include "daemon/app/policy_watch.h"
@@ -52,6 +53,7 @@ private:
     Result<void> take_signals();
     void on_second();
     void apply_options();
+    bool take_answers();
     void heartbeat();
     void drop_expired_overrides();
     void report_limits();
@@ -67,6 +69,7 @@ private:
     kernel::PolicyMap policy_map_;
     kernel::Recycler recycler_;
     TimeoutKeeper timeouts_;
+    NameKeeper names_;
     std::unique_ptr<PolicyKeeper> policy_;
     std::unique_ptr<SweepRunner> sweeps_;
     std::unique_ptr<BreakerKeeper> breakers_;

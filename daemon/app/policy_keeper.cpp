@@ -5,7 +5,8 @@
 
 #include <spdlog/spdlog.h>
 
-#include "daemon/app/supported.h"
+#include "daemon/app/doubts.h"
+#include "daemon/config/answers.h"
 #include "daemon/config/policy_files.h"
 
 namespace ballast::app {
@@ -29,7 +30,11 @@ std::vector<Override> PolicyKeeper::overrides() const {
 
 /// The overrides that are to be applied; those that have expired are forgotten.
 std::vector<Override> PolicyKeeper::live_overrides(WallTime now) {
-    OverridesByAge sorted = sort_out_expired(overrides(), now);
+    return live(overrides(), now);
+}
+
+std::vector<Override> PolicyKeeper::live(std::vector<Override> stored, WallTime now) {
+    OverridesByAge sorted = sort_out_expired(std::move(stored), now);
     next_expiry_ = sorted.next;
     for (const Override& row : sorted.expired)
         forget(row);
@@ -46,14 +51,14 @@ void PolicyKeeper::forget(const Override& expired) {
 bool PolicyKeeper::drop_expired(WallTime now) {
     if (!next_expiry_ || now < *next_expiry_)
         return false;
-    auto live = live_overrides(now);
+    const auto rest = live_overrides(now);
     if (recalled_) {
         spdlog::warn("the limits of expired overrides stay in force until the policy files are "
                      "accepted: {}",
                      error_);
         return false;
     }
-    auto done = put(apply_overrides(from_files_, live));
+    auto done = put(wanted(from_files_, rest));
     if (done)
         return true;
     spdlog::error("the limits of expired overrides stay in force: {}", done.error().text());
@@ -61,14 +66,62 @@ bool PolicyKeeper::drop_expired(WallTime now) {
     return false;
 }
 
-Result<void> PolicyKeeper::put(MergedPolicy merged) {
-    for (const auto& skipped : merged.skipped)
-        spdlog::warn("override skipped: {}", skipped.why);
-    auto done = timeouts_.prepare(merged.policy).and_then([&] { return map_.put(merged.policy); });
+/// What is not in force is told once, until it changes.
+void PolicyKeeper::tell(std::set<std::string> notices) {
+    for (const auto& notice : notices)
+        if (!told_.contains(notice))
+            spdlog::warn("{}", notice);
+    told_ = std::move(notices);
+}
+
+PolicyKeeper::Wanted PolicyKeeper::wanted(const Policy& files,
+                                          const std::vector<Override>& overrides) {
+    ResolvedPolicy resolved = apply_answers(files, names_.answers_for(files));
+    MergedPolicy merged = apply_overrides(std::move(resolved.policy), overrides);
+    Wanted out{std::move(merged.policy), std::move(merged.skipped), {}};
+    out.notices.insert(resolved.notices.begin(), resolved.notices.end());
+    for (const auto& skipped : out.skipped)
+        out.notices.insert("override skipped: " + skipped.why);
+    return out;
+}
+
+Result<void> PolicyKeeper::put(Wanted wanted) {
+    auto done = timeouts_.prepare(wanted.policy).and_then([&] { return map_.put(wanted.policy); });
     if (!done)
         return done;
-    in_force_ = std::move(merged.policy);
+    tell(std::move(wanted.notices));
+    in_force_ = std::move(wanted.policy);
     return {};
+}
+
+/// A new policy is not lost for what its names resolve to.
+Result<void> PolicyKeeper::put_at_any_rate(const Policy& files) {
+    const auto on_top = live_overrides(system_clock::now());
+    auto done = put(wanted(files, on_top));
+    if (done || names_.answers_for(files).empty())
+        return done;
+    MergedPolicy without = apply_overrides(files, on_top);
+    if (!timeouts_.prepare(without.policy) || !map_.put(without.policy))
+        return done;
+    spdlog::error("no address of a DNS name is governed, since the policy could not be put in "
+                  "force with them: {}",
+                  done.error().text());
+    in_force_ = std::move(without.policy);
+    return {};
+}
+
+Result<bool> PolicyKeeper::refresh() {
+    auto stored = store_.overrides();
+    if (!stored)
+        return fail(stored.error());
+    Wanted now = wanted(from_files_, live(std::move(*stored), system_clock::now()));
+    if (now.policy == in_force_) {
+        tell(std::move(now.notices));
+        return false;
+    }
+    if (auto done = put(std::move(now)); !done)
+        return fail(done.error());
+    return true;
 }
 
 Result<void> PolicyKeeper::reload() {
@@ -76,9 +129,11 @@ Result<void> PolicyKeeper::reload() {
     for (const auto& warning : report.warnings.problems())
         spdlog::warn("{}", warning.text());
     auto loaded = report.result();
-    auto done = loaded ? check_supported(*loaded) : Result<void>(fail(loaded.error()));
-    if (done)
-        done = put(apply_overrides(*loaded, live_overrides(system_clock::now())));
+    auto done = loaded ? Result<void>() : fail(loaded.error());
+    if (done) {
+        told_.clear();
+        done = put_at_any_rate(*loaded);
+    }
     if (!done) {
         error_ = done.error().text();
         return done;
@@ -87,6 +142,11 @@ Result<void> PolicyKeeper::reload() {
     error_.clear();
     recalled_ = false;
     loaded_ = system_clock::now();
+    const ProblemList doubts = find_unmatched_from(report.from);
+    for (const auto& doubt : doubts.problems())
+        spdlog::warn("{}", doubt.text());
+    if (auto followed = names_.follow(from_files_); !followed)
+        spdlog::error("{}", followed.error().text());
     return {};
 }
 
@@ -105,14 +165,14 @@ Result<void> PolicyKeeper::put_override(const Override& wanted) {
     auto all = live_overrides(system_clock::now());
     std::erase_if(all, [&](const Override& other) { return other.target == wanted.target; });
     all.push_back(wanted);
-    MergedPolicy merged = apply_overrides(from_files_, all);
+    Wanted merged = this->wanted(from_files_, all);
     for (const auto& skipped : merged.skipped)
         if (skipped.target == wanted.target)
             return fail(Error(skipped.why));
     if (auto done = put(std::move(merged)); !done)
         return done;
     if (auto stored = store_.put_override(wanted); !stored) {
-        (void)put(apply_overrides(from_files_, live_overrides(system_clock::now())));
+        (void)put(this->wanted(from_files_, live_overrides(system_clock::now())));
         return stored;
     }
     next_expiry_ = sort_out_expired(std::move(all), system_clock::now()).next;
@@ -126,7 +186,7 @@ Result<bool> PolicyKeeper::remove_override(const std::string& target) {
     const auto rest = live_overrides(system_clock::now());
     if (!error_.empty())
         return true; // takes effect with the next policy that is accepted
-    if (auto done = put(apply_overrides(from_files_, rest)); !done)
+    if (auto done = put(wanted(from_files_, rest)); !done)
         return fail(done.error());
     return true;
 }

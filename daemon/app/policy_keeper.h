@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The policy in force and where it comes from: files, and overrides on top. A file that is refused
-// leaves the running policy as it is.
+// The policy in force and where it comes from: files, what their DNS names resolve to, and
+// overrides on top. A file that is refused leaves the running policy as it is.
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "daemon/app/name_keeper.h"
 #include "daemon/app/timeout_keeper.h"
 #include "daemon/config/overrides.h"
 #include "daemon/kernel/policy_map.h"
@@ -20,11 +22,17 @@ namespace ballast::app {
 
 class PolicyKeeper {
 public:
-    PolicyKeeper(std::string file, kernel::PolicyMap& map, TimeoutKeeper& timeouts, Store store)
-        : file_(std::move(file)), map_(map), timeouts_(timeouts), store_(std::move(store)) {}
+    /// What is referred to must outlive the keeper.
+    PolicyKeeper(std::string file, kernel::PolicyMap& map, TimeoutKeeper& timeouts,
+                 NameKeeper& names, Store store)
+        : file_(std::move(file)), map_(map), timeouts_(timeouts), names_(names),
+          store_(std::move(store)) {}
 
     /// Reads files and overrides and puts them in force.
     Result<void> reload();
+
+    /// Puts the policy in force with what its names resolve to now. False: that changes nothing.
+    Result<bool> refresh();
 
     /// Goes on with the policy that an earlier daemon left in force, since the files are refused.
     void adopt_running(const Error& why);
@@ -47,14 +55,27 @@ public:
     [[nodiscard]] WallTime loaded() const { return loaded_; }
 
 private:
-    Result<void> put(MergedPolicy merged);
+    /// What is to be in force, and what of it cannot be.
+    struct Wanted {
+        Policy policy;
+        std::vector<SkippedOverride> skipped;
+        std::set<std::string> notices; ///< those and answers that are left out
+    };
+
+    Wanted wanted(const Policy& files, const std::vector<Override>& overrides);
+    Result<void> put(Wanted wanted);
+    Result<void> put_at_any_rate(const Policy& files);
+    void tell(std::set<std::string> notices);
     std::vector<Override> live_overrides(WallTime now);
+    std::vector<Override> live(std::vector<Override> stored, WallTime now);
     void forget(const Override& expired);
 
     std::string file_;
     kernel::PolicyMap& map_;
     TimeoutKeeper& timeouts_;
+    NameKeeper& names_;
     Store store_;
+    std::set<std::string> told_; ///< of answers and overrides that are not in force
     Policy from_files_;
     Policy in_force_;
     bool recalled_ = false;               ///< in_force_ is an earlier daemon's, without its targets
