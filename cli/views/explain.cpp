@@ -31,6 +31,16 @@ std::vector<Column> explain_columns() {
     };
 }
 
+/// The rows, with the name behind a target that comes from one: "10.0.0.5:5432 (db.internal)".
+Json explain_rows(const Json& targets) {
+    Json rows = targets;
+    for (Json& row : rows)
+        if (!row.at("name").is_null())
+            row["target"] =
+                fmt::format("{} ({})", format_text(row.at("target")), format_text(row.at("name")));
+    return rows;
+}
+
 /// "10.0.0.5:5432 from /system.slice/a.service"
 std::string asked_text(const Json& document) {
     const std::string destination = format_text(document.at("destination"));
@@ -52,7 +62,7 @@ std::string verdict_text(const Json& document) {
 } // namespace
 
 Table explain_view(const Json& document) {
-    Table table(document, document.at("targets"), explain_columns());
+    Table table(document, explain_rows(document.at("targets")), explain_columns());
     if (document.at("targets").empty()) {
         table.foot(fmt::format("no target covers {}: nothing is counted or refused",
                                format_text(document.at("destination"))));

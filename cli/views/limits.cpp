@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -30,15 +31,29 @@ std::vector<Column> limit_columns() {
     };
 }
 
-/// The rows, with the modes of their breakers; without, where all have the one that is the default.
+/// The targets, with the name behind those that come from one: "10.0.0.5:5432 (db.internal)".
+Json named_targets(const Json& row) {
+    std::map<Json, Json> names;
+    for (const Json& resolved : row.at("resolved"))
+        names.emplace(resolved.at("target"), resolved.at("name"));
+    Json targets = row.at("to");
+    for (Json& target : targets)
+        if (const auto found = names.find(target); found != names.end())
+            target = fmt::format("{} ({})", format_text(target), format_text(found->second));
+    return targets;
+}
+
+/// The rows as shown, with the modes of their breakers; without, where all have the default one.
 Json limit_rows(const Json& limits) {
     const Json usual = "observe";
     const bool set = std::any_of(limits.begin(), limits.end(), [&](const Json& row) {
         return row.at("breaker").at("mode") != usual;
     });
     Json rows = limits;
-    for (Json& row : rows)
+    for (Json& row : rows) {
+        row["to"] = named_targets(row);
         row["breaker_mode"] = set ? row.at("breaker").at("mode") : Json(nullptr);
+    }
     return rows;
 }
 

@@ -19,6 +19,14 @@ Json encode_targets(const Service& service) {
     return to;
 }
 
+/// The elements of `to` that are there because a name has that address.
+Json encode_resolved(const Service& service) {
+    Json rows = Json::array();
+    for (const ResolvedTarget& row : service.resolved)
+        rows.push_back({{"target", row.target.text()}, {"name", row.host}});
+    return rows;
+}
+
 /// Null where no rate is set; 0 stands for as many as the rate has in a second.
 Json encode_burst(const Service& service) {
     if (!service.max_connect_rate)
@@ -45,6 +53,7 @@ Json encode_service(const Service& service) {
     Json json;
     json["service"] = service.name;
     json["to"] = encode_targets(service);
+    json["resolved"] = encode_resolved(service);
     json["from"] = service.from;
     json["max_connections"] = or_null(service.max_connections);
     json["max_connections_total"] = or_null(service.max_connections_total);
@@ -78,13 +87,10 @@ Json encode_override(const Override& row, WallTime now) {
 }
 
 Json encode_explained(const ExplainedTarget& row, const Service& service) {
-    return {{"target", row.target.text()},
-            {"service", service.name},
-            {"from", or_null(row.from)},
-            {"applies", name_of(row.applies)},
-            {"reason", row.reason},
-            {"mode", name_of(service.mode)},
-            {"breaker_mode", name_of(service.breaker.mode)},
+    return {{"target", row.target.text()},     {"name", or_null(row.name)},
+            {"service", service.name},         {"from", or_null(row.from)},
+            {"applies", name_of(row.applies)}, {"reason", row.reason},
+            {"mode", name_of(service.mode)},   {"breaker_mode", name_of(service.breaker.mode)},
             {"origin", service.origin}};
 }
 

@@ -161,6 +161,7 @@ Service shared_database() {
     Service made = service("shared-db", {to("10.0.0.0/24:5432"), to("10.0.9.4:5432")}, 50,
                            OnLimit::refused, Mode::enforce, "/etc/ballast/policy.d/shared.toml:1");
     made.to_names = {parse_named_target("db.internal:5432").value()};
+    made.resolved = {{to("10.0.9.4:5432"), "db.internal"}};
     made.from = {"batch-*.service", "/system.slice/report.service"};
     made.max_connections_total = 80;
     made.max_per_consumer = 20;

@@ -67,6 +67,7 @@ const std::vector<Row> kRows{
     {"limit-explain-path",
      Scene::night,
      {"limit", "explain", "10.0.0.77:5432", "--from", "/sys/fs/cgroup/user.slice/"}},
+    {"limit-explain-name", Scene::night, {"limit", "explain", "10.0.9.4:5432"}},
     {"limit-explain-limited", Scene::night, {"limit", "explain", "10.0.0.5:5432", "--limit", "1"}},
     {"limit-explain-json",
      Scene::night,

@@ -106,7 +106,8 @@ Service small_service() {
 void plain_service(void**) {
     assert_text(
         encode_service(small_service()),
-        R"({"service":"web","to":["10.0.0.0/8:80-90"],"from":[],"max_connections":null,)"
+        R"({"service":"web","to":["10.0.0.0/8:80-90"],"resolved":[],"from":[],)"
+        R"("max_connections":null,)"
         R"("max_connections_total":null,"max_per_consumer":null,"max_connect_rate":null,)"
         R"("burst":null,"connect_timeout_ms":null,"mode":"off","on_limit":"again",)"
         R"("breaker":{"mode":"observe","window_ms":10000,"thresholds":{"timed_out":5,)"
@@ -118,6 +119,7 @@ void plain_service(void**) {
 void full_service(void**) {
     Service service = small_service();
     service.to_names = {parse_named_target("DB.internal.:5432").value()};
+    service.resolved = {{service.to.at(0), "db.internal"}};
     service.from = {"a.service", "/b"};
     service.max_connections = 1;
     service.max_connections_total = 2;
@@ -134,6 +136,7 @@ void full_service(void**) {
     const Json breaker = json.at("breaker");
     json.erase("breaker");
     assert_text(json, R"({"service":"web","to":["db.internal:5432","10.0.0.0/8:80-90"],)"
+                      R"("resolved":[{"target":"10.0.0.0/8:80-90","name":"db.internal"}],)"
                       R"("from":["a.service","/b"],"max_connections":1,)"
                       R"("max_connections_total":2,"max_per_consumer":3,"max_connect_rate":4,)"
                       R"("burst":8,"connect_timeout_ms":5000,"mode":"off","on_limit":"again",)"
@@ -147,13 +150,15 @@ void explained(void**) {
     const Service service = small_service();
     ExplainedTarget row{0, service.to.at(0), "", Applies::to_its_consumers, "why"};
     assert_text(encode_explained(row, service),
-                R"({"target":"10.0.0.0/8:80-90","service":"web","from":null,)"
+                R"({"target":"10.0.0.0/8:80-90","name":null,"service":"web","from":null,)"
                 R"("applies":"to_its_consumers","reason":"why","mode":"off",)"
                 R"("breaker_mode":"observe","origin":"p.toml:3"})");
     row.from = "a.service";
+    row.name = "db.internal";
     row.applies = Applies::from_does_not_match;
     const Json json = encode_explained(row, service);
     assert_string_equal(json.at("from").get<std::string>().c_str(), "a.service");
+    assert_string_equal(json.at("name").get<std::string>().c_str(), "db.internal");
     assert_string_equal(json.at("applies").get<std::string>().c_str(), "from_does_not_match");
 }
 
