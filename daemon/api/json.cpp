@@ -53,7 +53,8 @@ Json encode_fail_open(const FailOpenCounts& counts) {
             {"retiring", counts.retiring},
             {"consumers_full", counts.consumers_full},
             {"shares_full", counts.shares_full},
-            {"rate_contended", counts.rate_contended}};
+            {"rate_contended", counts.rate_contended},
+            {"timeouts_failed", counts.timeouts_failed}};
 }
 
 Json encode_losses(const BreakerLosses& losses) {

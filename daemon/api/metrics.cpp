@@ -115,6 +115,7 @@ void write_fail_open(Text& text, const FailOpenCounts& counts) {
     one("consumers_full", counts.consumers_full);
     one("shares_full", counts.shares_full);
     one("rate_contended", counts.rate_contended);
+    one("timeouts_failed", counts.timeouts_failed);
     text.write(std::move(events));
 }
 

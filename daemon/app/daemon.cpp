@@ -294,7 +294,8 @@ DaemonStatus Daemon::status() {
                         .retiring = counters.retiring,
                         .consumers_full = counters.consumers_full,
                         .shares_full = counters.shares_full,
-                        .rate_contended = counters.rate_contended};
+                        .rate_contended = counters.rate_contended,
+                        .timeouts_failed = counters.timeouts_failed};
     status.breaker_losses = {.breakers_full = counters.breakers_full,
                              .events_lost = counters.events_lost,
                              .trips_withheld = counters.trips_withheld};

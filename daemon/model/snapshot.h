@@ -122,6 +122,7 @@ struct FailOpenCounts {
     std::uint64_t consumers_full = 0;    ///< connects of nobody known: `from`, shares left out
     std::uint64_t shares_full = 0;       ///< connects let through outside of their share: no place
     std::uint64_t rate_contended = 0;    ///< connects let through without a token of the rate
+    std::uint64_t timeouts_failed = 0;   ///< connect_timeouts that could not be set or taken back
 
     bool operator==(const FailOpenCounts&) const = default;
 };

@@ -54,6 +54,7 @@ DaemonStatus night_status() {
     status.fail_open.daemon_silent = 17;
     status.fail_open.destinations_full = 3;
     status.fail_open.rate_contended = 5;
+    status.fail_open.timeouts_failed = 6;
     status.breaker_losses.trips_withheld = 2;
     status.sweep.drift = 1;
     status.sweep.repairs = 2;

@@ -62,7 +62,8 @@ constexpr std::array counters_members{
     MEMBER(ballast_counters, policy_gap),        MEMBER(ballast_counters, consumers_full),
     MEMBER(ballast_counters, shares_full),       MEMBER(ballast_counters, rate_contended),
     MEMBER(ballast_counters, breakers_full),     MEMBER(ballast_counters, events_lost),
-    MEMBER(ballast_counters, trips_withheld),    MEMBER(ballast_counters, reserved)};
+    MEMBER(ballast_counters, trips_withheld),    MEMBER(ballast_counters, timeouts_failed),
+    MEMBER(ballast_counters, reserved)};
 constexpr std::array breaker_limits_members{MEMBER(ballast_breaker_limits, window_ms),
                                             MEMBER(ballast_breaker_limits, slow_connect_ms),
                                             MEMBER(ballast_breaker_limits, reset_within_ms),

@@ -227,7 +227,11 @@ void no_more_spans_than_possible(void**) {
 void an_override_goes_on_top(void**) {
     const auto resolved =
         apply_answers(policy_of(service("a", "'x:80-81'")), {{"x", addresses({"10.0.0.5"})}});
-    const auto merged = apply_overrides(resolved.policy, {{"10.0.0.5:80", 3, {}, {}, "root", {}}});
+    Override wanted;
+    wanted.target = "10.0.0.5:80";
+    wanted.max_connections = 3;
+    wanted.set_by = "root";
+    const auto merged = apply_overrides(resolved.policy, {wanted});
     assert_int_equal(merged.skipped.size(), 0);
     assert_string_equal(shown(merged.policy).c_str(), "a 10.0.0.5:81; 10.0.0.5:80 10.0.0.5:80");
 }

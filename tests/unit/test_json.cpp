@@ -238,7 +238,7 @@ void status(void**) {
     now.policy_loaded = WallTime(300s); // the wall clock was set back
     now.sweep.interval = 5s;
     now.sweep.last_cpu = 50ms;
-    now.fail_open = {1, 2, 3, 4, 5, 6, 7, 8};
+    now.fail_open = {1, 2, 3, 4, 5, 6, 7, 8, 9};
     now.breaker_losses = {9, 10, 11};
     const Json json = encode_status(now, {}, WallTime(200s));
     assert_int_equal(json.at("uptime_ms").get<int>(), 100'000);
@@ -248,7 +248,8 @@ void status(void**) {
     assert_int_equal(json.at("sweep").at("last_cpu_us").get<int>(), 50'000);
     assert_text(json.at("fail_open"),
                 R"({"destinations_full":1,"reservations_full":2,"daemon_silent":3,"disarmed":4,)"
-                R"("retiring":5,"consumers_full":6,"shares_full":7,"rate_contended":8})");
+                R"("retiring":5,"consumers_full":6,"shares_full":7,"rate_contended":8,)"
+                R"("timeouts_failed":9})");
     assert_text(json.at("breaker_losses"),
                 R"({"breakers_full":9,"events_lost":10,"trips_withheld":11})");
     now.policy_error = "line 3";

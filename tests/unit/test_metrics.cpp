@@ -40,6 +40,7 @@ void daemon_series(void**) {
     status.fail_open.consumers_full = 18;
     status.fail_open.shares_full = 19;
     status.fail_open.rate_contended = 20;
+    status.fail_open.timeouts_failed = 21;
     status.breaker_losses = {21, 22, 23};
     status.sweep.last_cpu = std::chrono::microseconds(4'200);
     status.sweep.interval = std::chrono::milliseconds(5'000);
@@ -54,6 +55,7 @@ void daemon_series(void**) {
              R"(ballast_fail_open_total{reason="consumers_full"} 18)",
              R"(ballast_fail_open_total{reason="shares_full"} 19)",
              R"(ballast_fail_open_total{reason="rate_contended"} 20)",
+             R"(ballast_fail_open_total{reason="timeouts_failed"} 21)",
              "# TYPE ballast_breaker_losses_total counter",
              R"(ballast_breaker_losses_total{reason="breakers_full"} 21)",
              R"(ballast_breaker_losses_total{reason="events_lost"} 22)",
