@@ -25,14 +25,12 @@ BALLAST_INLINE struct sock_common* common_of(struct bpf_sock* sk) {
 
 /* An earlier connect() of this socket may have left a reservation, if it failed before SYN_SENT,
  * and its timeout, if it failed at all. */
-BALLAST_INLINE void clear_earlier(struct bpf_sock_addr* ctx, const struct sock_common* skc) {
-    __u64 cookie = (__u64)skc->skc_cookie.counter;
-    if (!cookie)
-        return;
+static __attribute__((noinline)) int clear_earlier(struct bpf_sock_addr* ctx, __u64 cookie) {
     ballast_release(cookie);
     struct bpf_sock* sk = ctx->sk;
     if (sk)
         ballast_restore_timeout(ctx, sk);
+    return 0;
 }
 
 /* Only what is enforced changes a socket. */
@@ -179,17 +177,15 @@ BALLAST_INLINE int refuse(const struct ballast_service* service) {
     return REFUSE;
 }
 
-BALLAST_INLINE int admit(struct bpf_sock_addr* ctx, const union ballast_address* address) {
-    if (ctx->protocol != IPPROTO_TCP)
-        return ADMIT;
-    struct sock_common* skc = common_of(ctx->sk);
-    if (!skc)
-        return ADMIT;
-    clear_earlier(ctx, skc);
-
+/* Admission where the policy says something of the address. Not part of the programs proper, so
+ * that those save no register for the destinations that are not governed. */
+static __attribute__((noinline)) int admit_by(struct bpf_sock_addr* ctx,
+                                              const struct sock_common* skc,
+                                              const union ballast_address* address,
+                                              const struct ballast_prefix_rule* rule) {
     __u16 port = bpf_ntohs((__u16)ctx->user_port);
     struct ballast_who who = {};
-    const struct ballast_service* service = ballast_find_service(address, port, &who);
+    const struct ballast_service* service = ballast_service_at(ballast_row_by(rule, port, &who));
     struct ballast_places at = {};
     if (!service || !ballast_find_places(&at, service, address, port, &who))
         return ADMIT;
@@ -215,6 +211,19 @@ BALLAST_INLINE int admit(struct bpf_sock_addr* ctx, const union ballast_address*
     if (taken == TAKEN_ALL)
         ballast_give_back_held(at.held);
     return ADMIT;
+}
+
+BALLAST_INLINE int admit(struct bpf_sock_addr* ctx, const union ballast_address* address) {
+    if (ctx->protocol != IPPROTO_TCP)
+        return ADMIT;
+    struct sock_common* skc = common_of(ctx->sk);
+    if (!skc)
+        return ADMIT;
+    __u64 cookie = (__u64)skc->skc_cookie.counter;
+    if (cookie)
+        clear_earlier(ctx, cookie);
+    const struct ballast_prefix_rule* rule = ballast_find_rule(address);
+    return rule ? admit_by(ctx, skc, address, rule) : ADMIT;
 }
 
 SEC("cgroup/connect4")

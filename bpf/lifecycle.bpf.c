@@ -124,13 +124,12 @@ BALLAST_INLINE bool asks_of_establishment(const struct ballast_control* head) {
     return BALLAST_LOAD(head->watch_times) || BALLAST_LOAD(head->next_breaker) > 1;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(ballast_set_state, struct sock* sk, int old_state, int new_state) {
-    if (new_state != TCP_CLOSE && new_state != TCP_SYN_SENT && new_state != TCP_ESTABLISHED)
-        return 0;
-    __u64 cookie = (__u64)sk->__sk_common.skc_cookie.counter;
+/* What follows is not part of the programs proper, so that those need no stack and save no register
+ * for the sockets that are none of Ballast's. */
+static __attribute__((noinline)) int on_change(struct sock* sk, int old_state, int new_state,
+                                               __u64 cookie) {
     struct ballast_control* head = BALLAST_FIRST(control);
-    if (!cookie || !head || (new_state == TCP_ESTABLISHED && !asks_of_establishment(head)))
+    if (!head || (new_state == TCP_ESTABLISHED && !asks_of_establishment(head)))
         return 0;
     struct ballast_place place = ballast_find_reservation(cookie);
     if (!place.entry)
@@ -144,10 +143,21 @@ int BPF_PROG(ballast_set_state, struct sock* sk, int old_state, int new_state) {
     return 0;
 }
 
+static __attribute__((noinline)) int on_destruction(__u64 cookie) {
+    ballast_release(cookie);
+    return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(ballast_set_state, struct sock* sk, int old_state, int new_state) {
+    if (new_state != TCP_CLOSE && new_state != TCP_SYN_SENT && new_state != TCP_ESTABLISHED)
+        return 0;
+    __u64 cookie = (__u64)sk->__sk_common.skc_cookie.counter;
+    return cookie ? on_change(sk, old_state, new_state, cookie) : 0;
+}
+
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(ballast_destroy, struct sock* sk) {
     __u64 cookie = (__u64)sk->__sk_common.skc_cookie.counter;
-    if (cookie)
-        ballast_release(cookie);
-    return 0;
+    return cookie ? on_destruction(cookie) : 0;
 }

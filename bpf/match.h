@@ -55,37 +55,50 @@ BALLAST_ONCE __u32 ballast_choose_alternative(__u32 index, __u32 consumer) {
     return choice.row;
 }
 
-/* Row of the service that governs a remote endpoint for a consumer; 0: none does. port: host byte
- * order. */
-BALLAST_ONCE __u32 ballast_row_for(const union ballast_address* address, __u16 port,
-                                   struct ballast_who* who) {
+/* What the policy says of an address, or NULL: nothing there is governed. */
+BALLAST_INLINE const struct ballast_prefix_rule*
+ballast_find_rule(const union ballast_address* address) {
+    struct ballast_prefix_key key = {.prefix_len = 128};
     void* trie = BALLAST_FIRST(policy);
     if (!trie) {
         BALLAST_COUNT_EVENT(policy_gap);
-        return 0;
+        return NULL;
     }
-    struct ballast_prefix_key key = {.prefix_len = 128};
-    if (!address || !who)
-        return 0;
     __builtin_memcpy(key.address, address->bytes, sizeof(key.address));
-    const struct ballast_prefix_rule* rule = bpf_map_lookup_elem(trie, &key);
-    if (!rule)
-        return 0;
+    return bpf_map_lookup_elem(trie, &key);
+}
+
+/* Row of the service that governs a port for a consumer; 0: none does. port: host byte order. */
+BALLAST_INLINE __u32 ballast_row_by(const struct ballast_prefix_rule* rule, __u16 port,
+                                    struct ballast_who* who) {
     __u32 row = ballast_port_row(rule, port);
     if (row & BALLAST_ALTERNATIVE)
         row = ballast_choose_alternative(row & ~BALLAST_ALTERNATIVE, ballast_who_is_it(who));
     return row;
 }
 
-/* The service itself, or NULL. */
-BALLAST_INLINE const struct ballast_service*
-ballast_find_service(const union ballast_address* address, __u16 port, struct ballast_who* who) {
-    __u32 row = ballast_row_for(address, port, who);
+/* The same of a remote endpoint. */
+BALLAST_ONCE __u32 ballast_row_for(const union ballast_address* address, __u16 port,
+                                   struct ballast_who* who) {
+    if (!address || !who)
+        return 0;
+    const struct ballast_prefix_rule* rule = ballast_find_rule(address);
+    return rule ? ballast_row_by(rule, port, who) : 0;
+}
+
+/* The service of a row, if it does anything; or NULL. */
+BALLAST_INLINE const struct ballast_service* ballast_service_at(__u32 row) {
     const struct ballast_service* service = row ? bpf_map_lookup_elem(&services, &row) : NULL;
     return service &&
                    (service->mode != BALLAST_MODE_OFF || service->breaker.mode != BALLAST_MODE_OFF)
                ? service
                : NULL;
+}
+
+/* The service that governs a remote endpoint for a consumer, or NULL. */
+BALLAST_INLINE const struct ballast_service*
+ballast_find_service(const union ballast_address* address, __u16 port, struct ballast_who* who) {
+    return ballast_service_at(ballast_row_for(address, port, who));
 }
 
 #endif
