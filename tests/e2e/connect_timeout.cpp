@@ -37,6 +37,14 @@ void set_user_timeout(const Fd& socket, int ms) {
     set_option(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, ms);
 }
 
+Scene* shared = nullptr;
+
+/// The daemon that most tests share.
+Scene& scene_with(const Knobs& knobs = {}) {
+    shared->ballastd.enforce(timeout_policy(knobs));
+    return *shared;
+}
+
 bool is_tuning(const Ballastd& ballastd) {
     return std::filesystem::exists(ballastd.bpffs() + "/link_tune");
 }
@@ -57,7 +65,7 @@ Delayed delayed_connection(const Scene& scene, const Family& family) {
 
 /// tcp_syn_retries of this host would have it wait for two minutes.
 void bounds_an_unanswered_connect(const Family& family) {
-    auto& scene = make_scene(timeout_policy({.timeout = "1s"}));
+    auto& scene = scene_with({.timeout = "1s"});
     const auto socket = tcp_socket(scene.link.client, family.domain);
     check_errno(connect_errno(socket, {family.silent, 9}), ETIMEDOUT, "nobody answers");
     check_equal(tcp_state(socket), TCP_CLOSE, "state afterwards");
@@ -65,7 +73,7 @@ void bounds_an_unanswered_connect(const Family& family) {
 }
 
 void is_over_when_established(const Family& family) {
-    auto& scene = make_scene(timeout_policy());
+    auto& scene = scene_with();
     auto late = delayed_connection(scene, family);
     check_equal(user_timeout_ms(late.socket), bound_ms, "while it connects");
     end_silence(scene.link.client, family);
@@ -78,7 +86,7 @@ void is_over_when_established(const Family& family) {
 }
 
 void gives_back_what_the_program_had(const Family& family) {
-    auto& scene = make_scene(timeout_policy());
+    auto& scene = scene_with();
     auto& listener = serve(scene, family);
     const auto socket = tcp_socket(scene.link.client, family.domain);
     set_user_timeout(socket, 30000);
@@ -87,7 +95,7 @@ void gives_back_what_the_program_had(const Family& family) {
 }
 
 void only_tightens(const Family& family) {
-    auto& scene = make_scene(timeout_policy());
+    auto& scene = scene_with();
     silence(scene.link.client, family);
     const auto socket = tcp_socket(scene.link.client, family.domain, SOCK_NONBLOCK);
     set_user_timeout(socket, 700);
@@ -97,7 +105,7 @@ void only_tightens(const Family& family) {
 }
 
 void leaves_what_the_program_sets_meanwhile(const Family& family) {
-    auto& scene = make_scene(timeout_policy());
+    auto& scene = scene_with();
     auto late = delayed_connection(scene, family);
     set_user_timeout(late.socket, 7777);
     end_silence(scene.link.client, family);
@@ -107,7 +115,7 @@ void leaves_what_the_program_sets_meanwhile(const Family& family) {
 
 /// A policy that governs it as another service gives the reservation back, but not this.
 void survives_another_policy(const Family& family) {
-    auto& scene = make_scene(timeout_policy());
+    auto& scene = scene_with();
     auto late = delayed_connection(scene, family);
     scene.ballastd.enforce(policy({{.mode = "enforce", .name = "other"}}) +
                            "connect_timeout = \"9s\"\n");
@@ -119,7 +127,7 @@ void survives_another_policy(const Family& family) {
 }
 
 void ends_with_its_connect(const Family& family) {
-    auto& scene = make_scene(timeout_policy({.timeout = "1s"}));
+    auto& scene = scene_with({.timeout = "1s"});
     const auto socket = tcp_socket(scene.link.client, family.domain);
     check_errno(connect_errno(socket, {family.silent, 9}), ETIMEDOUT, "the first connect()");
     auto& listener = serve(scene, family);
@@ -129,13 +137,14 @@ void ends_with_its_connect(const Family& family) {
 }
 
 void changes_nothing_unless_enforced(const Family& family) {
-    auto& scene = make_scene(timeout_policy({.mode = "observe"}));
+    auto& scene = scene_with({.mode = "observe"});
     const Dest silent{family.silent, 9};
     check_equal(user_timeout_ms(connecting(scene.link.client, silent)), 0, "in observe");
     scene.ballastd.enforce(timeout_policy());
     check_equal(user_timeout_ms(connecting(scene.link.client, silent)), bound_ms, "in enforce");
     scene.ballastd.json({"disarm"});
     check_equal(user_timeout_ms(connecting(scene.link.client, silent)), 0, "disarmed");
+    scene.ballastd.json({"arm"});
 }
 
 void holds_with_the_daemon_dead(const Family& family) {
@@ -167,6 +176,7 @@ void attached_only_where_wanted() {
 
 int main() {
     return Suite()
+        .shared([] { shared = &make_scene(timeout_policy()); })
         .each(families, "bounds a connect() that nobody answers", bounds_an_unanswered_connect)
         .each(families, "is over once the connection is there", is_over_when_established)
         .each(families, "gives back what the program had", gives_back_what_the_program_had)
