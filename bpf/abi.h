@@ -14,6 +14,8 @@
 #ifndef BALLAST_BPF_ABI_H
 #define BALLAST_BPF_ABI_H
 
+#include "bpf/abi_breaker.h"
+
 #include <linux/types.h>
 
 #define BALLAST_ABI_VERSION 3
@@ -107,90 +109,6 @@ struct ballast_counters {
     __u64 trips_withheld;    /* breakers that stayed closed for want of budget */
     __u64 timeouts_failed;   /* connect_timeouts that could not be set or taken back */
     __u64 reserved[2];
-};
-
-/* Why a connection counts as failed. */
-enum ballast_failure {
-    BALLAST_FAILURE_TIMED_OUT = 0,   /* no answer to any SYN */
-    BALLAST_FAILURE_REFUSED = 1,     /* RST in answer to the SYN */
-    BALLAST_FAILURE_UNREACHABLE = 2, /* ICMP, or no neighbour */
-    BALLAST_FAILURE_SLOW = 3,        /* established, but later than slow_connect_ms */
-    BALLAST_FAILURE_RESET = 4,       /* RST within reset_within_ms of establishment */
-    BALLAST_FAILURE_HALF_OPEN_FLOW = 5,
-    BALLAST_FAILURES = 6,
-};
-
-/* How a service's breakers behave; part of struct ballast_service. */
-struct ballast_breaker_limits {
-    __u32 window_ms;       /* sliding; in BALLAST_BREAKER_SLOTS parts */
-    __u32 slow_connect_ms; /* 0: no connect is slow */
-    __u32 reset_within_ms; /* 0: no reset is early */
-    __u32 open_for_ms;     /* first time; doubles with each time in a row */
-    __u32 open_max_ms;
-    __u32 ramp_ms;                      /* 0: the full limit at once */
-    __u16 thresholds[BALLAST_FAILURES]; /* failures in a window that open; 0: kind is ignored */
-    __u16 probes;                       /* admitted at a time, and needed to close */
-    __u8 ramp_start;                    /* percent of the limit when the ramp begins */
-    __u8 mode;                          /* enum ballast_mode */
-};
-
-#define BALLAST_BREAKER_SLOTS 8
-#define BALLAST_MAX_BREAKERS 8192        /* destinations that have failed; index 0 means "none" */
-#define BALLAST_EVENTS_SIZE (256 * 1024) /* bytes */
-
-enum ballast_breaker_state {
-    BALLAST_BREAKER_CLOSED = 0,
-    BALLAST_BREAKER_OPEN = 1,
-    BALLAST_BREAKER_HALF_OPEN = 2,
-    BALLAST_BREAKER_RAMP = 3, /* closed, with a limit that grows back */
-};
-
-/* What a person or the governor decided over the breaker's head. */
-enum ballast_breaker_force {
-    BALLAST_FORCE_NONE = 0,
-    BALLAST_FORCE_OPEN = 1,
-    BALLAST_FORCE_CLOSED = 2,
-};
-
-/*
- * Map `breakers`: one for each destination that has failed or is forced. What decides is changed by
- * atomics only, its meaning is lib/breaker.h's. Times are CLOCK_MONOTONIC.
- */
-struct ballast_breaker {
-    __u64 word;            /* state, level of back-off, generation, deadline */
-    __u64 probes;          /* of the half-open period under way */
-    __u64 since_ms;        /* of the last change of state, for people */
-    __u64 forced_until_ms; /* 0: until taken back */
-    __u32 forced;          /* enum ballast_breaker_force */
-    __s32 last_error;      /* errno of the last failure; 0: it had none */
-    __u64 opened;          /* times the breaker opened */
-    __u64 withheld;        /* times it would have, but had no budget or was held closed */
-    __u32 failures[BALLAST_FAILURES][BALLAST_BREAKER_SLOTS];
-    __u64 newest;      /* where in the window the last failure went (lib/breaker_window.h) */
-    __u32 ramp_base;   /* what a ramp leads back to where the service has no max_connections */
-    __u32 destination; /* index of the destination */
-    __u32 in_use;      /* 0: index is free */
-    __u32 reserved[13];
-    char forced_by[32]; /* who forced it and why, for people; NUL-terminated */
-    char forced_reason[96];
-};
-
-/* Ring buffer `events`: a breaker changed its state, or would have. */
-struct ballast_event {
-    __u64 now_ms;      /* CLOCK_MONOTONIC */
-    __u64 deadline_ms; /* of the state it is in now; 0: none */
-    __u8 address[16];
-    __u16 port;
-    __u16 service;
-    __u32 destination;
-    __u8 from; /* enum ballast_breaker_state */
-    __u8 to;
-    __u8 level;    /* of the back-off */
-    __u8 withheld; /* 1: it stayed in `from`, without budget or held closed */
-    __s32 last_error;
-    __u32 counts[BALLAST_FAILURES]; /* of the window, where it opened or was withheld */
-    __u8 mode;                      /* enum ballast_mode of the breaker */
-    __u8 reserved[23];
 };
 
 /* Key of a policy's prefix trie. 10.0.0.0/8 is { 104, ::ffff:10.0.0.0 }. */
@@ -422,20 +340,11 @@ struct ballast_sweep_totals {
     __u64 reserved[3];
 };
 
-#define BALLAST_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
-#ifdef __cplusplus
-#undef BALLAST_ASSERT_SIZE
-#define BALLAST_ASSERT_SIZE(type, size) static_assert(sizeof(type) == (size), #type)
-#endif
-
 BALLAST_ASSERT_SIZE(struct ballast_control, 128);
 BALLAST_ASSERT_SIZE(struct ballast_counters, 128);
 BALLAST_ASSERT_SIZE(struct ballast_prefix_key, 20);
 BALLAST_ASSERT_SIZE(struct ballast_port_span, 4);
 BALLAST_ASSERT_SIZE(struct ballast_prefix_rule, 136);
-BALLAST_ASSERT_SIZE(struct ballast_breaker_limits, 40);
-BALLAST_ASSERT_SIZE(struct ballast_breaker, 448);
-BALLAST_ASSERT_SIZE(struct ballast_event, 96);
 BALLAST_ASSERT_SIZE(struct ballast_bucket_times, 64);
 BALLAST_ASSERT_SIZE(struct ballast_alternative, 40);
 BALLAST_ASSERT_SIZE(struct ballast_from_pattern, 128);
