@@ -39,6 +39,13 @@ guards::BreakerChange change_of(const ballast_event& event, std::string service)
     return change;
 }
 
+govern::Governor::Failing failing_of(const guards::BreakerChange& change) {
+    using Failing = govern::Governor::Failing;
+    if (change.withheld)
+        return Failing::withheld;
+    return change.from == BreakerState::half_open ? Failing::reopened : Failing::opened;
+}
+
 void tell(const Finding& finding) {
     spdlog::warn("finding reason={} destination={} service={} {}", finding.reason,
                  finding.destination.text(), finding.service, finding.evidence);
@@ -82,7 +89,7 @@ void BreakerKeeper::on_event(const ballast_event& event) {
     if (const auto finding = guard_.read(change, now()))
         tell(*finding);
     if (change.withheld || change.to == BreakerState::open)
-        governor_.on_failing(event.destination, !change.withheld, now());
+        governor_.on_failing(event.destination, failing_of(change), now());
 }
 
 std::size_t BreakerKeeper::count_active() const {
@@ -97,8 +104,12 @@ std::size_t BreakerKeeper::count_active() const {
 }
 
 void BreakerKeeper::govern() {
-    const auto decision = governor_.decide(count_active(), now());
-    __atomic_store_n(&maps_.control->trip_budget, decision.trip_budget, __ATOMIC_RELEASE);
+    const auto swap = [word = &maps_.control->trip_budget](std::uint32_t& expected,
+                                                           std::uint32_t wanted) {
+        return __atomic_compare_exchange_n(word, &expected, wanted, false, __ATOMIC_SEQ_CST,
+                                           __ATOMIC_SEQ_CST);
+    };
+    const auto decision = governor_.decide(count_active(), swap, now());
     for (const auto destination : decision.hold)
         hold(destination);
     for (const auto destination : decision.release)

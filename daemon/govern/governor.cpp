@@ -15,19 +15,29 @@ void Governor::configure(const GovernorOptions& options) {
     opens_.configure(options.breaker_opens_per_minute);
 }
 
-void Governor::on_failing(std::uint32_t destination, bool opened, Monotonic now) {
+void Governor::on_failing(std::uint32_t destination, Failing how, Monotonic now) {
     failing_[destination] = now;
-    if (!opened)
+    if (how == Failing::withheld)
         return;
     opened_[destination] = now;
-    (void)opens_.take(1, now);
-    (void)actions_.take(1, now);
+    if (how == Failing::reopened)
+        return;
+    if (trips_.is_known())
+        trips_.told();
+    else
+        charge(1, now); // taken from an earlier daemon's budget, of which only events tell
+}
+
+void Governor::charge(std::int64_t openings, Monotonic now) {
+    opens_.charge(openings, now);
+    actions_.charge(openings, now);
 }
 
 void Governor::forget_before(Monotonic from) {
     const auto is_old = [&](const auto& event) { return event.second < from; };
     std::erase_if(failing_, is_old);
     std::erase_if(opened_, is_old);
+    trips_.forget_before(from);
 }
 
 /// The least number of failing destinations that makes the observer suspect.
@@ -45,31 +55,47 @@ void Governor::hold_openings(Decision& decision, Monotonic now) {
 
 void Governor::judge(Decision& decision, Monotonic now) {
     const bool is_fault = decision.failing >= suspicious(decision.active);
+    const bool was_suspect = suspect_;
     if (is_fault)
         last_suspect_ = now;
-    decision.fault_began = is_fault && !suspect_;
-    suspect_ = is_fault || (suspect_ && now - last_suspect_ < options_.release_after);
-    if (suspect_) {
-        hold_openings(decision, now);
-        return;
-    }
-    decision.release = undo_all();
+    suspect_ = is_fault || (was_suspect && now - last_suspect_ < options_.release_after);
+    decision.fault_began = is_fault && !was_suspect;
+    decision.fault_ended = was_suspect && !suspect_;
 }
 
-Governor::Decision Governor::decide(std::size_t active, Monotonic now) {
+/// What programs may take, now that all they took is charged.
+std::uint32_t Governor::budget(std::size_t active, Monotonic now) {
+    if (suspect_)
+        return 0;
+    const std::size_t most = suspicious(active);
+    const std::size_t room = most - std::min(most, opened_.size() + trips_.untold());
+    return static_cast<std::uint32_t>(
+        std::min<std::size_t>({room, opens_.left(now), actions_.left(now)}));
+}
+
+/// Each turn of the loop means that programs took something or gave it back meanwhile.
+std::uint32_t Governor::grant(std::size_t active, const Swap& swap, Monotonic now) {
+    std::uint32_t left = trips_.outstanding();
+    std::uint32_t wanted = budget(active, now);
+    while (!swap(left, wanted)) {
+        charge(trips_.look(left, now), now);
+        wanted = budget(active, now);
+    }
+    trips_.put(wanted);
+    return wanted;
+}
+
+Governor::Decision Governor::decide(std::size_t active, const Swap& swap, Monotonic now) {
     forget_before(now - options_.observer_fault_window);
     Decision decision;
     decision.failing = failing_.size();
     decision.active = std::max(active, decision.failing);
-    const bool was_suspect = suspect_;
     judge(decision, now);
-    decision.fault_ended = was_suspect && !suspect_;
+    decision.trip_budget = grant(decision.active, swap, now);
     if (suspect_)
-        return decision;
-    const std::size_t room =
-        suspicious(decision.active) - std::min(suspicious(decision.active), opened_.size());
-    decision.trip_budget = static_cast<std::uint32_t>(
-        std::min<std::size_t>({room, opens_.left(now), actions_.left(now)}));
+        hold_openings(decision, now);
+    else
+        decision.release = undo_all();
     return decision;
 }
 

@@ -4,25 +4,27 @@
 // network is suspect, and no guard may act on what it then sees. Pure; time is passed in.
 //
 // Invariants
-// V1  The budget it grants, with the openings since it was last asked, never exceeds what is left
-// of
-//     the caps, nor the openings that make the observer suspect: whatever fails at once, no more
-//     breakers open than that, with the daemon dead too.
+// V1  The budget that programs can take from never exceeds what is left of the caps, nor what is
+//     missing to the openings that make the observer suspect: whatever fails at once, no more
+//     breakers open than that, with the daemon dead too. What was taken is seen by the swap that
+//     puts the next budget in place, so nothing is granted twice, whenever and however often
+//     programs take. A new daemon begins with full caps.
 // V2  While the observer is suspect the budget is 0 and every destination that opened within the
 //     window is held closed.
 // V3  A hold is let go when nothing has been suspect for `release_after`, and by undo_all(); each
-// is
-//     on the undo list, once.
+//     is on the undo list, once.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "daemon/govern/rate_cap.h"
+#include "daemon/govern/trip_account.h"
 #include "daemon/model/policy.h"
 
 namespace ballast::govern {
@@ -34,8 +36,19 @@ public:
     /// Fewer failing destinations never make the observer suspect.
     static constexpr std::size_t observer_fault_least = 5;
 
+    /// How a destination failed.
+    enum class Failing {
+        withheld, ///< its breaker would have opened, and had no budget or was held
+        opened,   ///< for one of the budget
+        reopened, ///< a probe failed, which costs nothing
+    };
+
+    /// Puts `wanted` into the word that programs take openings from, if that is `expected`. If not,
+    /// sets `expected` to what it is and returns false.
+    using Swap = std::function<bool(std::uint32_t& expected, std::uint32_t wanted)>;
+
     struct Decision {
-        std::uint32_t trip_budget = 0;
+        std::uint32_t trip_budget = 0;      ///< what was granted
         std::vector<std::uint32_t> hold;    ///< destinations whose breaker is to be held closed
         std::vector<std::uint32_t> release; ///< whose hold is to be let go
         bool fault_began = false;
@@ -47,11 +60,11 @@ public:
     explicit Governor(const GovernorOptions& options);
     void configure(const GovernorOptions& options);
 
-    /// A breaker opened (`opened`), or would have and had no budget or was held.
-    void on_failing(std::uint32_t destination, bool opened, Monotonic now);
+    void on_failing(std::uint32_t destination, Failing how, Monotonic now);
 
-    /// What follows now. `active`: destinations in use within the window.
-    Decision decide(std::size_t active, Monotonic now);
+    /// What follows now, of which the budget is put in place by `swap`. `active`: destinations in
+    /// use within the window.
+    Decision decide(std::size_t active, const Swap& swap, Monotonic now);
 
     /// Takes a hold that an earlier daemon left on the undo list.
     void adopt_hold(std::uint32_t destination, Monotonic now);
@@ -59,8 +72,11 @@ public:
     /// All holds, for a shutdown; the list is empty afterwards.
     std::vector<std::uint32_t> undo_all();
 
-    /// Counts an action of another kind against the cap of all; false: it has to wait.
-    bool may_act(Monotonic now) { return actions_.take(1, now) == 1; }
+    /// Counts an action of another kind against the cap of all, beside the openings that programs
+    /// may still take; false: it has to wait.
+    bool may_act(Monotonic now) {
+        return actions_.left(now) > trips_.outstanding() && actions_.take(1, now) == 1;
+    }
 
     [[nodiscard]] bool suspects_observer() const { return suspect_; }
     [[nodiscard]] std::size_t holds() const { return held_.size(); }
@@ -69,11 +85,15 @@ private:
     void forget_before(Monotonic from);
     [[nodiscard]] std::size_t suspicious(std::size_t active) const;
     void judge(Decision& decision, Monotonic now);
+    std::uint32_t budget(std::size_t active, Monotonic now);
+    std::uint32_t grant(std::size_t active, const Swap& swap, Monotonic now);
+    void charge(std::int64_t openings, Monotonic now);
     void hold_openings(Decision& decision, Monotonic now);
 
     GovernorOptions options_;
     RateCap actions_;
     RateCap opens_;
+    TripAccount trips_;
     std::map<std::uint32_t, Monotonic> failing_; ///< last failure, by destination
     std::map<std::uint32_t, Monotonic> opened_;  ///< last opening
     std::set<std::uint32_t> held_;               ///< the undo list

@@ -23,7 +23,7 @@ public:
     /// Actions that may be taken now.
     std::uint32_t left(Monotonic now) {
         refill(now);
-        return static_cast<std::uint32_t>(left_);
+        return static_cast<std::uint32_t>(std::max(left_, 0.0));
     }
 
     /// Takes up to `wanted`; returns how many there were.
@@ -31,6 +31,13 @@ public:
         const std::uint32_t taken = std::min(wanted, left(now));
         left_ -= taken;
         return taken;
+    }
+
+    /// Counts actions that have been taken; what goes beyond the cap is paid off before anything is
+    /// left again. Negative: actions that were counted and not taken after all.
+    void charge(std::int64_t taken, Monotonic now) {
+        refill(now);
+        left_ = std::min<double>(per_minute_, left_ - static_cast<double>(taken));
     }
 
 private:
