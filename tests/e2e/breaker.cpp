@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Promise: a destination that fails is cut off by an errno at once, tried again by few probes, and
-// given back its connections bit by bit; with the daemon dead too. If most fail, nobody is cut off.
-#include "tests/e2e/scene.h"
-
-#include <algorithm>
+// given back its connections bit by bit; with the daemon dead too.
+#include "tests/e2e/failing.h"
 
 #include <netinet/tcp.h>
 
@@ -12,58 +10,16 @@ using namespace ballast::test;
 
 namespace {
 
-struct Knobs {
-    std::string mode = "enforce";
-    std::string breaker = "refused = 3, open_for = \"1s\", open_max = \"2s\", ramp = 0";
-};
-
-/// What the breaker refuses is told from what the peer refuses by its errno.
-std::string breaker_policy(const Knobs& knobs) {
-    return policy({{.limit = 100, .mode = "enforce", .on_limit = "unreachable"}}) +
-           fmt::format("breaker = {{ mode = \"{}\", {} }}\n", knobs.mode, knobs.breaker);
-}
-
-/// The same for the daemon that most tests share, which is not to wonder at how many peers fail.
+/// For the daemon that most tests share, which is not to wonder at how many peers fail.
 constexpr const char* calm_governor = "\n[governor]\nactions_per_minute = 10000\n"
                                       "breaker_opens_per_minute = 10000\n"
                                       "observer_fault_ratio = 1.0\n";
 
 Scene* shared = nullptr;
 
-Scene& scene_with(const Knobs& knobs) {
+Scene& scene_with(const BreakerKnobs& knobs) {
     shared->ballastd.enforce(breaker_policy(knobs) + calm_governor);
     return *shared;
-}
-
-int error_of(const Scene& scene, const Dest& dest) {
-    return attempt(scene.link.client, dest).error;
-}
-
-void fail_times(const Scene& scene, const Dest& dest, unsigned times) {
-    for (unsigned i = 0; i < times; ++i)
-        check_errno(error_of(scene, dest), ECONNREFUSED, "the peer refuses");
-}
-
-bool has_finding(Scene& scene, const std::string& reason, const Dest& dest) {
-    return scene.ballastd.log().find(
-               fmt::format("reason={} destination={}", reason, dest.text())) != std::string::npos;
-}
-
-void await_finding(Scene& scene, const std::string& reason, const Dest& dest) {
-    await([&] { return has_finding(scene, reason, dest); }, "finding " + reason);
-}
-
-/// The destination and its listener's port, with the listener gone for now.
-struct Peer {
-    Listener& listener;
-    Dest dest;
-};
-
-Peer dead_peer(const Scene& scene, const Family& family) {
-    auto& listener = make<Listener>(scene.link.server, Dest{family.server, 0});
-    const Dest dest = listener.dest();
-    listener.close();
-    return {listener, dest};
 }
 
 void failures_open(const Family& family) {
@@ -197,70 +153,6 @@ void limit_ramps_up(const Family& family) {
     check_errno(error_of(scene, peer.dest), EHOSTUNREACH, "and no more than that");
 }
 
-std::vector<Dest> many_peers(const Scene& scene, unsigned count) {
-    std::vector<Dest> dests;
-    for (unsigned i = 0; i < count; ++i)
-        dests.push_back(serve(scene, families.front()).dest());
-    for (const auto& dest : dests)
-        check_errno(error_of(scene, dest), 0, "every destination is in use");
-    return dests;
-}
-
-unsigned count_open(const Scene& scene, const std::vector<Dest>& dests) {
-    return static_cast<unsigned>(std::count_if(dests.begin(), dests.end(), [&](const Dest& dest) {
-        auto socket = tcp_socket(scene.link.client, AF_INET, SOCK_NONBLOCK);
-        return connect_errno(socket, dest) == EHOSTUNREACH;
-    }));
-}
-
-/// Connects that get no answer, given up after the second SYN: to these destinations.
-void let_time_out(const Scene& scene, const std::vector<Dest>& dests) {
-    std::vector<Fd> tries;
-    for (int round = 0; round < 2; ++round)
-        for (const auto& dest : dests) {
-            tries.push_back(tcp_socket(scene.link.client, AF_INET, SOCK_NONBLOCK));
-            connect_errno(tries.back(), dest);
-        }
-    await(
-        [&] {
-            return std::all_of(tries.begin(), tries.end(), [](const Fd& socket) {
-                tcp_info info{};
-                socklen_t size = sizeof info;
-                ::getsockopt(socket.get(), IPPROTO_TCP, TCP_INFO, &info, &size);
-                return info.tcpi_retransmits > 0 || info.tcpi_state == TCP_CLOSE;
-            });
-        },
-        "every SYN to be sent again");
-}
-
-void all_fail_at_once() {
-    auto& scene = make_scene(breaker_policy({.breaker = "timed_out = 2, open_for = \"30s\""}));
-    const auto dests = many_peers(scene, 20);
-    silence(scene.link.client, families.front());
-    let_time_out(scene, dests);
-    await([&] { return count_open(scene, dests) == 0; }, "the governor to hold all closed");
-    const auto log = scene.ballastd.log();
-    const auto fault = log.find("reason=observer_fault ");
-    check(fault != std::string::npos, "an observer-fault finding");
-    check(log.find("reason=observer_fault ", fault + 1) == std::string::npos, "and only one");
-    end_silence(scene.link.client, families.front());
-    for (const auto& dest : dests)
-        check_errno(error_of(scene, dest), 0, "nobody is cut off");
-}
-
-void two_of_twenty_fail() {
-    auto& scene = make_scene(breaker_policy({.breaker = "refused = 2, open_for = \"30s\""}));
-    auto dests = many_peers(scene, 18);
-    for (int i = 0; i < 2; ++i) {
-        const auto peer = dead_peer(scene, families.front());
-        fail_times(scene, peer.dest, 2);
-        dests.push_back(peer.dest);
-    }
-    check_equal(count_open(scene, dests), 2U, "open breakers");
-    check_equal(count_open(scene, {dests.end() - 2, dests.end()}), 2U, "those of the two");
-    check(scene.ballastd.log().find("observer_fault") == std::string::npos, "no observer fault");
-}
-
 } // namespace
 
 int main() {
@@ -275,7 +167,5 @@ int main() {
         .each(families, "early resets open", early_resets_open)
         .each(families, "needs no daemon", needs_no_daemon)
         .each(families, "the limit ramps up", limit_ramps_up)
-        .add("all fail at once: the governor holds", all_fail_at_once)
-        .add("two of twenty fail: those two open", two_of_twenty_fail)
         .run("breaker");
 }
