@@ -105,9 +105,14 @@ Line fail_open_line(const Json& status) {
 
 Line breakers_line(const Json& status) {
     const std::string losses = counts_text(status.at("breaker_losses"));
+    const std::string lost =
+        losses.empty() ? "" : "not all was counted, reported or done: " + losses;
+    if (status.at("governor").at("dry_run").get<bool>())
+        return {Level::warn, "breakers",
+                "DRY RUN: none opens, and the governor holds none ([governor] dry_run)", lost};
     if (losses.empty())
         return {Level::ok, "breakers", "every failure counted, every change reported"};
-    return {Level::warn, "breakers", "not all was counted, reported or done: " + losses};
+    return {Level::warn, "breakers", lost};
 }
 
 Line drift_line(const Json& status) {

@@ -151,6 +151,7 @@ Json encode_status(const DaemonStatus& status, const LimitTotals& totals, WallTi
     json["limits"] = encode_totals(totals);
     json["capacity"] = encode_capacity(status);
     json["fail_open"] = encode_fail_open(status.fail_open);
+    json["governor"] = {{"dry_run", status.governor_dry_run}};
     json["breaker_losses"] = encode_losses(status.breaker_losses);
     json["sweep"] = encode_sweep(status.sweep);
     return json;

@@ -81,6 +81,9 @@ void write_daemon(Text& text, const DaemonStatus& status) {
                seconds(status.started.time_since_epoch()));
     text.gauge("ballast_armed", "0: the kill switch is on and everything observes.",
                status.armed ? 1 : 0);
+    text.gauge("ballast_governor_dry_run",
+               "1: the governor decides and reports only, so no breaker opens.",
+               status.governor_dry_run ? 1 : 0);
     text.gauge("ballast_policy_generation", "Grows by one with each policy put in force.",
                static_cast<double>(status.policy_generation));
     text.gauge("ballast_policy_refused", "1: the newest policy file was refused.",

@@ -75,17 +75,33 @@ Result<std::unique_ptr<BreakerKeeper>> BreakerKeeper::start(EventLoop& loop, ker
         return fail(readable.error());
     keeper->readable_ = std::move(*readable);
     keeper->adopt_holds();
+    keeper->tell_dry_run();
     keeper->tick();
     return keeper;
 }
 
 void BreakerKeeper::configure(const GovernorOptions& options) {
+    events_->consume(); // they are from before
+    const bool was_dry_run = governor_.is_dry_run();
     governor_.configure(options);
     window_ = options.observer_fault_window;
+    if (!was_dry_run)
+        tell_dry_run();
+    else if (!options.dry_run) {
+        spdlog::info("the governor's dry run is over");
+        adopt_holds();
+    }
+    govern();
+}
+
+void BreakerKeeper::tell_dry_run() const {
+    if (is_dry_run())
+        spdlog::warn("[governor] dry_run is on: no breaker opens, none is held or let go of");
 }
 
 void BreakerKeeper::on_event(const ballast_event& event) {
-    const auto change = change_of(event, policy_.service_name(event.service));
+    auto change = change_of(event, policy_.service_name(event.service));
+    change.dry_run = is_dry_run();
     if (const auto finding = guard_.read(change, now()))
         tell(*finding);
     if (change.withheld || change.to == BreakerState::open)
@@ -110,21 +126,29 @@ void BreakerKeeper::govern() {
                                            __ATOMIC_SEQ_CST);
     };
     const auto decision = governor_.decide(count_active(), swap, now());
+    if (!decision.dry_run)
+        act(decision);
+    tell_fault(decision);
+}
+
+void BreakerKeeper::act(const govern::Governor::Decision& decision) {
     for (const auto destination : decision.hold)
         hold(destination);
     for (const auto destination : decision.release)
         release(destination);
-    tell_fault(decision);
 }
 
 void BreakerKeeper::tell_fault(const govern::Governor::Decision& decision) const {
+    const char* dry_run = decision.dry_run ? " dry_run=true" : "";
     if (decision.fault_began)
-        spdlog::warn("finding reason=observer_fault failing={} active={} window_ms={} held={} "
+        spdlog::warn("finding reason=observer_fault failing={} active={} window_ms={} held={}{} "
                      "conclusion=\"most destinations fail at once: this host's own network is "
                      "suspect, breakers stay closed\"",
-                     decision.failing, decision.active, window_.count(), governor_.holds());
+                     decision.failing, decision.active, window_.count(), governor_.holds(),
+                     dry_run);
     if (decision.fault_ended)
-        spdlog::warn("finding reason=observer_fault_over released={}", decision.release.size());
+        spdlog::warn("finding reason=observer_fault_over released={}{}", decision.release.size(),
+                     dry_run);
 }
 
 void BreakerKeeper::hold(std::uint32_t destination) {
@@ -158,6 +182,8 @@ void BreakerKeeper::tick() {
 }
 
 void BreakerKeeper::undo() {
+    if (is_dry_run())
+        return;
     for (const auto destination : governor_.undo_all())
         release(destination);
 }

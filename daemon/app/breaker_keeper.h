@@ -27,6 +27,9 @@ public:
 
     void configure(const GovernorOptions& options);
 
+    /// Everything is decided and told, and nothing done.
+    [[nodiscard]] bool is_dry_run() const { return governor_.is_dry_run(); }
+
     /// Once a second: grants openings and lets go of what has ended.
     void tick();
 
@@ -41,9 +44,11 @@ private:
                   const GovernorOptions& options);
     void on_event(const ballast_event& event);
     void govern();
+    void act(const govern::Governor::Decision& decision);
     void hold(std::uint32_t destination);
     void release(std::uint32_t destination);
     void adopt_holds();
+    void tell_dry_run() const;
     void tell_fault(const govern::Governor::Decision& decision) const;
     [[nodiscard]] std::size_t count_active() const;
     [[nodiscard]] std::vector<kernel::BreakerTable::Known> read() const;

@@ -276,6 +276,7 @@ DaemonStatus Daemon::status() {
     status.armed = armed();
     status.adopted_pins = programs_.adopted();
     status.limit_mode = policy_->policy().limit_mode;
+    status.governor_dry_run = breakers_->is_dry_run();
     status.policy_file = policy_->file();
     status.policy_loaded = policy_->loaded();
     status.policy_generation = maps_.control->policy_generation;

@@ -21,9 +21,10 @@ constexpr std::array<std::string_view, 4> kTopKeys{"daemon", "guards", "governor
 constexpr std::array<std::string_view, 5> kDaemonKeys{
     "daemon_grace", "sweep_interval", "destination_ttl", "metrics_listen", "resolve_every"};
 constexpr std::array<std::string_view, 2> kGuardsKeys{"limit", "breaker"};
-constexpr std::array<std::string_view, 5> kGovernorKeys{
-    "actions_per_minute", "breaker_opens_per_minute", "observer_fault_ratio",
-    "observer_fault_window", "release_after"};
+constexpr std::array<std::string_view, 6> kGovernorKeys{
+    "actions_per_minute",   "breaker_opens_per_minute",
+    "observer_fault_ratio", "observer_fault_window",
+    "release_after",        "dry_run"};
 
 constexpr DurationRange kDaemonGrace{1s, 24h, true};
 constexpr DurationRange kSweepInterval{1s, 1h};
@@ -81,6 +82,7 @@ void read_governor(const TableReader& reader, GovernorOptions& out) {
         out.observer_fault_percent = static_cast<std::uint8_t>(std::lround(100 * *ratio));
     reader.fill(out.observer_fault_window, "observer_fault_window", kFaultWindow);
     reader.fill(out.release_after, "release_after", kReleaseAfter);
+    out.dry_run = reader.boolean("dry_run").value_or(out.dry_run);
 }
 
 void read_services(const TableReader& top, const std::string& file, ProblemList& errors,

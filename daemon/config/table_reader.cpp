@@ -66,6 +66,16 @@ std::optional<std::string> TableReader::string(std::string_view key) const {
     return std::nullopt;
 }
 
+std::optional<bool> TableReader::boolean(std::string_view key) const {
+    const toml::node* node = table_.get(key);
+    if (node == nullptr)
+        return std::nullopt;
+    if (const auto* flag = node->as_boolean())
+        return flag->get();
+    wrong_type(key, *node, "true or false");
+    return std::nullopt;
+}
+
 std::optional<std::int64_t> TableReader::integer(std::string_view key, std::int64_t min,
                                                  std::int64_t max) const {
     const toml::node* node = table_.get(key);

@@ -37,6 +37,7 @@ public:
     [[nodiscard]] bool has(std::string_view key) const { return table_.contains(key); }
 
     std::optional<std::string> string(std::string_view key) const;
+    std::optional<bool> boolean(std::string_view key) const;
     std::optional<std::int64_t> integer(std::string_view key, std::int64_t min,
                                         std::int64_t max) const;
 

@@ -10,6 +10,8 @@ Governor::Governor(const GovernorOptions& options)
       opens_(options.breaker_opens_per_minute) {}
 
 void Governor::configure(const GovernorOptions& options) {
+    if (options_.dry_run && !options.dry_run)
+        held_.clear();
     options_ = options;
     actions_.configure(options.actions_per_minute);
     opens_.configure(options.breaker_opens_per_minute);
@@ -77,11 +79,11 @@ std::uint32_t Governor::budget(std::size_t active, Monotonic now) {
 std::uint32_t Governor::grant(std::size_t active, const Swap& swap, Monotonic now) {
     std::uint32_t left = trips_.outstanding();
     std::uint32_t wanted = budget(active, now);
-    while (!swap(left, wanted)) {
+    while (!swap(left, options_.dry_run ? 0 : wanted)) {
         charge(trips_.look(left, now), now);
         wanted = budget(active, now);
     }
-    trips_.put(wanted);
+    trips_.put(options_.dry_run ? 0 : wanted);
     return wanted;
 }
 
@@ -90,6 +92,7 @@ Governor::Decision Governor::decide(std::size_t active, const Swap& swap, Monoto
     Decision decision;
     decision.failing = failing_.size();
     decision.active = std::max(active, decision.failing);
+    decision.dry_run = options_.dry_run;
     judge(decision, now);
     decision.trip_budget = grant(decision.active, swap, now);
     if (suspect_)

@@ -13,6 +13,7 @@
 //     window is held closed.
 // V3  A hold is let go when nothing has been suspect for `release_after`, and by undo_all(); each
 //     is on the undo list, once.
+// V4  In a dry run everything is decided the same, but the budget put in place is 0.
 #pragma once
 
 #include <chrono>
@@ -49,6 +50,7 @@ public:
 
     struct Decision {
         std::uint32_t trip_budget = 0;      ///< what was granted
+        bool dry_run = false;               ///< it was not, nor is anything else to be done
         std::vector<std::uint32_t> hold;    ///< destinations whose breaker is to be held closed
         std::vector<std::uint32_t> release; ///< whose hold is to be let go
         bool fault_began = false;
@@ -58,6 +60,8 @@ public:
     };
 
     explicit Governor(const GovernorOptions& options);
+
+    /// After a dry run the undo list is empty: what it names was not done.
     void configure(const GovernorOptions& options);
 
     void on_failing(std::uint32_t destination, Failing how, Monotonic now);
@@ -78,6 +82,7 @@ public:
         return actions_.left(now) > trips_.outstanding() && actions_.take(1, now) == 1;
     }
 
+    [[nodiscard]] bool is_dry_run() const { return options_.dry_run; }
     [[nodiscard]] bool suspects_observer() const { return suspect_; }
     [[nodiscard]] std::size_t holds() const { return held_.size(); }
 

@@ -41,6 +41,8 @@ std::string evidence_of(const BreakerChange& change) {
         text += fmt::format(" last_error={}", change.last_error);
     if (change.lasts.count())
         text += fmt::format(" for_ms={} level={}", change.lasts.count(), change.level);
+    if (change.withheld && change.dry_run)
+        text += " dry_run=true";
     return text;
 }
 

@@ -2,7 +2,8 @@
 // Tells what breakers did: one finding for each change of state, with its evidence. Pure.
 //
 // Reasons: breaker_opened, breaker_reopened (a probe failed), breaker_probing, breaker_ramping,
-// breaker_closed, breaker_withheld (it would have opened, but had no budget or was held closed).
+// breaker_closed, breaker_withheld (it would have opened, but had no budget or was held closed;
+// with dry_run=true the governor grants none).
 #pragma once
 
 #include <array>
@@ -26,6 +27,7 @@ struct BreakerChange {
     BreakerState from = BreakerState::closed;
     BreakerState to = BreakerState::closed;
     bool withheld = false;
+    bool dry_run = false; ///< of the governor
     std::uint32_t level = 0;
     std::chrono::milliseconds lasts{0};              ///< until the new state's deadline
     std::array<std::uint32_t, kFailures> failures{}; ///< in the window, where it opened

@@ -161,6 +161,7 @@ struct GovernorOptions {
     std::uint8_t observer_fault_percent = 50; ///< of active destinations failing: our own fault
     std::chrono::milliseconds observer_fault_window{10'000};
     std::chrono::milliseconds release_after{30'000}; ///< calm for so long before a hold is let go
+    bool dry_run = false; ///< decide and tell, but grant, hold and let go of nothing
 
     bool operator==(const GovernorOptions&) const = default;
 };

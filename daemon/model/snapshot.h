@@ -147,6 +147,7 @@ struct DaemonStatus {
     bool armed = true;         ///< false: kill switch is on, everything observes
     bool adopted_pins = false; ///< this start took over what an earlier daemon had pinned
     Mode limit_mode = Mode::observe;
+    bool governor_dry_run = false; ///< the governor decides and tells only
     std::string policy_file;
     WallTime policy_loaded;
     std::uint64_t policy_generation = 0; ///< grows by one with each policy put in force

@@ -279,6 +279,9 @@ DaemonStatus scene_status(Scene scene) {
     if (scene == Scene::empty)
         status.reservations = 0;
     status.armed = scene != Scene::disarmed;
+    status.governor_dry_run = scene == Scene::dry_run;
+    if (scene == Scene::dry_run)
+        status.breaker_losses.trips_withheld = 4;
     return status;
 }
 

@@ -15,6 +15,7 @@ enum class Scene {
     calm,     ///< all well
     empty,    ///< a host without policy and connections
     disarmed, ///< calm with the kill switch on
+    dry_run,  ///< calm with the governor in a dry run
     broken,   ///< calm, but whatever can fail does
 };
 

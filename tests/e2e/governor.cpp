@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Promise: if most destinations fail at once, it is this host's own network and nobody is cut off.
+// Promise: if most destinations fail at once nobody is cut off, and what the governor does for that
+// ends with the fault; in a dry run it does nothing, and says so.
 #include "tests/e2e/failing.h"
 
 #include <algorithm>
@@ -10,6 +11,12 @@ using namespace ballast::test;
 namespace {
 
 constexpr const char* timed_out_twice = "timed_out = 2, open_for = \"5m\", open_max = \"5m\"";
+
+std::string governor(const std::string& lines) {
+    return "\n[governor]\n" + lines + "\n";
+}
+
+const std::string dry_run = governor("dry_run = true");
 
 /// Of these, whose breakers the governor holds closed.
 std::vector<Dest> held_of(Scene& scene, const std::vector<Dest>& dests) {
@@ -57,11 +64,105 @@ void two_of_twenty_fail() {
     check(log_lines(scene, {"observer_fault"}).empty(), "no observer fault");
 }
 
+/// The finding names the destination and says what it comes from.
+void await_withheld(const Scene& scene, const Dest& dest) {
+    await(
+        [&] {
+            return !log_lines(scene, {"reason=breaker_withheld destination=" + dest.text() + " ",
+                                      "dry_run=true"})
+                        .empty();
+        },
+        "a finding of the dry run");
+}
+
+void dry_run_opens_nothing(const Family& family) {
+    auto& scene = make_scene(breaker_policy({}) + dry_run);
+    const auto peer = dead_peer(scene, family);
+    fail_times(scene, peer.dest, 6);
+    await_withheld(scene, peer.dest);
+    const auto row = scene.ballastd.get("/v1/breakers").at("breakers").at(0);
+    check_equal(row.at("state").get<std::string>(), "closed", "state of the breaker");
+    check(row.at("withheld").get<long>() >= 4, "the third failure and each later one is withheld");
+    check(scene.ballastd.status().at("governor").at("dry_run").get<bool>(), "status says so");
+    const auto shown = scene.ballastd.cli({"status"});
+    check(shown.out.find("DRY RUN") != std::string::npos, "and people see it: " + shown.out);
+}
+
+void dry_run_leaves_people_their_say(const Family& family) {
+    auto& scene = make_scene(breaker_policy({}) + dry_run);
+    const auto peer = dead_peer(scene, family);
+    fail_times(scene, peer.dest, 1);
+    check_equal(scene.ballastd.cli({"breaker", "open", peer.dest.text()}).status, 0, "open");
+    check_errno(error_of(scene, peer.dest), EHOSTUNREACH, "a person has it refuse");
+    check_equal(scene.ballastd.cli({"breaker", "auto", peer.dest.text()}).status, 0, "auto");
+    check_errno(error_of(scene, peer.dest), ECONNREFUSED, "the breaker decides, and is closed");
+}
+
+/// At once: openings that were granted before are taken back.
+void dry_run_comes_and_goes_with_the_policy(const Family& family) {
+    const auto text = breaker_policy({.breaker = "refused = 3, open_for = \"5m\", "
+                                                 "open_max = \"5m\""});
+    auto& scene = make_scene(text);
+    const auto before = dead_peer(scene, family);
+    fail_times(scene, before.dest, 3);
+    scene.ballastd.enforce(text + dry_run);
+    check_errno(error_of(scene, before.dest), EHOSTUNREACH, "what is open goes on by itself");
+    const auto during = dead_peer(scene, family);
+    fail_times(scene, during.dest, 5);
+    await_withheld(scene, during.dest);
+    scene.ballastd.enforce(text);
+    check(!scene.ballastd.status().at("governor").at("dry_run").get<bool>(), "status says so");
+    fail_times(scene, during.dest, 1);
+    check_errno(error_of(scene, during.dest), EHOSTUNREACH, "the next failure opens");
+}
+
+void dry_run_finds_an_observer_fault() {
+    auto& scene = make_scene(breaker_policy({.breaker = timed_out_twice}) + dry_run);
+    const auto dests = many_peers(scene, 20);
+    silence(scene.link.client, families.front());
+    let_time_out(scene, dests);
+    await(
+        [&] {
+            return !log_lines(scene, {"reason=observer_fault ", "dry_run=true"}).empty();
+        },
+        "an observer-fault finding of the dry run");
+    check(held_of(scene, dests).empty(), "none is held");
+    check_equal(count_open(scene, dests), 0U, "open breakers");
+    end_silence(scene.link.client, families.front());
+}
+
+/// Holds that are there stay, although the governor decides to let go of them; it does once the
+/// dry run is over.
+void dry_run_lets_go_of_nothing() {
+    const auto text = breaker_policy({.breaker = timed_out_twice});
+    const std::string soon = "observer_fault_window = \"1s\"\nrelease_after = \"100ms\"\n";
+    auto& scene = make_scene(text);
+    const auto dests = many_peers(scene, 20);
+    const auto held = hold_some(scene, dests);
+    scene.ballastd.enforce(text + governor(soon + "dry_run = true"));
+    await(
+        [&] {
+            return !log_lines(scene, {"reason=observer_fault_over ", "dry_run=true"}).empty();
+        },
+        "the end of the fault");
+    check_equal(held_of(scene, dests).size(), held.size(), "held all the same");
+    scene.ballastd.enforce(text + governor(soon));
+    await([&] { return held_of(scene, dests).empty(); }, "the holds to be let go");
+    check_equal(count_open(scene, held), static_cast<unsigned>(held.size()),
+                "open, as they were before");
+}
+
 } // namespace
 
 int main() {
     return Suite()
         .add("all fail at once: the governor holds", all_fail_at_once)
         .add("two of twenty fail: those two open", two_of_twenty_fail)
+        .each(families, "a dry run opens nothing", dry_run_opens_nothing)
+        .each(families, "a dry run leaves people their say", dry_run_leaves_people_their_say)
+        .each(families, "a dry run comes and goes with the policy",
+              dry_run_comes_and_goes_with_the_policy)
+        .add("a dry run finds an observer fault", dry_run_finds_an_observer_fault)
+        .add("a dry run lets go of nothing", dry_run_lets_go_of_nothing)
         .run("governor");
 }

@@ -30,6 +30,7 @@ const std::vector<Row> kRows{
     {"status", Scene::calm, {"status"}},
     {"status-night", Scene::night, {"status"}},
     {"status-disarmed", Scene::disarmed, {"status"}},
+    {"status-dry-run", Scene::dry_run, {"status"}},
     {"status-json", Scene::night, {"status", "--json"}},
     {"status-broken", Scene::broken, {"status"}},
     {"health", Scene::calm, {"health"}},

@@ -10,6 +10,7 @@ ballast_add_test(unit limit_guard SOURCES ${unit}/test_limit_guard.cpp LIBS ball
 ballast_add_test(unit breaker_guard SOURCES ${unit}/test_breaker_guard.cpp LIBS ballast_guards)
 ballast_add_test(unit governor SOURCES ${unit}/test_governor.cpp LIBS ballast_govern)
 ballast_add_test(unit governor_budget SOURCES ${unit}/test_governor_budget.cpp LIBS ballast_govern)
+ballast_add_test(unit governor_dry_run SOURCES ${unit}/test_governor_dry_run.cpp LIBS ballast_govern)
 ballast_add_test(unit sweep_pace SOURCES ${unit}/test_sweep_pace.cpp LIBS ballast_kernel)
 ballast_add_test(unit service_row SOURCES ${unit}/test_service_row.cpp LIBS ballast_kernel)
 ballast_add_test(unit peer_table SOURCES ${unit}/test_peer_table.cpp LIBS ballast_app)

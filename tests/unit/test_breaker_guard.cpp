@@ -73,11 +73,21 @@ void withheld_openings_are_told_now_and_then(void**) {
     assert_int_equal(guard.coalesced(), 1);
 }
 
+void a_dry_run_is_told_of_what_it_withheld(void**) {
+    BreakerGuard guard;
+    BreakerChange made = withheld(1);
+    made.dry_run = true;
+    assert_string_equal(guard.read(made, start)->evidence.c_str(), "mode=observe dry_run=true");
+    made.withheld = false;
+    assert_string_equal(guard.read(made, start)->evidence.c_str(), "mode=observe");
+}
+
 } // namespace
 
 int main() {
     const CMUnitTest tests[] = {cmocka_unit_test(each_change_has_its_reason),
                                 cmocka_unit_test(evidence_names_kinds_error_and_time),
-                                cmocka_unit_test(withheld_openings_are_told_now_and_then)};
+                                cmocka_unit_test(withheld_openings_are_told_now_and_then),
+                                cmocka_unit_test(a_dry_run_is_told_of_what_it_withheld)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -250,12 +250,15 @@ void status(void**) {
                 R"({"destinations_full":1,"reservations_full":2,"daemon_silent":3,"disarmed":4,)"
                 R"("retiring":5,"consumers_full":6,"shares_full":7,"rate_contended":8,)"
                 R"("timeouts_failed":9})");
+    assert_text(json.at("governor"), R"({"dry_run":false})");
     assert_text(json.at("breaker_losses"),
                 R"({"breakers_full":9,"events_lost":10,"trips_withheld":11})");
+    now.governor_dry_run = true;
     now.policy_error = "line 3";
     now.sweep.interval = 0ms;
     const Json bad = encode_status(now, {}, WallTime(200s));
     assert_string_equal(bad.at("policy").at("error").get<std::string>().c_str(), "line 3");
+    assert_text(bad.at("governor"), R"({"dry_run":true})");
     assert_true(bad.at("sweep").at("cpu_percent") == 0.0);
 }
 

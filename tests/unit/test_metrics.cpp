@@ -35,6 +35,7 @@ void daemon_series(void**) {
     status.version = "0.1.0";
     status.abi_version = 7;
     status.armed = false;
+    status.governor_dry_run = true;
     status.policy_error = "bad";
     status.fail_open.daemon_silent = 17;
     status.fail_open.consumers_full = 18;
@@ -49,6 +50,7 @@ void daemon_series(void**) {
     for (const char* line : {
              R"(ballast_build_info{version="0.1.0",abi_version="7"} 1)",
              "ballast_armed 0",
+             "ballast_governor_dry_run 1",
              "ballast_policy_refused 1",
              R"(ballast_fail_open_total{reason="daemon_silent"} 17)",
              R"(ballast_fail_open_total{reason="retiring"} 0)",

@@ -167,14 +167,17 @@ breaker_opens_per_minute = 1
 observer_fault_ratio = 0.29
 observer_fault_window = "1s"
 release_after = "1h"
+dry_run = true
 )",
                                   "[governor]\nrelease_after = 0\nactions_per_minute = 7\n"});
-    const GovernorOptions wanted{7, 1, 29, 1s, 0s};
+    const GovernorOptions wanted{7, 1, 29, 1s, 0s, true};
     assert_true(report.policy->governor == wanted);
     for (const char* ratio : {"1", "1.0"})
         assert_int_equal(accepted({fmt::format("governor.observer_fault_ratio = {}", ratio)})
                              .policy->governor.observer_fault_percent,
                          100);
+    const std::string on = "[governor]\ndry_run = true\n";
+    assert_false(accepted({on, "governor.dry_run = false"}).policy->governor.dry_run);
 }
 
 void files_combine(void**) {

@@ -163,6 +163,11 @@ void governor_section(void**) {
                   "\"2h\" is not in 0, or 100ms..1h"},
              Case{"[governor]\nrelease_after = '99ms'\n", 2, "governor.release_after",
                   "\"99ms\" is not in 0, or 100ms..1h"},
+             Case{"[governor]\n\ndry_run = 'yes'\n", 3, "governor.dry_run",
+                  "\"yes\" (a string) is not true or false"},
+             Case{"[governor]\ndry_run = 1\n", 2, "governor.dry_run",
+                  "1 (an integer) is not true or false"},
+             Case{"[governor]\ndryrun = true\n", 2, "governor.dryrun", "did you mean \"dry_run\"?"},
          })
         check(c);
 }
