@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Promise: if most destinations fail at once nobody is cut off, and what the governor does for that
-// ends with the fault; in a dry run it does nothing, and says so.
+// ends with the fault and with the daemon; in a dry run it does nothing, and says so.
 #include "tests/e2e/failing.h"
 
 #include <algorithm>
@@ -49,6 +49,18 @@ void all_fail_at_once() {
     check_equal(log_lines(scene, {"reason=observer_fault "}).size(), 1U, "observer-fault findings");
     for (const auto& dest : dests)
         check_errno(error_of(scene, dest), 0, "nobody is cut off");
+}
+
+/// A daemon that is told to end leaves no hold behind, with nobody there to let it go.
+void holds_end_with_the_daemon() {
+    auto& scene = make_scene(breaker_policy({.breaker = timed_out_twice}));
+    const auto dests = many_peers(scene, 20);
+    const auto held = hold_some(scene, dests);
+    scene.ballastd.stop();
+    check_equal(count_open(scene, held), static_cast<unsigned>(held.size()),
+                "open again, as they were before they were held");
+    scene.ballastd.start();
+    check(held_of(scene, dests).empty(), "the next daemon finds none held");
 }
 
 void two_of_twenty_fail() {
@@ -157,6 +169,7 @@ void dry_run_lets_go_of_nothing() {
 int main() {
     return Suite()
         .add("all fail at once: the governor holds", all_fail_at_once)
+        .add("holds end with the daemon", holds_end_with_the_daemon)
         .add("two of twenty fail: those two open", two_of_twenty_fail)
         .each(families, "a dry run opens nothing", dry_run_opens_nothing)
         .each(families, "a dry run leaves people their say", dry_run_leaves_people_their_say)
