@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Promise: what nobody uses any more gives its place in the tables back to others; what something
-// refers to keeps it.
+// refers to, or a person decided about, keeps it.
+#include "tests/e2e/failing.h"
 #include "tests/e2e/programs.h"
 
 #include <sys/stat.h>
@@ -98,10 +99,28 @@ void consumers_are_given_back(const Family& family) {
     check_no_repairs(scene.ballastd);
 }
 
+/// What a person decided about a breaker is not forgotten with its destination.
+void forced_breakers_stay(const Family& family) {
+    auto& scene = make_scene(
+        breaker_policy({.daemon = "sweep_interval = \"1s\"\ndestination_ttl = \"10s\""}));
+    const auto forced = dead_peer(scene, family).dest;
+    const auto other = dead_peer(scene, family).dest;
+    fail_times(scene, forced, 1);
+    fail_times(scene, other, 1); // later, so it is forgotten later too
+    check_equal(scene.ballastd.cli({"breaker", "open", forced.text()}).status, 0, "open");
+    await_rounds([&] { return scene.ballastd.row(other, "test").is_null(); },
+                 "the other destination to be forgotten");
+    check(!scene.ballastd.row(forced, "test").is_null(), "the forced one is not");
+    check_errno(error_of(scene, forced), EHOSTUNREACH, "and is still refused");
+    check_errno(error_of(scene, other), ECONNREFUSED, "the other begins anew");
+}
+
 } // namespace
 
 int main() {
     return Suite()
         .add("consumers are given back", [] { consumers_are_given_back(families.front()); })
+        .add("a forced breaker outlives its destination",
+             [] { forced_breakers_stay(families.back()); })
         .run("recycling");
 }
