@@ -11,6 +11,10 @@ ballast_add_test(unit breaker_guard SOURCES ${unit}/test_breaker_guard.cpp LIBS 
 ballast_add_test(unit idle_bound SOURCES ${unit}/test_idle_bound.cpp LIBS ballast_guards)
 ballast_add_test(unit idle_bound_random SOURCES ${unit}/test_idle_bound_random.cpp
                  LIBS ballast_guards)
+ballast_add_test(unit keepalive_choice SOURCES ${unit}/test_keepalive_choice.cpp
+                 LIBS ballast_guards)
+ballast_add_test(unit keepalive_choice_random SOURCES ${unit}/test_keepalive_choice_random.cpp
+                 LIBS ballast_guards)
 ballast_add_test(unit governor SOURCES ${unit}/test_governor.cpp LIBS ballast_govern)
 ballast_add_test(unit governor_budget SOURCES ${unit}/test_governor_budget.cpp LIBS ballast_govern)
 ballast_add_test(unit governor_dry_run SOURCES ${unit}/test_governor_dry_run.cpp LIBS ballast_govern)
