@@ -43,7 +43,7 @@ Json explain_rows(const Json& targets) {
 
 /// "10.0.0.5:5432 from /system.slice/a.service"
 std::string asked_text(const Json& document) {
-    const std::string destination = format_text(document.at("destination"));
+    std::string destination = format_text(document.at("destination"));
     if (document.at("from").is_null())
         return destination;
     return fmt::format("{} from {}", destination, format_text(document.at("from")));

@@ -26,7 +26,7 @@ constexpr bpf_insn copy(std::uint8_t to, std::uint8_t from) {
     return make(BPF_ALU64 | BPF_MOV | BPF_X, to, from, 0, 0);
 }
 constexpr bpf_insn add(std::uint8_t reg, std::int32_t value) {
-    return make(BPF_ALU64 | BPF_ADD | BPF_K, reg, 0, 0, value);
+    return make(BPF_ALU64 | BPF_K, reg, 0, 0, value); // BPF_ADD is 0
 }
 constexpr bpf_insn store_zero(std::uint8_t address, std::int16_t offset) {
     return make(BPF_ST | BPF_MEM | BPF_DW, address, 0, offset, 0);

@@ -49,7 +49,8 @@ BALLAST_INLINE void run_breaker_call(struct breaker_call* call) {
     case BREAKER_FAILURE: /* apart, as the verifier wants to know which of them it is */
         if (call->budget_without_end)
             call->result =
-                (__u32)ballast_breaker_failure(breaker, &call->limits, &event, 0, &change);
+                (__u32)ballast_breaker_failure(breaker, &call->limits, &event, NULL,
+                                               &change); /* NOLINT(modernize-use-nullptr): C too */
         else
             call->result = (__u32)ballast_breaker_failure(breaker, &call->limits, &event,
                                                           &call->budget, &change);

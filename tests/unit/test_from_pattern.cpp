@@ -69,8 +69,8 @@ void matching(void**) {
              {"/x", "", false},
              {long_name, "/" + long_name, false}, // longer than an element may be
              {"x*y", "/" + long_name + "y", true},
-             {"/*/*", "/" + long_name + "/" + long_name, false}, // cut to its first component
-             {"x*", "/a/" + long_name + "/" + long_name, true},
+             {"/*/*", fmt::format("/{0}/{0}", long_name), false}, // cut to its first component
+             {"x*", fmt::format("/a/{0}/{0}", long_name), true},
          }) {
         if (from_matches(pattern, path) != matches)
             print_error("%s on %s: wanted %d\n", pattern.c_str(), path.c_str(), matches);

@@ -96,9 +96,11 @@ void rate_holds_under_contention(void**) {
     std::vector<std::thread> crowd;
     for (int t = 0; t < 8; ++t)
         crowd.emplace_back([] {
-            for (int round = 0; round < rounds; ++round)
-                if (ballast_rate_take(&tat, interval, burst, clock += 3) == BALLAST_RATE_TAKEN)
+            for (int round = 0; round < rounds; ++round) {
+                const __u64 now = clock.fetch_add(3) + 3;
+                if (ballast_rate_take(&tat, interval, burst, now) == BALLAST_RATE_TAKEN)
                     ++taken;
+            }
         });
     for (auto& thread : crowd)
         thread.join();
