@@ -106,22 +106,28 @@ Ledger::Mismatches Ledger::lasting_mismatches(Used used) const {
     return lasting;
 }
 
-void Ledger::judge_counts(Used used, LedgerFindings& findings) {
-    Mismatches lasting = lasting_mismatches(used);
-    std::erase_if(lasting, [&](const auto& mismatch) {
-        const auto& [id, now] = mismatch;
+/// A program may be held up between its two writes for longer than a sweep takes, where its
+/// processor is another's guest: hence L1 for counts too.
+void Ledger::judge_counts(Used used, Monotonic now, LedgerFindings& findings) {
+    Mismatches still;
+    const Mismatches lasting = lasting_mismatches(used);
+    for (const auto& [id, mismatch] : lasting) {
         if (id.kind == CountKind::destination)
-            findings.drift[id.index] += now.difference;
+            findings.drift[id.index] += mismatch.difference;
         else
             ++findings.other_drift;
         const auto known = mismatches_.find(id);
-        if (known == mismatches_.end() || known->second.difference != now.difference)
-            return false;
-        counts_.correct(id, now.difference);
+        const bool is_known =
+            known != mismatches_.end() && known->second.difference == mismatch.difference;
+        const Monotonic since = is_known ? known->second.since : now;
+        if (now - since < min_age) {
+            still.emplace(id, Mismatch{mismatch.difference, mismatch.activity, since});
+            continue;
+        }
+        counts_.correct(id, mismatch.difference);
         ++findings.repairs;
-        return true;
-    });
-    mismatches_ = std::move(lasting);
+    }
+    mismatches_ = std::move(still);
 }
 
 bool Ledger::may_judge(std::uint32_t netns, const std::unordered_set<std::uint32_t>& visited,
@@ -169,7 +175,7 @@ LedgerFindings Ledger::end_sweep(std::uint32_t sweep,
         last_visit_[netns] = now;
     std::erase_if(last_visit_,
                   [&](const auto& visit) { return now - visit.second > 2 * lost_namespace_age; });
-    judge_counts(used, findings);
+    judge_counts(used, now, findings);
     judge_unseen(sweep, visited, now, findings);
     return findings;
 }

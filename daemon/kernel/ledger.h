@@ -68,13 +68,14 @@ private:
     struct Mismatch {
         std::int64_t difference; ///< in_use less entries
         std::uint64_t activity;
+        Monotonic since{}; ///< when a sweep first met it
         bool operator==(const Mismatch&) const = default;
     };
     using Mismatches = std::unordered_map<CountId, Mismatch, HashCountId>;
     using Suspects = std::unordered_map<std::uint32_t, Suspect>; ///< by entry number
 
     [[nodiscard]] ballast_reservation& entry(std::uint32_t number) const;
-    void judge_counts(Used used, LedgerFindings& findings);
+    void judge_counts(Used used, Monotonic now, LedgerFindings& findings);
     [[nodiscard]] Mismatches look_at_counts(Used used) const;
     [[nodiscard]] Mismatches lasting_mismatches(Used used) const;
     void judge_unseen(std::uint32_t sweep, const std::unordered_set<std::uint32_t>& visited,

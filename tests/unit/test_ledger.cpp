@@ -160,6 +160,19 @@ void count_without_entries_is_mended_the_second_time(void**) {
     }
 }
 
+/// The programs may be about to write the entry.
+void count_is_not_mended_by_two_quick_sweeps(void**) {
+    World world;
+    world.admit(11, 2);
+    world.destinations[2].in_use = 2;
+    assert_int_equal(world.visit({11}).drift[2], 1);
+    for (int i = 0; i < 3; ++i)
+        assert_int_equal(world.visit({11}, seconds(0)).repairs, 0);
+    assert_int_equal(world.destinations[2].in_use, 2);
+    assert_int_equal(world.visit({11}, seconds(1)).repairs, 1);
+    assert_int_equal(world.destinations[2].in_use, 1);
+}
+
 void connect_that_failed_at_once_is_reclaimed(void**) {
     World world;
     world.admit(11, 0);
@@ -205,6 +218,7 @@ int main() {
         cmocka_unit_test(socket_missed_once_stays),
         cmocka_unit_test(namespace_that_was_not_visited_is_not_judged),
         cmocka_unit_test(count_without_entries_is_mended_the_second_time),
+        cmocka_unit_test(count_is_not_mended_by_two_quick_sweeps),
         cmocka_unit_test(connect_that_failed_at_once_is_reclaimed),
         cmocka_unit_test(connect_that_goes_on_is_not_reclaimed),
         cmocka_unit_test(pending_connect_is_no_drift)};
