@@ -53,13 +53,13 @@ bool is_tuning(const Ballastd& ballastd) {
 
 /// On Linux 7.2 the timeout was seen not to be set at all; why is not known yet. README.md says so
 /// under its limits.
-bool goes_on_here() {
+bool is_not_set_here() {
     utsname system{};
     ::uname(&system);
-    const bool goes_on = std::atoi(system.release) >= 7;
-    if (goes_on)
+    const bool is_not_set = std::atoi(system.release) >= 7;
+    if (is_not_set)
         note("not looked at: connect_timeout is not set on Linux 7");
-    return goes_on;
+    return is_not_set;
 }
 
 /// Connecting to a listener whose network is down for the moment: in SYN_SENT, until it is back.
@@ -188,7 +188,7 @@ void attached_only_where_wanted() {
 } // namespace
 
 int main() {
-    if (goes_on_here())
+    if (is_not_set_here())
         return Suite()
             .add("attached only where wanted", attached_only_where_wanted)
             .run("connect_timeout");
