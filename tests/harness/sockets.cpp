@@ -6,6 +6,9 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 
+#include <set>
+#include <vector>
+
 #include "tests/harness/check.h"
 
 namespace ballast::test {
@@ -108,14 +111,37 @@ void abort_connection(Fd& socket) {
     socket.reset();
 }
 
-Listener::Listener(const Netns& where, const Dest& dest, int backlog) : dest_(dest) {
+namespace {
+
+Fd bound_socket(const Netns& where, const Dest& dest) {
     const int domain = domain_of(dest);
-    socket_ = tcp_socket(where, domain);
-    set_option(socket_, SOL_SOCKET, SO_REUSEADDR, 1);
+    Fd socket = tcp_socket(where, domain);
+    set_option(socket, SOL_SOCKET, SO_REUSEADDR, 1);
     if (domain == AF_INET6)
-        set_option(socket_, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+        set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     const SocketAddress address(dest, domain);
-    need(::bind(socket_.get(), address.get(), address.length) == 0, "bind to " + dest.text());
+    need(::bind(socket.get(), address.get(), address.length) == 0, "bind to " + dest.text());
+    return socket;
+}
+
+/// A port that the kernel chose and that no listener of this process had: the daemon still counts
+/// for a destination whose listener an earlier test closed.
+Fd fresh_socket(const Netns& where, const Dest& dest) {
+    static std::set<std::uint16_t> had;
+    std::vector<Fd> passed_over;
+    for (int tries = 0; tries < 100; ++tries) {
+        Fd socket = bound_socket(where, dest);
+        if (had.insert(local_port(socket)).second)
+            return socket;
+        passed_over.push_back(std::move(socket));
+    }
+    fail_test("the kernel chose no port that was not used before");
+}
+
+} // namespace
+
+Listener::Listener(const Netns& where, const Dest& dest, int backlog)
+    : dest_(dest), socket_(dest.port == 0 ? fresh_socket(where, dest) : bound_socket(where, dest)) {
     need(::listen(socket_.get(), backlog) == 0, "listen");
     dest_.port = local_port(socket_);
 }
