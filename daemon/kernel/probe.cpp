@@ -7,6 +7,7 @@
 #include <span>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -14,6 +15,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "daemon/kernel/cgroup.h"
@@ -144,6 +146,47 @@ Result<void> try_tuning() {
                                           insn::call(BPF_FUNC_setsockopt), insn::set(0, 1))));
 }
 
+/// A map of sockets' storage, whose values must have a type.
+Result<Fd> create_storage() {
+    btf* types = ::btf__new_empty();
+    if (!types)
+        return fail(Error::system("make type information", errno));
+    const int number = ::btf__add_int(types, "int", sizeof(int), BTF_INT_SIGNED);
+    const int loaded = number > 0 ? ::btf__load_into_kernel(types) : number;
+    if (loaded < 0) {
+        ::btf__free(types);
+        return fail(Error::system("bpf(BPF_BTF_LOAD)", -loaded));
+    }
+    bpf_map_create_opts options{};
+    options.sz = sizeof(options);
+    options.map_flags = BPF_F_NO_PREALLOC;
+    options.btf_fd = static_cast<__u32>(::btf__fd(types));
+    options.btf_key_type_id = options.btf_value_type_id = static_cast<__u32>(number);
+    Fd map(::bpf_map_create(BPF_MAP_TYPE_SK_STORAGE, "ballast_probe", sizeof(int), sizeof(int), 0,
+                            &options));
+    const int error = errno;
+    ::btf__free(types);
+    if (!map)
+        return fail(Error::system("create socket storage", error));
+    return map;
+}
+
+/// Where connect_timeout keeps what the application had. Since 7.0 the kernel cannot allocate it on
+/// a processor without a 16-byte compare-and-exchange (mm/slub.c, kmalloc_nolock()).
+Result<void> try_storage() {
+    const auto map = create_storage();
+    if (!map)
+        return fail(map.error());
+    const Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!socket)
+        return done_if(socket, "socket");
+    const int key = socket.get();
+    const int value = 1;
+    if (::bpf_map_update_elem(map->get(), &key, &value, BPF_ANY) != 0)
+        return fail(Error::system("store with a socket", errno));
+    return {};
+}
+
 Result<void> try_clock() {
     return forget(
         load_program(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT,
@@ -206,6 +249,7 @@ std::vector<Feature> features(const std::string& cgroup) {
         {"links of programs to cgroups", "enforcement would end with the daemon", true,
          [cgroup] { return try_cgroup_link(cgroup); }},
         {"bpf_setsockopt in sockops", "connect_timeout cannot be taken back", true, try_tuning},
+        {"storage of sockets", "connect_timeout cannot be set", false, try_storage},
         {"tp_btf/inet_sock_set_state", "closed connections would stay counted", true,
          [] { return try_tracepoint("inet_sock_set_state"); }},
         {"tp_btf/tcp_destroy_sock", "failed connects would stay counted", true,
