@@ -23,13 +23,13 @@ need() {
 		die "the command '$1' is not installed. Install the Debian package '$2' (apt-get install $2)."
 }
 
-# Sets suite, package and expectation from the matrix.
+# Sets suite, package, expectation and emulated_cpu from the matrix.
 kernel_row() {
 	local row
 	row=$(table "$vm_dir/kernels" | awk -v k="$1" '$1 == k')
 	[ -n "$row" ] || die "no kernel '$1' in $vm_dir/kernels. It has: $(table "$vm_dir/kernels" | awk '{printf "%s ", $1}')"
-	# shellcheck disable=SC2034 # package and suite are for vm/fetch, expectation for vm/run
-	read -r _ suite package expectation <<<"$row"
+	# shellcheck disable=SC2034 # package and suite are for vm/fetch, the others for vm/run
+	read -r _ suite package expectation emulated_cpu <<<"$row"
 	case ${expectation:-} in
 	run | refuse) ;;
 	*) die "in $vm_dir/kernels the row '$1' has the expectation '${expectation:-}'. Write 'run' or 'refuse'." ;;

@@ -3,11 +3,9 @@
 // nothing about the connection once it is there.
 #include "tests/e2e/scene.h"
 
-#include <cstdlib>
 #include <filesystem>
 
 #include <netinet/tcp.h>
-#include <sys/utsname.h>
 
 using namespace ballast;
 using namespace ballast::test;
@@ -49,17 +47,6 @@ Scene& scene_with(const Knobs& knobs = {}) {
 
 bool is_tuning(const Ballastd& ballastd) {
     return std::filesystem::exists(ballastd.bpffs() + "/link_tune");
-}
-
-/// On Linux 7.2 the timeout was seen not to be set at all; why is not known yet. README.md says so
-/// under its limits.
-bool is_not_set_here() {
-    utsname system{};
-    ::uname(&system);
-    const bool is_not_set = std::atoi(system.release) >= 7;
-    if (is_not_set)
-        note("not looked at: connect_timeout is not set on Linux 7");
-    return is_not_set;
 }
 
 /// Connecting to a listener whose network is down for the moment: in SYN_SENT, until it is back.
@@ -188,10 +175,6 @@ void attached_only_where_wanted() {
 } // namespace
 
 int main() {
-    if (is_not_set_here())
-        return Suite()
-            .add("attached only where wanted", attached_only_where_wanted)
-            .run("connect_timeout");
     return Suite()
         .shared([] { shared = &make_scene(timeout_policy()); })
         .each(families, "bounds a connect() that nobody answers", bounds_an_unanswered_connect)
