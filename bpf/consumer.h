@@ -179,10 +179,12 @@ static long ballast_glob_on(__u32 n, struct ballast_globbing* globbing) {
     return globbing->result != BALLAST_GLOB_UNDECIDED;
 }
 
-/* lib/glob.h; pattern: BALLAST_FROM_LENGTH bytes, path: BALLAST_CGROUP_PATH bytes. */
-BALLAST_INLINE bool ballast_from_matches(const char* pattern,
-                                         const struct ballast_consumer* consumer) {
-    struct ballast_globbing globbing = {.of = {.pattern = pattern, .path = consumer->path},
+/* Whether an element of `from` names the cgroup (lib/glob.h). */
+BALLAST_ONCE int ballast_from_matches(const struct ballast_from_pattern* pattern,
+                                      const struct ballast_consumer* consumer) {
+    if (!pattern || !consumer)
+        return 0;
+    struct ballast_globbing globbing = {.of = {.pattern = pattern->text, .path = consumer->path},
                                         .zero = &consumer->zero};
     globbing.result = ballast_glob_begin(&globbing.glob, &globbing.of);
     if (globbing.result == BALLAST_GLOB_UNDECIDED)
@@ -201,7 +203,7 @@ static long ballast_match_pattern(__u32 n, struct ballast_matching* matching) {
     struct ballast_from_pattern* pattern = bpf_map_lookup_elem(&from_patterns, &index);
     if (!pattern || !pattern->text[0])
         return 1;
-    if (ballast_from_matches(pattern->text, matching->consumer))
+    if (ballast_from_matches(pattern, matching->consumer))
         matching->from[(n / 64) & (BALLAST_FROM_WORDS - 1)] |= 1ull << (n % 64);
     return 0;
 }

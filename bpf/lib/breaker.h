@@ -48,6 +48,7 @@ enum ballast_breaker_verdict {
     BALLAST_BREAKER_ADMIT = 0,
     BALLAST_BREAKER_ADMIT_PROBE = 1, /* its end must come back: success, failure or probe_lost */
     BALLAST_BREAKER_REFUSE = 2,
+    BALLAST_BREAKER_RETRY = 3, /* never of ballast_breaker_admit() */
 };
 
 enum ballast_breaker_outcome {
@@ -172,25 +173,41 @@ BALLAST_INLINE bool ballast_breaker_probes(struct ballast_breaker* breaker, __u6
     return BALLAST_LOAD(breaker->word) == word;
 }
 
-enum ballast_breaker_place {
-    BALLAST_PLACE_TAKEN,
-    BALLAST_PLACE_NONE,
-    BALLAST_PLACE_RETRY,
-};
-
 /* One try to be a probe of the period that `word` names (B3). */
-BALLAST_INLINE enum ballast_breaker_place
+BALLAST_INLINE enum ballast_breaker_verdict
 ballast_breaker_take_place(struct ballast_breaker* breaker,
                            const struct ballast_breaker_limits* limits, __u64 word) {
     __u64 kept = 0;
     __u64 probes = 0;
     if (!ballast_breaker_probes(breaker, word, &kept, &probes))
-        return BALLAST_PLACE_RETRY;
+        return BALLAST_BREAKER_RETRY;
     if (ballast_probes_undecided(probes) + ballast_probes_succeeded(probes) >=
         ballast_breaker_probes_wanted(limits))
-        return BALLAST_PLACE_NONE;
-    return ballast_swap_if_u64(&breaker->probes, kept, probes + 1) ? BALLAST_PLACE_TAKEN
-                                                                   : BALLAST_PLACE_RETRY;
+        return BALLAST_BREAKER_REFUSE;
+    return ballast_swap_if_u64(&breaker->probes, kept, probes + 1) ? BALLAST_BREAKER_ADMIT_PROBE
+                                                                   : BALLAST_BREAKER_RETRY;
+}
+
+/* One try of ballast_breaker_admit(). */
+BALLAST_STEP int ballast_breaker_try_admit(struct ballast_breaker* breaker,
+                                           const struct ballast_breaker_limits* limits,
+                                           __u64 now_ms, struct ballast_breaker_change* change) {
+    if (!breaker || !limits || !change)
+        return BALLAST_BREAKER_ADMIT;
+    __u64 word = BALLAST_LOAD(breaker->word);
+    __u32 state = ballast_breaker_state(word);
+    if (state == BALLAST_BREAKER_CLOSED)
+        return BALLAST_BREAKER_ADMIT;
+    if (now_ms >= ballast_breaker_deadline_ms(word)) {
+        (void)ballast_breaker_move(breaker, word, ballast_breaker_when_due(word, limits, now_ms),
+                                   now_ms, change);
+        return BALLAST_BREAKER_RETRY;
+    }
+    if (state == BALLAST_BREAKER_RAMP)
+        return BALLAST_BREAKER_ADMIT;
+    if (state == BALLAST_BREAKER_OPEN)
+        return BALLAST_BREAKER_REFUSE;
+    return ballast_breaker_take_place(breaker, limits, word);
 }
 
 /* Whether a connect() may go on. now_ms: CLOCK_MONOTONIC. */
@@ -203,26 +220,28 @@ ballast_breaker_admit(struct ballast_breaker* breaker, const struct ballast_brea
         return forced == BALLAST_FORCE_OPEN ? BALLAST_BREAKER_REFUSE : BALLAST_BREAKER_ADMIT;
     BALLAST_ROLLED
     for (int i = 0; i < BALLAST_BREAKER_TRIES; i++) {
-        __u64 word = BALLAST_LOAD(breaker->word);
-        __u32 state = ballast_breaker_state(word);
-        enum ballast_breaker_place place = BALLAST_PLACE_RETRY;
-        if (state == BALLAST_BREAKER_CLOSED)
-            return BALLAST_BREAKER_ADMIT;
-        if (now_ms >= ballast_breaker_deadline_ms(word))
-            (void)ballast_breaker_move(
-                breaker, word, ballast_breaker_when_due(word, limits, now_ms), now_ms, change);
-        else if (state == BALLAST_BREAKER_RAMP)
-            return BALLAST_BREAKER_ADMIT;
-        else if (state == BALLAST_BREAKER_OPEN)
-            return BALLAST_BREAKER_REFUSE;
-        else
-            place = ballast_breaker_take_place(breaker, limits, word);
-        if (place == BALLAST_PLACE_TAKEN)
-            return BALLAST_BREAKER_ADMIT_PROBE;
-        if (place == BALLAST_PLACE_NONE)
-            return BALLAST_BREAKER_REFUSE;
+        int verdict = ballast_breaker_try_admit(breaker, limits, now_ms, change);
+        if (verdict != BALLAST_BREAKER_RETRY)
+            return (enum ballast_breaker_verdict)verdict;
     }
     return BALLAST_BREAKER_REFUSE;
+}
+
+/* One try of ballast_breaker_decide(): 1 decided, 0 there was none, -1 others came in between. */
+BALLAST_STEP int ballast_breaker_try_decide(struct ballast_breaker* breaker, __u32 success,
+                                            __u64* word, __u64* probes) {
+    __u64 kept = 0;
+    if (!breaker || !word || !probes)
+        return 0;
+    *word = BALLAST_LOAD(breaker->word);
+    if (ballast_breaker_state(*word) != BALLAST_BREAKER_HALF_OPEN)
+        return 0;
+    if (!ballast_breaker_probes(breaker, *word, &kept, probes))
+        return -1;
+    if (!ballast_probes_undecided(*probes))
+        return 0;
+    *probes = success ? ballast_probes_succeed(*probes) : *probes - 1;
+    return ballast_swap_if_u64(&breaker->probes, kept, *probes) ? 1 : -1;
 }
 
 /* Moves one undecided probe to where `success` says; true, with the counts, where there was one. */
@@ -230,17 +249,9 @@ BALLAST_INLINE bool ballast_breaker_decide(struct ballast_breaker* breaker, bool
                                            __u64* word, __u64* probes) {
     BALLAST_ROLLED
     for (int i = 0; i < BALLAST_BREAKER_TRIES; i++) {
-        __u64 kept = 0;
-        *word = BALLAST_LOAD(breaker->word);
-        if (ballast_breaker_state(*word) != BALLAST_BREAKER_HALF_OPEN)
-            return false;
-        if (!ballast_breaker_probes(breaker, *word, &kept, probes))
-            continue;
-        if (!ballast_probes_undecided(*probes))
-            return false;
-        *probes = success ? ballast_probes_succeed(*probes) : *probes - 1;
-        if (ballast_swap_if_u64(&breaker->probes, kept, *probes))
-            return true;
+        int decided = ballast_breaker_try_decide(breaker, success, word, probes);
+        if (decided >= 0)
+            return decided != 0;
     }
     return false;
 }

@@ -66,9 +66,11 @@ BALLAST_INLINE bool ballast_window_is_same(__u64 place, __u64 other) {
 }
 
 /* Failures of `kind` (< BALLAST_FAILURES) in the window that ends at `now_ms`. */
-BALLAST_INLINE __u32 ballast_window_sum(struct ballast_breaker* breaker, __u64 word,
-                                        const struct ballast_breaker_limits* limits, __u32 kind,
-                                        __u64 now_ms) {
+BALLAST_STEP __u32 ballast_window_sum(struct ballast_breaker* breaker, __u64 word,
+                                      const struct ballast_breaker_limits* limits, __u32 kind,
+                                      __u64 now_ms) {
+    if (!breaker || !limits)
+        return 0;
     __u64 here = ballast_window_place(word, limits, now_ms);
     __u64 newest = BALLAST_LOAD(*ballast_window_newest(breaker));
     __u32 sum = 0;
@@ -85,8 +87,10 @@ BALLAST_INLINE __u32 ballast_window_sum(struct ballast_breaker* breaker, __u64 w
 }
 
 /* Empties slot `i` of all kinds (W2); false where `newest` is no longer `expected`. */
-BALLAST_INLINE bool ballast_window_wipe_slot(struct ballast_breaker* breaker, __u32 i,
-                                             __u64 expected) {
+BALLAST_STEP int ballast_window_wipe_slot(struct ballast_breaker* breaker, __u32 i,
+                                          __u64 expected) {
+    if (!breaker)
+        return false;
     BALLAST_ROLLED
     for (__u32 kind = 0; kind < BALLAST_FAILURES; kind++) {
         __u32* slot = &breaker->failures[ballast_bounded(kind, BALLAST_FAILURES)]
