@@ -3,6 +3,10 @@
 option(BALLAST_TESTS "Build the tests" ON)
 option(BALLAST_SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
 
+# Line numbers and names for backtraces, at half the size and less time than all of it.
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1 -DNDEBUG")
+set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g1 -DNDEBUG")
+
 add_library(ballast_flags INTERFACE)
 target_include_directories(ballast_flags INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
 target_compile_options(ballast_flags INTERFACE

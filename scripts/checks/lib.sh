@@ -77,7 +77,7 @@ need_configured_build() {
 	local log=$build/check.log targets
 	mkdir -p "$build"
 	{
-		cmake --preset release -B "$build" &&
+		cmake --preset release -B "$build" -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON &&
 			targets=$(ninja -C "$build" -t targets all | sed -n 's/^\([^/:]*_skeleton_files\): phony$/\1/p') &&
 			{ [ -z "$targets" ] || xargs -r ninja -C "$build" <<<"$targets"; }
 	} >"$log" 2>&1 || {
