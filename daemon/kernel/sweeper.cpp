@@ -10,6 +10,8 @@
 #include <fcntl.h>
 #include <sched.h>
 
+#include "daemon/kernel/first_bucket.h"
+
 namespace ballast::kernel {
 
 namespace {
@@ -23,7 +25,8 @@ std::chrono::nanoseconds thread_cpu() {
 } // namespace
 
 Sweeper::Sweeper(Maps& maps, int link, std::string proc)
-    : maps_(&maps), link_(link), proc_(std::move(proc)) {}
+    : maps_(&maps), link_(link), proc_(std::move(proc)),
+      needs_listener_(iterator_skips_first_bucket()) {}
 
 Result<void> Sweeper::begin() {
     const auto start = thread_cpu();
@@ -63,7 +66,7 @@ bool Sweeper::step(const Sink& sink) {
 
 /// The iterator is bound to the namespace of whoever opens it (fs/proc/proc_net.c,
 /// bpf_iter_init_seq_net()), so the thread is there for the time of one call.
-Result<Fd> Sweeper::open_iterator(const NetNamespace& space) const {
+Result<Sweeper::Start> Sweeper::open_iterator(const NetNamespace& space) const {
     const std::string own = proc_ + "/self/ns/net";
     const Fd home(::open(own.c_str(), O_RDONLY | O_CLOEXEC));
     if (!home)
@@ -72,24 +75,28 @@ Result<Fd> Sweeper::open_iterator(const NetNamespace& space) const {
         return fail(Error::system("setns into it", errno));
     Fd iterator(::bpf_iter_create(link_));
     const int error = errno;
+    Result<Fd> listener = needs_listener_ ? listen_for_iterator() : Result<Fd>(Fd());
     if (::setns(home.get(), CLONE_NEWNET))
         std::abort(); // in a foreign namespace nothing this process does is right
     if (!iterator)
         return fail(Error::system("open the socket iterator", error));
-    return iterator;
+    return Start{std::move(iterator), std::move(listener)};
 }
 
-Result<void> Sweeper::read_all(const Fd& iterator, const Sink& sink) {
+Result<void> Sweeper::read_all(Start start, const Sink& sink) {
     alignas(ballast_flow) std::array<std::byte, 512 * sizeof(ballast_flow)> buffer;
     std::size_t held = 0;
     for (;;) {
-        const ssize_t got = ::read(iterator.get(), buffer.data() + held, buffer.size() - held);
+        const ssize_t got =
+            ::read(start.iterator.get(), buffer.data() + held, buffer.size() - held);
         if (got < 0 && (errno == EINTR || errno == EAGAIN))
             continue; // EAGAIN: a million sockets without a record (kernel/bpf/bpf_iter.c)
         if (got < 0)
             return fail(Error::system("read the socket iterator", errno));
+        if (start.listener)
+            start.listener->reset();
         if (got == 0)
-            return {};
+            return start.listener ? Result<void>() : fail(start.listener.error());
         held += static_cast<std::size_t>(got);
         const std::size_t whole = held / sizeof(ballast_flow);
         sink({reinterpret_cast<const ballast_flow*>(buffer.data()), whole});
@@ -101,8 +108,8 @@ Result<void> Sweeper::read_all(const Fd& iterator, const Sink& sink) {
 }
 
 Result<void> Sweeper::visit(const NetNamespace& space, const Sink& sink) {
-    const auto iterator = open_iterator(space);
-    return iterator ? read_all(*iterator, sink) : Result<void>(fail(iterator.error()));
+    auto start = open_iterator(space);
+    return start ? read_all(std::move(*start), sink) : Result<void>(fail(start.error()));
 }
 
 void Sweeper::add_totals() {

@@ -49,13 +49,19 @@ public:
 
 private:
     Result<void> visit(const NetNamespace& space, const Sink& sink);
-    Result<Fd> open_iterator(const NetNamespace& space) const;
-    Result<void> read_all(const Fd& iterator, const Sink& sink);
+    /// An iterator at its beginning, and what its first read needs.
+    struct Start {
+        Fd iterator;
+        Result<Fd> listener;
+    };
+    Result<Start> open_iterator(const NetNamespace& space) const;
+    Result<void> read_all(Start start, const Sink& sink);
     void add_totals();
 
     Maps* maps_;
     int link_;
     std::string proc_;
+    bool needs_listener_;
     std::vector<NetNamespace> spaces_;
     std::size_t next_ = 0;
     SweepTotals totals_;

@@ -23,7 +23,15 @@ namespace {
 
 constexpr auto silent_mac = "02:00:00:00:77:09";
 
-int hold_namespace(int ready) {
+/// The number of buckets is what the namespace that a new one is made in says of its children.
+void set_hash_buckets(unsigned buckets) {
+    need(::unshare(CLONE_NEWNET) == 0, "unshare(CLONE_NEWNET)");
+    write_file("/proc/sys/net/ipv4/tcp_child_ehash_entries", fmt::format("{}\n", buckets));
+}
+
+int hold_namespace(int ready, unsigned hash_buckets) {
+    if (hash_buckets)
+        set_hash_buckets(hash_buckets);
     need(::unshare(CLONE_NEWNET) == 0, "unshare(CLONE_NEWNET)");
     eventfd_write(ready, 1);
     ::pause();
@@ -32,9 +40,9 @@ int hold_namespace(int ready) {
 
 } // namespace
 
-Netns::Netns() {
+Netns::Netns(unsigned hash_buckets) {
     const Fd ready(::eventfd(0, EFD_CLOEXEC));
-    holder_.fork([&ready] { return hold_namespace(ready.get()); });
+    holder_.fork([&] { return hold_namespace(ready.get(), hash_buckets); });
     check(wait_fd(ready.get(), POLLIN, Clock::now() + patience()), "a namespace was made");
     const auto path = fmt::format("/proc/{}/ns/net", holder_.pid());
     fd_.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -63,8 +71,8 @@ std::string Netns::exec(std::vector<std::string> argv) const {
     return run_ok({.argv = std::move(argv), .network_namespace = fd_.get()});
 }
 
-Link make_link() {
-    Link link{make<Netns>(), make<Netns>()};
+Link make_link(unsigned hash_buckets) {
+    Link link{make<Netns>(hash_buckets), make<Netns>()};
     std::vector<std::string> client = {
         fmt::format("link add c0 type veth peer name s0 netns {}", link.server.holder())};
     std::vector<std::string> server;

@@ -25,8 +25,9 @@ extern const std::vector<Family> families;
 
 class Netns {
 public:
-    /// A new namespace with its loopback up.
-    Netns();
+    /// A new namespace with its loopback up; with `hash_buckets`, one whose TCP sockets are in a
+    /// hash table of its own, of so many buckets.
+    explicit Netns(unsigned hash_buckets = 0);
     /// The namespace that the test process is in.
     static const Netns& own();
     Netns(const Netns&) = delete;
@@ -49,12 +50,13 @@ private:
     Fd fd_;
 };
 
-/// Two namespaces joined by a veth pair with the addresses of `families`, up when it returns.
+/// Two namespaces joined by a veth pair with the addresses of `families`, up when it returns;
+/// `hash_buckets` are the client's, as for Netns.
 struct Link {
     Netns& client;
     Netns& server;
 };
-Link make_link();
+Link make_link(unsigned hash_buckets = 0);
 
 /// From now on the client's packets to the server reach nobody; until end_silence().
 void silence(const Netns& client, const Family& family);
