@@ -138,6 +138,15 @@ bool Ledger::may_judge(std::uint32_t netns, const std::unordered_set<std::uint32
     return !is_new && now - last->second >= lost_namespace_age;
 }
 
+/// What there is against an entry that the sweep missed; `was_there`: surely so when it began.
+Ledger::Suspect Ledger::suspect_unseen(std::uint32_t number, std::uint64_t cookie, bool was_there,
+                                       Monotonic now) const {
+    const auto known = unseen_.find(number);
+    if (known == unseen_.end() || known->second.cookie != cookie)
+        return {cookie, now, !was_there};
+    return known->second.is_new ? Suspect{cookie, now} : known->second;
+}
+
 void Ledger::judge_unseen(std::uint32_t sweep, const std::unordered_set<std::uint32_t>& visited,
                           Monotonic now, LedgerFindings& findings) {
     Suspects unseen;
@@ -151,17 +160,17 @@ void Ledger::judge_unseen(std::uint32_t sweep, const std::unordered_set<std::uin
         if (!is_entry(cookie) || (held & BALLAST_PENDING) || met == sweep ||
             !may_judge(entry(number).netns, visited, now))
             continue;
-        const auto known = unseen_.find(number);
-        const bool is_known = known != unseen_.end() && known->second.cookie == cookie;
-        if (is_known && now - known->second.since >= min_age) {
+        const bool was_there = is_quiet(destination);
+        const Suspect suspect = suspect_unseen(number, cookie, was_there, now);
+        if (now - suspect.since >= min_age) {
             if (release(number, cookie)) {
                 ++findings.drift[destination];
                 ++findings.repairs;
             }
             continue;
         }
-        unseen.emplace(number, is_known ? known->second : Suspect{cookie, now});
-        if (is_quiet(destination))
+        unseen.emplace(number, suspect);
+        if (was_there)
             ++findings.drift[destination];
     }
     unseen_ = std::move(unseen);

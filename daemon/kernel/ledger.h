@@ -5,7 +5,8 @@
 // that whatever both try is done once (invariant R2).
 //
 // Invariants
-// L1  Nothing is changed on one observation: a second one, at least `min_age` later, must agree.
+// L1  Nothing is changed on one observation: a second one, at least `min_age` later, must agree. A
+//     sweep observes nothing of what came after its beginning.
 // L2  A reservation in a namespace that the sweep could not visit is not judged, until no sweep has
 //     been able to visit it for `lost_namespace_age` (longer than the kernel keeps orphans).
 // L3  A destination's drift is reported at first sight only if nothing happened to it since the
@@ -64,6 +65,7 @@ private:
     struct Suspect {
         std::uint64_t cookie;
         Monotonic since;
+        bool is_new = false; ///< may have come after the sweep began that missed it
     };
     struct Mismatch {
         std::int64_t difference; ///< in_use less entries
@@ -78,6 +80,8 @@ private:
     void judge_counts(Used used, Monotonic now, LedgerFindings& findings);
     [[nodiscard]] Mismatches look_at_counts(Used used) const;
     [[nodiscard]] Mismatches lasting_mismatches(Used used) const;
+    [[nodiscard]] Suspect suspect_unseen(std::uint32_t number, std::uint64_t cookie, bool was_there,
+                                         Monotonic now) const;
     void judge_unseen(std::uint32_t sweep, const std::unordered_set<std::uint32_t>& visited,
                       Monotonic now, LedgerFindings& findings);
     bool may_judge(std::uint32_t netns, const std::unordered_set<std::uint32_t>& visited,

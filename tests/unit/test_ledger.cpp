@@ -115,6 +115,19 @@ void two_quick_sweeps_repair_nothing(void**) {
     assert_true(world.has(11));
 }
 
+/// Nor does the sweep that it came during count against it (L1).
+void newcomer_missed_once_stays(void**) {
+    World world;
+    world.now += seconds(5);
+    world.ledger.begin_sweep(used);
+    world.admit(11, 0);
+    world.ledger.end_sweep(++world.sweep, {here}, used, world.now);
+    assert_int_equal(world.visit({}).repairs, 0);
+    assert_true(world.has(11));
+    assert_int_equal(world.visit({}).repairs, 1);
+    assert_false(world.has(11));
+}
+
 void socket_missed_once_stays(void**) {
     World world;
     world.admit(11, 0);
@@ -215,6 +228,7 @@ int main() {
         cmocka_unit_test(lost_release_is_reported_at_once_and_repaired_the_second_time),
         cmocka_unit_test(connection_made_during_the_sweep_is_no_drift),
         cmocka_unit_test(two_quick_sweeps_repair_nothing),
+        cmocka_unit_test(newcomer_missed_once_stays),
         cmocka_unit_test(socket_missed_once_stays),
         cmocka_unit_test(namespace_that_was_not_visited_is_not_judged),
         cmocka_unit_test(count_without_entries_is_mended_the_second_time),
