@@ -195,16 +195,6 @@ void make_room(const Scene& scene, unsigned connections) {
     }
 }
 
-/// In virtual machines one or two of 10,000 reservations were seen to go before their connections
-/// do, for a reason not known yet; there the count is only told.
-void check_reservations(Ballastd& ballastd, long wanted, std::string_view what) {
-    const long got = reservations(ballastd);
-    if (std::getenv("BALLAST_VM") != nullptr)
-        note(fmt::format("{} {}, wanted {}", got, what, wanted));
-    else
-        check_equal(got, wanted, what);
-}
-
 void exact_at_scale() {
     auto& scene = make_scene(scale_policy([](unsigned) { return limit; }, 0));
     auto& field = make<Field>(scene);
@@ -222,7 +212,7 @@ void exact_at_scale() {
     field.race(limit + too_many, replace);
     check(reloads >= least_reloads, fmt::format("{} reloads during the race", reloads));
     check_outcomes(field, limit + too_many, [](unsigned) { return limit; });
-    check_reservations(scene.ballastd, long{count} * limit, "reservations");
+    check_equal(reservations(scene.ballastd), long{count} * limit, "reservations");
     note(fmt::format("{} services, {} destinations, {} connections, {} refused, {} reloads",
                      services(), count, count * limit, count * too_many, reloads));
 
@@ -231,7 +221,8 @@ void exact_at_scale() {
         scale_policy([](unsigned service) { return is_v4(service) ? limit / 2 : limit + 1; }, 0));
     field.race(2, [] { ::usleep(1000); });
     check_outcomes(field, 2, [](unsigned service) { return is_v4(service) ? 0U : 1U; });
-    check_reservations(scene.ballastd, long{count} * limit + count / 2, "with the new limits");
+    check_equal(reservations(scene.ballastd), long{count} * limit + count / 2,
+                "with the new limits");
     await_equal(
         [&] {
             scene.ballastd.sweep();
