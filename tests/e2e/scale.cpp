@@ -70,6 +70,7 @@ struct Outcomes {
 /// Shared between the test and its workers.
 struct Shared {
     std::atomic<unsigned> busy{0};
+    std::atomic<unsigned> turns{0}; ///< calls of `meanwhile` that are done
     std::array<Outcomes, 10'000> outcomes;
 };
 
@@ -78,11 +79,13 @@ public:
     explicit Field(const Scene& scene);
 
     /// `attempts` connections to each destination, by all workers at once, each of which comes to a
-    /// destination together with others; `meanwhile` is called until they are done.
+    /// destination together with others; `meanwhile` is called until they are done, which is not
+    /// before it has been least_reloads times, with attempts during each.
     template <typename Meanwhile>
     void race(std::uint8_t attempts, const Meanwhile& meanwhile) {
         for (auto& outcome : shared_->outcomes)
             outcome.opened = outcome.refused = 0;
+        shared_->turns = 0;
         shared_->busy = worker_count;
         for (const auto& worker : orders_)
             need(::write(worker.get(), &attempts, 1) == 1, "write to a worker");
@@ -90,6 +93,7 @@ public:
             for (const auto& worker : workers_)
                 check(worker.running(), "the workers live");
             meanwhile();
+            ++shared_->turns;
         }
     }
     /// Ends the workers, with all they hold.
@@ -147,8 +151,12 @@ int Field::work(const Netns& where, unsigned worker, int orders) {
     const Inside inside(where.fd());
     std::vector<Fd> held;
     for (std::uint8_t attempts = 0; ::read(orders, &attempts, 1) == 1;) {
-        for (std::size_t n = worker; n < addresses_.size() * attempts; n += worker_count)
+        const std::size_t total = addresses_.size() * attempts;
+        for (std::size_t n = worker; n < total; n += worker_count) {
+            while (shared_->turns < n * (least_reloads + 1) / total)
+                ::usleep(1000);
             try_one(n / attempts, held);
+        }
         --shared_->busy;
     }
     return 0;
