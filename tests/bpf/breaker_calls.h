@@ -4,6 +4,8 @@
 #ifndef BALLAST_TESTS_BPF_BREAKER_CALLS_H
 #define BALLAST_TESTS_BPF_BREAKER_CALLS_H
 
+#include <stddef.h>
+
 #include "bpf/lib/breaker.h"
 #include "bpf/lib/rate.h"
 
