@@ -37,7 +37,7 @@ std::vector<Dest> hold_some(Scene& scene, const std::vector<Dest>& dests) {
     let_time_out(scene, dests);
     await([&] { return count_open(scene, dests) == 0; }, "the governor to hold all closed");
     end_silence(scene.link.client, families.front());
-    const auto held = held_of(scene, dests);
+    auto held = held_of(scene, dests);
     check(!held.empty(), "the governor holds some");
     return held;
 }
