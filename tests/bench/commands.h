@@ -16,7 +16,8 @@ namespace ballast::bench {
 
 using Clock = std::chrono::steady_clock;
 
-/// Accepts on every endpoint and keeps each connection until the peer ends it. Stays.
+/// Accepts on every endpoint and keeps each connection until the peer ends it, or asks: a request,
+/// of whatever size, gets one byte and the end of the connection. Stays.
 Result<void> serve(const std::vector<Endpoint>& endpoints);
 
 struct HoldOptions {
@@ -33,10 +34,11 @@ struct RateOptions {
     std::uint32_t count = 0;             ///< stops after as many connections ...
     std::chrono::milliseconds at_most{}; ///< ... or after this time, whichever is first
     std::chrono::milliseconds pause{};   ///< after each connection
+    bool whole = false;                  ///< a request, its answer and the end, not a reset
 };
 
-/// Connects and resets, one after the other from one thread; prints connections, per_second and
-/// median_us of connect(). Fails if one connection does.
+/// Connects, and resets or asks, one after the other from one thread; prints connections,
+/// per_second and median_us of connect(). Fails if one connection does.
 Result<void> rate(const RateOptions& options);
 
 struct RaceOptions {

@@ -43,7 +43,7 @@ CLI::App* with_endpoint(CLI::App& app, const char* name, const char* about, Endp
 }
 
 void add_serve(CLI::App& app, std::vector<Endpoint>& endpoints, Chosen& chosen) {
-    auto* command = app.add_subcommand("serve", "accept and keep connections");
+    auto* command = app.add_subcommand("serve", "accept and keep connections; answer requests");
     command
         ->add_option_function<std::vector<std::string>>(
             "endpoints",
@@ -70,7 +70,7 @@ void add_hold(CLI::App& app, ballast::bench::HoldOptions& options, Chosen& chose
 }
 
 void add_rate(CLI::App& app, ballast::bench::RateOptions& options, Chosen& chosen) {
-    auto* command = with_endpoint(app, "rate", "connect and reset in a loop", options.to);
+    auto* command = with_endpoint(app, "rate", "connect, and reset or ask, in a loop", options.to);
     command->add_option("--count", options.count)->default_val(1'000'000U);
     command
         ->add_option_function<std::uint32_t>(
@@ -78,6 +78,7 @@ void add_rate(CLI::App& app, ballast::bench::RateOptions& options, Chosen& chose
             [&options](std::uint32_t ms) { options.at_most = std::chrono::milliseconds(ms); })
         ->default_val(60'000U)
         ->force_callback();
+    command->add_flag("--whole", options.whole, "a request, its answer and the end, not a reset");
     command->add_option_function<std::uint32_t>("--pause-ms", [&options](std::uint32_t ms) {
         options.pause = std::chrono::milliseconds(ms);
     });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nlohmann/json.hpp>
 #include <thread>
+#include <unistd.h>
 
 #include "tests/bench/commands.h"
 #include "tests/bench/sockets.h"
@@ -41,12 +42,12 @@ public:
     }
 
 private:
-    /// From socket() to the reset; connect() is timed.
+    /// From socket() to close(); connect() is timed.
     Result<void> connect_once() {
         auto socket = tcp_socket(to_.family());
         if (!socket)
             return fail(socket.error());
-        auto reset = reset_on_close(*socket);
+        auto reset = options_.whole ? Result<void>() : reset_on_close(*socket);
         if (!reset)
             return reset;
         const auto begin = Clock::now();
@@ -54,6 +55,20 @@ private:
         connects_.add(Clock::now() - begin);
         if (error != 0)
             return fail(Error::system(fmt::format("connect() to {}", options_.to.text()), error));
+        return options_.whole ? ask(*socket) : Result<void>();
+    }
+
+    /// A request, and its answer up to the end that the server makes.
+    [[nodiscard]] Result<void> ask(const Fd& socket) const {
+        char byte = '?';
+        if (::send(socket.get(), &byte, 1, MSG_NOSIGNAL) != 1)
+            return fail(Error::system(fmt::format("send to {}", options_.to.text()), errno));
+        ssize_t got = 0;
+        do
+            got = ::read(socket.get(), &byte, 1);
+        while (got > 0);
+        if (got < 0)
+            return fail(Error::system(fmt::format("read from {}", options_.to.text()), errno));
         return {};
     }
 

@@ -38,19 +38,23 @@ Result<void> accept_all(const Fd& epoll, int listener) {
     }
 }
 
-/// Reads what came; closes at the end of the stream.
-void read_or_close(int fd) {
-    std::array<char, 4096> ignored{};
-    const ssize_t got = ::read(fd, ignored.data(), ignored.size());
-    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
-        ::close(fd);
+/// Answers a request; closes then, and at the end of the stream. Whoever closes first keeps the
+/// TIME_WAIT, so that is the server, lest it wear out the client's ports.
+void answer_or_close(int fd) {
+    std::array<char, 4096> request{};
+    const ssize_t got = ::read(fd, request.data(), request.size());
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (got > 0)
+        (void)!::send(fd, request.data(), 1, MSG_NOSIGNAL);
+    ::close(fd);
 }
 
 Result<void> handle(const Fd& epoll, const epoll_event& event) {
     const int fd = static_cast<int>(event.data.u64 & 0x7fffffffU);
     if ((event.data.u64 & kListener) != 0)
         return accept_all(epoll, fd);
-    read_or_close(fd);
+    answer_or_close(fd);
     return {};
 }
 
