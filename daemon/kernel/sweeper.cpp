@@ -3,12 +3,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <ctime>
 
 #include <bpf/bpf.h>
-#include <fcntl.h>
-#include <sched.h>
+
+#include "daemon/util/net_namespace.h"
 
 #include "daemon/kernel/first_bucket.h"
 
@@ -67,17 +66,17 @@ bool Sweeper::step(const Sink& sink) {
 /// The iterator is bound to the namespace of whoever opens it (fs/proc/proc_net.c,
 /// bpf_iter_init_seq_net()), so the thread is there for the time of one call.
 Result<Sweeper::Start> Sweeper::open_iterator(const NetNamespace& space) const {
-    const std::string own = proc_ + "/self/ns/net";
-    const Fd home(::open(own.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!home)
-        return fail(Error::system(fmt::format("open {}", own), errno));
-    if (::setns(space.file.get(), CLONE_NEWNET))
-        return fail(Error::system("setns into it", errno));
-    Fd iterator(::bpf_iter_create(link_));
-    const int error = errno;
-    Result<Fd> listener = needs_listener_ ? listen_for_iterator() : Result<Fd>(Fd());
-    if (::setns(home.get(), CLONE_NEWNET))
-        std::abort(); // in a foreign namespace nothing this process does is right
+    Fd iterator;
+    int error = 0;
+    Result<Fd> listener;
+    const auto been = in_net_namespace(space.file.get(), [&] {
+        iterator.reset(::bpf_iter_create(link_));
+        error = errno;
+        if (needs_listener_)
+            listener = listen_for_iterator();
+    });
+    if (!been)
+        return fail(been.error());
     if (!iterator)
         return fail(Error::system("open the socket iterator", error));
     return Start{std::move(iterator), std::move(listener)};
