@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Unit tests of bpf/lib, daemon/kernel, daemon/guards, daemon/govern and daemon/app.
+# Unit tests of bpf/lib, daemon/kernel, daemon/netlink, daemon/guards, daemon/govern and daemon/app.
 set(unit ${CMAKE_CURRENT_LIST_DIR})
 ballast_add_test(unit limit_count SOURCES ${unit}/test_limit_count.cpp LIBS Threads::Threads)
 ballast_add_test(unit reservation SOURCES ${unit}/test_reservation.cpp LIBS Threads::Threads)
@@ -28,3 +28,5 @@ ballast_add_test(unit breaker_window SOURCES ${unit}/test_breaker_window.cpp LIB
 ballast_add_test(unit breaker_model SOURCES ${unit}/test_breaker_model.cpp)
 ballast_add_test(unit breaker_threads SOURCES ${unit}/test_breaker_threads.cpp LIBS Threads::Threads)
 ballast_add_test(unit breaker_interleaved SOURCES ${unit}/test_breaker_interleaved.cpp)
+ballast_add_test(unit diag_request SOURCES ${unit}/test_diag_request.cpp LIBS ballast_netlink)
+ballast_add_test(unit diag_reply SOURCES ${unit}/test_diag_reply.cpp LIBS ballast_netlink)
