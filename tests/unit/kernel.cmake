@@ -15,6 +15,11 @@ ballast_add_test(unit keepalive_choice SOURCES ${unit}/test_keepalive_choice.cpp
                  LIBS ballast_guards)
 ballast_add_test(unit keepalive_choice_random SOURCES ${unit}/test_keepalive_choice_random.cpp
                  LIBS ballast_guards)
+ballast_add_test(unit gap_search SOURCES ${unit}/test_gap_search.cpp LIBS ballast_guards)
+ballast_add_test(unit probe_judge SOURCES ${unit}/test_probe_judge.cpp LIBS ballast_guards)
+ballast_add_test(unit discovery SOURCES ${unit}/test_discovery.cpp LIBS ballast_guards)
+ballast_add_test(unit discovery_random SOURCES ${unit}/test_discovery_random.cpp
+                 LIBS ballast_guards)
 ballast_add_test(unit governor SOURCES ${unit}/test_governor.cpp LIBS ballast_govern)
 ballast_add_test(unit governor_budget SOURCES ${unit}/test_governor_budget.cpp LIBS ballast_govern)
 ballast_add_test(unit governor_dry_run SOURCES ${unit}/test_governor_dry_run.cpp LIBS ballast_govern)
