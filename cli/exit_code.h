@@ -18,6 +18,7 @@ enum ExitCode : int {
     exit_unreachable = 3,     ///< the daemon does not answer
     exit_not_found = 4,       ///< what was named does not exist
     exit_missing_feature = 5, ///< `check`: the kernel lacks something required
+    exit_interrupted = 130,   ///< `discover`: by Ctrl-C; what was known by then is printed
 };
 
 struct Failure {

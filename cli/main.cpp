@@ -9,7 +9,7 @@ using namespace ballast::cli;
 
 constexpr const char* kFooter =
     "Exit codes: 0 ok, 1 failed, 2 usage, 3 daemon not reachable, 4 not found,\n"
-    "5 a needed kernel feature is missing.";
+    "5 a needed kernel feature is missing, 130 interrupted.";
 
 void add_globals(CLI::App& app, Call& call) {
     app.set_version_flag("--version", "ballast " BALLAST_VERSION);
@@ -41,6 +41,7 @@ void add_verbs(CLI::App& app, Call& call) {
     add_breaker_open(*breaker, call);
     add_breaker_close(*breaker, call);
     add_breaker_auto(*breaker, call);
+    add_discover(app, call);
     add_check(app, call);
     add_arm(app, call);
     add_disarm(app, call);

@@ -36,6 +36,7 @@ void add_breaker_list(CLI::App& breaker, Call& call);
 void add_breaker_open(CLI::App& breaker, Call& call);
 void add_breaker_close(CLI::App& breaker, Call& call);
 void add_breaker_auto(CLI::App& breaker, Call& call);
+void add_discover(CLI::App& app, Call& call);
 void add_check(CLI::App& app, Call& call);
 void add_arm(CLI::App& app, Call& call);
 void add_disarm(CLI::App& app, Call& call);

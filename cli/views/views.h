@@ -25,6 +25,9 @@ Table explain_view(const Json& document);
 Table breakers_view(const Json& document, const std::string& what);
 Table breaker_order_view(const Json& document);
 
+/// What `discover` found; document of its own making (docs/cli-discover.md).
+Table discover_view(const Json& document);
+
 /// The preflight: one row a probe, and whether ballastd would start.
 Table check_view(const std::vector<kernel::Probe>& probes);
 

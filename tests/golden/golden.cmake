@@ -13,7 +13,7 @@ add_custom_target(ballast_golden_files ALL
   COMMAND ${CMAKE_COMMAND} -E copy_directory ${golden}/expected
           ${BALLAST_STAGE}/tests/golden/expected
   COMMAND ${CMAKE_COMMAND} -E copy ${golden}/../../docs/cli.md ${golden}/../../docs/cli-breaker.md
-          ${BALLAST_STAGE}/tests/golden
+          ${golden}/../../docs/cli-discover.md ${BALLAST_STAGE}/tests/golden
   VERBATIM)
 add_dependencies(test_golden_cli ballast_golden_files ballast)
 add_dependencies(test_golden_views ballast_golden_files)

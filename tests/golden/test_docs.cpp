@@ -41,7 +41,8 @@ std::string printed() {
 
 void every_transcript_is_printed() {
     const auto shown = transcripts(read_file(golden_dir() + "/cli.md") +
-                                   read_file(golden_dir() + "/cli-breaker.md"));
+                                   read_file(golden_dir() + "/cli-breaker.md") +
+                                   read_file(golden_dir() + "/cli-discover.md"));
     check(shown.size() > 10, "docs/cli*.md show the verbs");
     const std::string all = printed();
     for (const std::string& text : shown)

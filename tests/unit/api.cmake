@@ -10,4 +10,5 @@ ballast_add_test(unit breaker_list SOURCES ${unit}/test_breaker_list.cpp LIBS ba
 ballast_add_test(unit metrics SOURCES ${unit}/test_metrics.cpp LIBS ballast_api)
 ballast_add_test(unit listeners SOURCES ${unit}/test_listeners.cpp LIBS ballast_api)
 ballast_add_test(unit human SOURCES ${unit}/test_human.cpp LIBS ballast_cli)
+ballast_add_test(unit discover_cli SOURCES ${unit}/test_discover_cli.cpp LIBS ballast_cli)
 ballast_add_test(unit table SOURCES ${unit}/test_table.cpp LIBS ballast_cli)
