@@ -146,6 +146,7 @@ void Discovery::stirred(Flow flow, Time earliest, Time latest) {
     const Gap gap = between(found->second.latest, earliest);
     found->second.earliest = earliest;
     found->second.latest = latest;
+    found->second.stirred = true;
     if (gap < kShortestGap && earliest < found->second.begun + greeting)
         return;
     ++findings_.silences_broken;

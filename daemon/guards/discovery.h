@@ -128,9 +128,10 @@ private:
         std::optional<GapSearch::Rung> rung; ///< none: the witness
         Time begun;
         bool connected = false;
-        Time earliest; ///< silent since then at the earliest,
-        Time latest;   ///< and at the latest
-        unsigned broken = 0;
+        Time earliest;        ///< silent since then at the earliest,
+        Time latest;          ///< and at the latest
+        bool stirred = false; ///< since it was opened
+        unsigned broken = 0;  ///< so, and not just greeted
         std::optional<ProbeJudge> judge;
         Gap gap{0};                     ///< at least, when probed
         std::optional<Gap> gap_at_most; ///< once the probe has left
@@ -139,6 +140,7 @@ private:
         Gap age;
         bool reset;
         Time at;
+        bool stirred; ///< so its age as the other end counts it is not certain
     };
     using Flows = std::map<Flow, Idle>;
 

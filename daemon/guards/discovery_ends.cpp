@@ -18,7 +18,7 @@ void Discovery::ended(Flow flow, bool reset, Time now) {
             probe_left(flow, now);
         return idle.judge->reset();
     }
-    ends_.push_back({std::chrono::duration_cast<Gap>(now - idle.latest), reset, now});
+    ends_.push_back({std::chrono::duration_cast<Gap>(now - idle.latest), reset, now, idle.stirred});
     release(flow);
 }
 
@@ -26,6 +26,10 @@ void Discovery::ended(Flow flow, bool reset, Time now) {
 void Discovery::judge_ends(Time now) {
     if (ends_.empty() || now < ends_.front().at + together)
         return;
+    const auto stirred =
+        std::partition(ends_.begin(), ends_.end(), [](const End& end) { return !end.stirred; });
+    if (stirred != ends_.begin())
+        ends_.erase(stirred, ends_.end());
     const auto [youngest, oldest] =
         std::minmax_element(ends_.begin(), ends_.end(),
                             [](const End& one, const End& other) { return one.age < other.age; });

@@ -137,6 +137,28 @@ void flows_that_differ_are_counted(void**) {
     assert_true(discovery.findings().survived == Gap(3'000) && !discovery.findings().died);
 }
 
+/// A server counts from where it likes; what it makes of a late packet is not known.
+void a_silence_that_was_broken_is_no_contradiction(void**) {
+    Discovery discovery({.longest = Gap(120'000)});
+    Discovery::Time now{std::chrono::hours(1)};
+    std::vector<Discovery::Flow> flows;
+    for (const auto& [act, flow] : discovery.due(now)) {
+        assert_true(act == Discovery::Act::open);
+        discovery.opened(flow, now, now, std::chrono::milliseconds(1));
+        flows.push_back(flow);
+    }
+    now += Gap(1'500);
+    discovery.stirred(flows.front(), now, now);
+    now += Gap(500);
+    for (const auto flow : flows)
+        discovery.finished(flow, now);
+    now += Discovery::together;
+    discovery.due(now);
+    assert_int_equal(static_cast<int>(discovery.findings().state),
+                     static_cast<int>(Discovered::peer_closes));
+    assert_true(discovery.findings().closes_after == Gap(2'000));
+}
+
 } // namespace
 
 int main() {
@@ -154,6 +176,7 @@ int main() {
         cmocka_unit_test(one_odd_end_does_no_harm),
         cmocka_unit_test(a_long_way_is_waited_for),
         cmocka_unit_test(flows_that_differ_are_counted),
+        cmocka_unit_test(a_silence_that_was_broken_is_no_contradiction),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
