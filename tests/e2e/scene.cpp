@@ -61,10 +61,11 @@ void check_exact(Scene& scene, const Dest& dest, long wanted, Where where) {
 }
 
 /// Of the connections of one test, how many may close without a program seeing it: none on kernels
-/// of distributions, which is what virtual machines run; two where the host's own kernel may leave
-/// out tracing programs in interrupts of process 1 (docs/architecture.md).
+/// of distributions, which is what virtual machines run; a few where the host's own kernel may
+/// leave out tracing programs in interrupts of process 1 (docs/architecture.md), each of which
+/// handles several packets: four closes were seen to go at once.
 long uncounted_closes() {
-    return std::getenv("BALLAST_VM") != nullptr ? 0 : 2;
+    return std::getenv("BALLAST_VM") != nullptr ? 0 : 8;
 }
 
 void check_no_repairs(Ballastd& ballastd, Where where) {
