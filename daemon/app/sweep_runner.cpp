@@ -26,7 +26,8 @@ SweepRunner::SweepRunner(kernel::Maps& maps, kernel::PolicyMap& policy, int link
                .totals = maps.totals,
                .consumers = maps.consumers,
                .shares = maps.shares,
-               .next_share = maps.control->next_share}),
+               .next_share = maps.control->next_share},
+              [this] { return wait_for_programs(); }),
       table_(kernel::jiffies_per_second()) {}
 
 Result<std::unique_ptr<SweepRunner>> SweepRunner::create(EventLoop& loop, kernel::Maps& maps,
@@ -98,6 +99,13 @@ Result<void> SweepRunner::run_now(const kernel::Sweeper::Sink& sink) {
     return {};
 }
 
+bool SweepRunner::wait_for_programs() {
+    auto waited = policy_.wait_for_programs();
+    if (!waited)
+        spdlog::warn("drift is left as it is: {}", waited.error().text());
+    return waited.has_value();
+}
+
 void SweepRunner::finish() {
     under_way_ = false;
     const auto& totals = sweeper_.totals();
@@ -122,6 +130,8 @@ void SweepRunner::finish() {
     if (findings_.other_drift)
         spdlog::warn("drift: {} totals or shares are off", findings_.other_drift);
     status_.drift += findings_.other_drift;
+    if (findings_.repairs)
+        spdlog::warn("drift: {} counts or reservations corrected", findings_.repairs);
     if (table_.left_out())
         spdlog::warn("sweep: sockets of further peers were not listed: {}", table_.left_out());
     peers_ = table_.take([this](std::uint16_t id) { return policy_.service_name(id); });

@@ -48,6 +48,7 @@ private:
     void turn();
     Result<void> begin();
     bool step(const kernel::Sweeper::Sink& sink);
+    bool wait_for_programs();
     void finish();
     void plan_next();
     [[nodiscard]] kernel::Ledger::Used used() const;

@@ -16,8 +16,8 @@ constexpr int looks_at_mismatch = 3;
 } // namespace
 
 Ledger::Ledger(std::span<ballast_bucket> buckets, std::span<ballast_bucket_seen> seen,
-               Counts::Memory memory)
-    : buckets_(buckets), seen_(seen), counts_(memory) {}
+               Counts::Memory memory, Barrier barrier)
+    : buckets_(buckets), seen_(seen), counts_(memory), barrier_(std::move(barrier)) {}
 
 ballast_reservation& Ledger::entry(std::uint32_t number) const {
     return buckets_[number / BALLAST_BUCKET_WIDTH].entries[number % BALLAST_BUCKET_WIDTH];
@@ -106,12 +106,26 @@ Ledger::Mismatches Ledger::lasting_mismatches(Used used) const {
     return lasting;
 }
 
-/// A program may be held up between its two writes for longer than a sweep takes, where its
-/// processor is another's guest: hence L1 for counts too.
+/// A program may be held up between its two writes for as long as its thread or its processor gets
+/// no time, which has been seen to exceed `min_age`; hence the barrier.
+std::uint64_t Ledger::correct(const Mismatches& due, Used used) {
+    if (due.empty() || !barrier_())
+        return 0;
+    const Mismatches still = look_at_counts(used);
+    std::uint64_t corrected = 0;
+    for (const auto& [id, mismatch] : due) {
+        const auto found = still.find(id);
+        if (found == still.end() || found->second != mismatch)
+            continue;
+        counts_.correct(id, mismatch.difference);
+        ++corrected;
+    }
+    return corrected;
+}
+
 void Ledger::judge_counts(Used used, Monotonic now, LedgerFindings& findings) {
-    Mismatches still;
-    const Mismatches lasting = lasting_mismatches(used);
-    for (const auto& [id, mismatch] : lasting) {
+    Mismatches still, due;
+    for (const auto& [id, mismatch] : lasting_mismatches(used)) {
         if (id.kind == CountKind::destination)
             findings.drift[id.index] += mismatch.difference;
         else
@@ -120,13 +134,12 @@ void Ledger::judge_counts(Used used, Monotonic now, LedgerFindings& findings) {
         const bool is_known =
             known != mismatches_.end() && known->second.difference == mismatch.difference;
         const Monotonic since = is_known ? known->second.since : now;
-        if (now - since < min_age) {
+        if (now - since < min_age)
             still.emplace(id, Mismatch{mismatch.difference, mismatch.activity, since});
-            continue;
-        }
-        counts_.correct(id, mismatch.difference);
-        ++findings.repairs;
+        else
+            due.emplace(id, mismatch);
     }
+    findings.repairs += correct(due, used);
     mismatches_ = std::move(still);
 }
 

@@ -6,7 +6,9 @@
 //
 // Invariants
 // L1  Nothing is changed on one observation: a second one, at least `min_age` later, must agree. A
-//     sweep observes nothing of what came after its beginning.
+//     sweep observes nothing of what came after its beginning. A count is corrected only if no
+//     program can be between its two writes any more: it looks the same after all that ran have
+//     ended.
 // L2  A reservation in a namespace that the sweep could not visit is not judged, until no sweep has
 //     been able to visit it for `lost_namespace_age` (longer than the kernel keeps orphans).
 // L3  A destination's drift is reported at first sight only if nothing happened to it since the
@@ -15,6 +17,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <unordered_map>
 #include <unordered_set>
@@ -47,8 +50,11 @@ public:
         std::uint32_t shares = 0;
     };
 
+    /// Waits until every program that runs now has ended; false: could not.
+    using Barrier = std::function<bool()>;
+
     Ledger(std::span<ballast_bucket> buckets, std::span<ballast_bucket_seen> seen,
-           Counts::Memory memory);
+           Counts::Memory memory, Barrier barrier);
 
     /// Gives back reservations whose connect() failed before SYN_SENT while the application keeps
     /// the socket open: those met as pending twice. Returns how many were released.
@@ -80,6 +86,7 @@ private:
     void judge_counts(Used used, Monotonic now, LedgerFindings& findings);
     [[nodiscard]] Mismatches look_at_counts(Used used) const;
     [[nodiscard]] Mismatches lasting_mismatches(Used used) const;
+    std::uint64_t correct(const Mismatches& due, Used used);
     [[nodiscard]] Suspect suspect_unseen(std::uint32_t number, std::uint64_t cookie, bool was_there,
                                          Monotonic now) const;
     void judge_unseen(std::uint32_t sweep, const std::unordered_set<std::uint32_t>& visited,
@@ -92,6 +99,7 @@ private:
     std::span<ballast_bucket> buckets_;
     std::span<ballast_bucket_seen> seen_;
     Counts counts_;
+    Barrier barrier_;
     Suspects pending_;
     Suspects unseen_;
     std::uint64_t activity_at_reclaim_ = 0;

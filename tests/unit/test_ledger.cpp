@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Drift: found, told from what merely happens, and repaired only when seen twice (L1 to L3).
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -33,8 +34,12 @@ struct World {
     Mapped<ballast_total> total_rows = Mapped<ballast_total>::over(totals);
     Mapped<ballast_consumer> consumer_rows = Mapped<ballast_consumer>::over(consumers);
     Mapped<ballast_share> share_rows = Mapped<ballast_share>::over(shares);
-    Ledger ledger{
-        buckets, seen, {destination_rows, total_rows, consumer_rows, share_rows, next_share}};
+    /// What programs do until the last that runs has ended; whether that could be awaited.
+    std::function<bool()> programs_end = [] { return true; };
+    Ledger ledger{buckets,
+                  seen,
+                  {destination_rows, total_rows, consumer_rows, share_rows, next_share},
+                  [this] { return programs_end(); }};
     Monotonic now{};
     std::uint32_t sweep = 0;
 
@@ -186,6 +191,30 @@ void count_is_not_mended_by_two_quick_sweeps(void**) {
     assert_int_equal(world.destinations[2].in_use, 1);
 }
 
+/// A program that got no time between its writes for long has them done when it ended.
+void program_held_up_between_its_writes_is_no_drift(void**) {
+    World world;
+    world.destinations[2].in_use = 1;
+    world.programs_end = [&] {
+        --world.destinations[2].in_use;
+        world.admit(11, 2);
+        return true;
+    };
+    assert_int_equal(world.visit({}).drift[2], 1);
+    assert_int_equal(world.visit({}).repairs, 0);
+    assert_int_equal(world.destinations[2].in_use, 1);
+    assert_true(world.visit({11}).drift.empty());
+}
+
+void count_is_not_mended_while_programs_may_run(void**) {
+    World world;
+    world.destinations[2].in_use = 1;
+    world.programs_end = [] { return false; };
+    for (int i = 0; i < 3; ++i)
+        assert_int_equal(world.visit({}).repairs, 0);
+    assert_int_equal(world.destinations[2].in_use, 1);
+}
+
 void connect_that_failed_at_once_is_reclaimed(void**) {
     World world;
     world.admit(11, 0);
@@ -233,6 +262,8 @@ int main() {
         cmocka_unit_test(namespace_that_was_not_visited_is_not_judged),
         cmocka_unit_test(count_without_entries_is_mended_the_second_time),
         cmocka_unit_test(count_is_not_mended_by_two_quick_sweeps),
+        cmocka_unit_test(program_held_up_between_its_writes_is_no_drift),
+        cmocka_unit_test(count_is_not_mended_while_programs_may_run),
         cmocka_unit_test(connect_that_failed_at_once_is_reclaimed),
         cmocka_unit_test(connect_that_goes_on_is_not_reclaimed),
         cmocka_unit_test(pending_connect_is_no_drift)};
