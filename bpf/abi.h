@@ -264,7 +264,9 @@ struct ballast_reservation {
     __u32 netns; /* inode number of the socket's network namespace */
 };
 
-#define BALLAST_CLAIMED 0xffffffffffffffffull
+/* Far from both ends: the kernel counts cookies up from 1 and, where an interrupt asks for one
+ * while its CPU makes another, down from 2^64-1 (include/linux/cookie.h, gen_cookie_next()). */
+#define BALLAST_CLAIMED 0x8000000000000000ull
 #define BALLAST_HELD_DESTINATION 0x0000ffffu
 #define BALLAST_HELD_CONSUMER 0x1fff0000u
 #define BALLAST_HELD_CONSUMER_SHIFT 16

@@ -82,6 +82,20 @@ void sockets_that_are_met_are_no_drift(void**) {
     assert_int_equal(world.destinations[0].in_use, 1);
 }
 
+/// The kernel counts down from there for sockets that are made in an interrupt.
+void highest_cookies_are_sockets_too(void**) {
+    World world;
+    for (std::uint64_t cookie = 0; --cookie > std::uint64_t{0} - 4;)
+        world.admit(cookie, 0);
+    const std::uint64_t last = ~std::uint64_t{0};
+    for (int i = 0; i < 3; ++i) {
+        const auto findings = world.visit({last, last - 1, last - 2});
+        assert_true(findings.drift.empty());
+        assert_int_equal(findings.repairs, 0);
+    }
+    assert_int_equal(world.destinations[0].in_use, 3);
+}
+
 void lost_release_is_reported_at_once_and_repaired_the_second_time(void**) {
     World world;
     world.admit(11, 0);
@@ -254,6 +268,7 @@ void pending_connect_is_no_drift(void**) {
 int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(sockets_that_are_met_are_no_drift),
+        cmocka_unit_test(highest_cookies_are_sockets_too),
         cmocka_unit_test(lost_release_is_reported_at_once_and_repaired_the_second_time),
         cmocka_unit_test(connection_made_during_the_sweep_is_no_drift),
         cmocka_unit_test(two_quick_sweeps_repair_nothing),
