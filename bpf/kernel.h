@@ -20,8 +20,26 @@ struct ns_common {
     unsigned int inum;
 };
 
+struct inet_hashinfo {
+    unsigned int lhash2_mask;
+};
+
+struct inet_timewait_death_row {
+    struct inet_hashinfo* hashinfo;
+};
+
+struct netns_ipv4 {
+    struct inet_timewait_death_row tcp_death_row;
+};
+
 struct net {
     struct ns_common ns;
+    __u32 hash_mix;
+    struct netns_ipv4 ipv4;
+};
+
+struct nsproxy {
+    struct net* net_ns;
 };
 
 struct possible_net {
@@ -63,6 +81,7 @@ struct css_set {
 };
 
 struct task_struct {
+    struct nsproxy* nsproxy;
     struct css_set* cgroups;
 };
 

@@ -5,8 +5,8 @@
  * connection that a policy governs it marks the reservation as seen, adopts the socket where it has
  * none, and moves the reservation where the policy now names another service. Emits one record a
  * socket. May meet a socket twice or miss one when a bucket changes under it (fixed in 6.17), so
- * everything it does is idempotent. Until then it also misses the first bucket where nobody
- * listens, which is why the daemon does (daemon/kernel/first_bucket.h).
+ * everything it does is idempotent. Until then it may also miss a whole bucket, unless somebody
+ * listens in a certain place, which is why the daemon does (daemon/kernel/iterator_listener.h).
  */
 #include "bpf/breaker.h"
 #include "bpf/places.h"

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Before Linux 6.17, the TCP socket iterator passes over the first bucket of the established hash
-// table in a namespace where nobody listens: tcp_seek_last_pos() (net/ipv4/tcp_ipv4.c) counts its
-// offset down to -1 among the listeners and then skips by it in the bucket of the same number, 0.
-// Those sockets would never be adopted, and their reservations given back while they live. Where
-// there is a listener the bucket is visited, so a sweep brings one of its own.
+// Before Linux 6.17, the TCP socket iterator can pass over the first bucket of the established hash
+// table in which a namespace has sockets: when it is through with the listeners,
+// tcp_seek_last_pos() (net/ipv4/tcp_ipv4.c) goes on with an offset that it has counted down to -1,
+// and skips by it if that bucket's number is the one at which it stood among the listeners'
+// buckets: 0 where nobody listens, else that of the last listener plus one. Those sockets would
+// never be adopted, and their reservations given back while they live. Only a listener in the very
+// last bucket is left by another path, which is right, so a sweep brings one of its own.
 #pragma once
+
+#include <cstdint>
 
 #include "daemon/util/error.h"
 #include "daemon/util/fd.h"
@@ -13,11 +17,34 @@ namespace ballast::kernel {
 
 /// Whether the running kernel's iterator does that. Told by a type that came with the mend, since
 /// distributions carry such mends to older versions; where that cannot be read, it is assumed.
-bool iterator_skips_first_bucket();
+bool iterator_needs_listener();
 
-/// A listener in the calling thread's network namespace, which an iterator must meet in its first
-/// read; of no use after it. Bound to an address of the loopback network that nobody uses, so that
-/// no packet from outside reaches it.
-Result<Fd> listen_for_iterator();
+/// What decides into which bucket a namespace's listeners fall (bpf/listeners.bpf.c).
+struct ListenerHash {
+    std::uint32_t mix;         ///< secret of the namespace
+    std::uint32_t last_bucket; ///< buckets less 1; they are a power of 2
+
+    /// Of a listener at an IPv4 address in network byte order: ipv4_portaddr_hash()
+    /// (include/net/ip.h).
+    [[nodiscard]] std::uint32_t bucket(std::uint32_t address, std::uint16_t port) const;
+};
+
+class IteratorListener {
+public:
+    /// Loads the program that reads the hash; fails where the kernel refuses it.
+    static Result<IteratorListener> create();
+
+    /// A listener in the calling thread's network namespace, in the last bucket, which an iterator
+    /// must meet in its first read; of no use after it. Bound to an address of the loopback network
+    /// that nobody uses, so that no packet from outside reaches it. Fails when the program cannot
+    /// be run or when all the ports that fall into that bucket are taken.
+    [[nodiscard]] Result<Fd> listen() const;
+
+private:
+    explicit IteratorListener(Fd program) : program_(std::move(program)) {}
+    [[nodiscard]] Result<ListenerHash> hash() const;
+
+    Fd program_;
+};
 
 } // namespace ballast::kernel

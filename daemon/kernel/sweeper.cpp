@@ -9,8 +9,6 @@
 
 #include "daemon/util/net_namespace.h"
 
-#include "daemon/kernel/first_bucket.h"
-
 namespace ballast::kernel {
 
 namespace {
@@ -24,8 +22,10 @@ std::chrono::nanoseconds thread_cpu() {
 } // namespace
 
 Sweeper::Sweeper(Maps& maps, int link, std::string proc)
-    : maps_(&maps), link_(link), proc_(std::move(proc)),
-      needs_listener_(iterator_skips_first_bucket()) {}
+    : maps_(&maps), link_(link), proc_(std::move(proc)) {
+    if (iterator_needs_listener())
+        listener_ = IteratorListener::create();
+}
 
 Result<void> Sweeper::begin() {
     const auto start = thread_cpu();
@@ -72,8 +72,8 @@ Result<Sweeper::Start> Sweeper::open_iterator(const NetNamespace& space) const {
     const auto been = in_net_namespace(space.file.get(), [&] {
         iterator.reset(::bpf_iter_create(link_));
         error = errno;
-        if (needs_listener_)
-            listener = listen_for_iterator();
+        if (listener_)
+            listener = listener_->and_then([](const auto& maker) { return maker.listen(); });
     });
     if (!been)
         return fail(been.error());

@@ -6,12 +6,14 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_set>
 #include <vector>
 
 #include "bpf/abi.h"
+#include "daemon/kernel/iterator_listener.h"
 #include "daemon/kernel/maps.h"
 #include "daemon/kernel/namespaces.h"
 #include "daemon/util/error.h"
@@ -61,7 +63,7 @@ private:
     Maps* maps_;
     int link_;
     std::string proc_;
-    bool needs_listener_;
+    std::optional<Result<IteratorListener>> listener_; ///< where the iterator needs one
     std::vector<NetNamespace> spaces_;
     std::size_t next_ = 0;
     SweepTotals totals_;

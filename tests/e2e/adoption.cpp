@@ -63,7 +63,7 @@ void in_another_namespace(const Family& family) {
 }
 
 /// Before Linux 6.17 the iterator passes over the first bucket of the hash table where nobody
-/// listens (daemon/kernel/first_bucket.h); here that is the only one.
+/// listens (daemon/kernel/iterator_listener.h); here that is the only one.
 void in_the_first_bucket(const Family& family) {
     const Link narrow = make_link(1);
     auto& ballastd = prepare(limit_policy(older + 1));
