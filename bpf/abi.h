@@ -15,10 +15,11 @@
 #define BALLAST_BPF_ABI_H
 
 #include "bpf/abi_breaker.h"
+#include "bpf/abi_suspicion.h"
 
 #include <linux/types.h>
 
-#define BALLAST_ABI_VERSION 3
+#define BALLAST_ABI_VERSION 4
 
 /* Services per policy. Row 0 of a policy and service id 0 mean "none". */
 #define BALLAST_MAX_SERVICES 1024
@@ -88,8 +89,10 @@ struct ballast_control {
     __u32 half;              /* of `services`, in force; for what happens to connections later on */
     __u32 trip_budget;       /* breakers that may open until the governor tops it up */
     __u32 tuning;            /* 1: program `tune` is attached, so that connect_timeout may be set */
+    __u32 suspect_after;     /* jiffies without a sign of the peer that make a flow suspect */
+    __u32 suspect_until;     /* retransmissions in a row that are told; 0: no suspicion is */
     __u32 reserved_too;
-    __u64 reserved[5];
+    __u64 reserved[4];
 };
 
 /* Map `counters`, one element: each event in which Ballast let traffic pass or lost information. */
@@ -108,7 +111,8 @@ struct ballast_counters {
     __u64 events_lost;       /* changes of a breaker not reported: ring buffer full */
     __u64 trips_withheld;    /* breakers that stayed closed for want of budget */
     __u64 timeouts_failed;   /* connect_timeouts that could not be set or taken back */
-    __u64 reserved[2];
+    __u64 suspicions_lost;   /* suspicions of a flow not reported: ring buffer full */
+    __u64 reserved[1];
 };
 
 /* Key of a policy's prefix trie. 10.0.0.0/8 is { 104, ::ffff:10.0.0.0 }. */
@@ -313,6 +317,10 @@ enum ballast_flow_flags {
     BALLAST_FLOW_RESERVED = 2,  /* holds a reservation */
     BALLAST_FLOW_ADOPTED = 4,   /* this sweep gave it one */
     BALLAST_FLOW_UNTRACKED = 8, /* governed, but a table was full */
+    /* The peer gave no window for what waits to be sent. */
+    BALLAST_FLOW_ZERO_WINDOW = 16,
+    /* The peer acknowledged all that was sent and has sent no data since. */
+    BALLAST_FLOW_UNANSWERED = 32,
 };
 
 /* What a sweep emits per socket (TIME_WAIT, NEW_SYN_RECV and LISTEN apart). */

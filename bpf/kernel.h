@@ -59,6 +59,7 @@ struct sock_common {
     __u16 skc_num;   /* host byte order */
     unsigned short skc_family;
     volatile unsigned char skc_state;
+    int skc_bound_dev_if;
     struct possible_net skc_net;
     struct kernel_in6_addr skc_v6_daddr;
     struct kernel_in6_addr skc_v6_rcv_saddr;
@@ -102,19 +103,35 @@ struct ipv6_pinfo {
 struct inet_sock {
     struct sock sk;
     struct ipv6_pinfo* pinet6;
+    __u16 inet_sport; /* network byte order; stays when the port is given back */
     int mc_index;
 };
 
 struct inet_connection_sock {
     struct inet_sock icsk_inet;
     __u32 icsk_user_timeout; /* ms; 0: the kernel's */
+    __u32 icsk_rto;          /* jiffies, as all times here */
     __u8 icsk_retransmits;
+    __u8 icsk_pending; /* timer under way; 0 while the retransmission timer's work is done */
+    __u8 icsk_backoff;
+    __u8 icsk_probes_out;
+    struct {
+        __u32 lrcvtime; /* when data was last received */
+    } icsk_ack;
 };
 
 struct tcp_sock {
     struct inet_connection_sock inet_conn;
-    __u32 srtt_us; /* eight times the smoothed RTT (include/linux/tcp.h) */
-    __u32 rcv_tstamp;
+    __u32 srtt_us;    /* eight times the smoothed RTT (include/linux/tcp.h) */
+    __u32 rcv_tstamp; /* when an acknowledgement was last received */
+    __u32 lsndtime;   /* when data was last sent, again or for the first time */
+    __u32 packets_out;
+    __u32 snd_una;
+    __u32 snd_wnd;
+    __u32 write_seq;
+    __u32 total_retrans;
+    __u32 data_segs_out;
+    unsigned int keepalive_intvl; /* jiffies; 0: the kernel's */
 };
 
 struct seq_file;
@@ -141,8 +158,10 @@ enum {
 enum {
     TCP_ESTABLISHED = 1,
     TCP_SYN_SENT = 2,
+    TCP_FIN_WAIT1 = 4,
     TCP_TIME_WAIT = 6,
     TCP_CLOSE = 7,
+    TCP_CLOSE_WAIT = 8,
     TCP_LISTEN = 10,
     TCP_NEW_SYN_RECV = 12,
 };

@@ -81,6 +81,11 @@ BALLAST_MAP struct {
 } events SEC(".maps");
 
 BALLAST_MAP struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, BALLAST_SUSPICIONS_SIZE);
+} suspicions SEC(".maps");
+
+BALLAST_MAP struct {
     __uint(type, BPF_MAP_TYPE_SK_STORAGE);
     __uint(map_flags, BPF_F_NO_PREALLOC);
     __type(key, int);

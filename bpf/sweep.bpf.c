@@ -9,13 +9,12 @@
  * listens in a certain place, which is why the daemon does (daemon/kernel/iterator_listener.h).
  */
 #include "bpf/breaker.h"
+#include "bpf/lib/suspicion.h"
 #include "bpf/places.h"
+#include "bpf/socket.h"
 
-#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_tracing.h>
-
-#define BALLAST_MAX_CGROUP_LEVEL 64
 
 /* The record under construction: the stack is needed for what the programs call. One sweep runs at
  * a time, so there is one. */
@@ -25,60 +24,6 @@ struct {
     __type(key, __u32);
     __type(value, struct ballast_flow);
 } sweep_flow SEC(".maps");
-
-BALLAST_INLINE void read_addresses(const struct sock_common* skc, struct ballast_flow* flow) {
-    union ballast_address local, remote;
-    if (skc->skc_family == AF_INET6) {
-        __u32 words[4];
-        for (int i = 0; i < 4; i++)
-            words[i] = skc->skc_v6_rcv_saddr.in6_u.u6_addr32[i];
-        ballast_address_v6(&local, words);
-        for (int i = 0; i < 4; i++)
-            words[i] = skc->skc_v6_daddr.in6_u.u6_addr32[i];
-        ballast_address_v6(&remote, words);
-    } else {
-        ballast_address_v4(&local, skc->skc_rcv_saddr);
-        ballast_address_v4(&remote, skc->skc_daddr);
-    }
-    __builtin_memcpy(flow->local_address, local.bytes, 16);
-    __builtin_memcpy(flow->remote_address, remote.bytes, 16);
-    flow->local_port = skc->skc_num;
-    flow->remote_port = bpf_ntohs(skc->skc_dport);
-}
-
-/*
- * The kernel does not say who called whom, but an accepted socket keeps the interface its SYN came
- * in by as the one for multicast (net/ipv4/tcp_ipv4.c, tcp_v4_syn_recv_sock(): mc_index;
- * net/ipv6/tcp_ipv6.c: mcast_oif). A socket that connects has 0 there, since stream sockets are not
- * allowed to set it (do_ip_setsockopt(), do_ipv6_setsockopt()).
- */
-BALLAST_INLINE bool is_inbound(struct tcp_sock* tp, __u16 family) {
-    struct inet_sock* inet = &tp->inet_conn.icsk_inet;
-    if (inet->mc_index)
-        return true;
-    if (family != AF_INET6)
-        return false;
-    struct ipv6_pinfo* ipv6 = inet->pinet6;
-    return ipv6 && ipv6->mcast_oif;
-}
-
-/* Read as a number: the verifier allows no variable offset on a typed pointer. */
-BALLAST_INLINE __u64 cgroup_of(struct tcp_sock* tp) {
-    struct sock* sk = &tp->inet_conn.icsk_inet.sk;
-    return (__u64)BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
-}
-
-/* Whether the socket was made inside the governed subtree. */
-BALLAST_INLINE bool is_governed_cgroup(__u64 address, const struct ballast_control* head) {
-    struct cgroup* cgroup = (struct cgroup*)address;
-    if (!head->confined_cgroup)
-        return true;
-    int level = (int)head->confined_level;
-    if (!cgroup || level >= BALLAST_MAX_CGROUP_LEVEL || BPF_CORE_READ(cgroup, level) < level)
-        return false;
-    struct cgroup* ancestor = ballast_ancestor(address, (__u32)level);
-    return ancestor && BPF_CORE_READ(ancestor, kn, id) == head->confined_cgroup;
-}
 
 BALLAST_INLINE void mark_seen(const struct ballast_place* place, __u32 sweep) {
     __u32 bucket = place->bucket;
@@ -197,8 +142,15 @@ BALLAST_INLINE void account(struct sock_common* skc, struct ballast_flow* flow,
 
 BALLAST_INLINE void measure(struct tcp_sock* tp, struct ballast_flow* flow) {
     flow->rtt_us = tp->srtt_us >> 3;
-    flow->idle_jiffies = (__u32)bpf_jiffies64() - tp->rcv_tstamp;
+    __u32 last_data = tp->inet_conn.icsk_ack.lrcvtime;
+    flow->idle_jiffies = ballast_silence((__u32)bpf_jiffies64(), tp->rcv_tstamp, last_data);
     flow->retransmits = tp->inet_conn.icsk_retransmits;
+    if (!ballast_may_be_half_open(flow->state))
+        return;
+    if (!tp->snd_wnd && tp->write_seq != tp->snd_una)
+        flow->flags |= BALLAST_FLOW_ZERO_WINDOW;
+    if (ballast_is_unanswered(tp->write_seq, tp->snd_una, tp->lsndtime, last_data))
+        flow->flags |= BALLAST_FLOW_UNANSWERED;
 }
 
 BALLAST_INLINE void govern(struct sock_common* skc, struct ballast_flow* flow,
@@ -226,15 +178,17 @@ BALLAST_INLINE void visit(struct sock_common* skc, struct seq_file* seq,
     flow->state = skc->skc_state;
     flow->netns = skc->skc_net.net->ns.inum;
     flow->cookie = (__u64)skc->skc_cookie.counter;
-    read_addresses(skc, flow);
+    ballast_read_addresses(skc, flow->local_address, flow->remote_address);
+    flow->local_port = skc->skc_num;
+    flow->remote_port = bpf_ntohs(skc->skc_dport);
     measure(tp, flow);
     struct ballast_place place = {};
     if (flow->cookie)
         place = ballast_find_reservation(flow->cookie);
-    __u64 cgroup = cgroup_of(tp);
-    if (!place.entry && is_inbound(tp, skc->skc_family)) {
+    __u64 cgroup = ballast_cgroup_of_socket(tp);
+    if (!place.entry && ballast_is_inbound(tp, skc->skc_family)) {
         flow->flags |= BALLAST_FLOW_INBOUND;
-    } else if (flow->state != TCP_CLOSE && is_governed_cgroup(cgroup, head)) {
+    } else if (flow->state != TCP_CLOSE && ballast_is_governed_cgroup(cgroup, head)) {
         struct subject subject = {
             .cookie = flow->cookie, .sweep = head->sweep, .netns = flow->netns};
         subject.who.cgroup.address = cgroup;

@@ -7,8 +7,8 @@
 
 #include "daemon/govern/governor.h"
 #include "daemon/guards/breaker_guard.h"
-#include "daemon/kernel/breaker_events.h"
 #include "daemon/kernel/breaker_table.h"
+#include "daemon/kernel/events.h"
 #include "daemon/kernel/policy_map.h"
 #include "daemon/util/event_loop.h"
 

@@ -29,6 +29,7 @@ struct Maps {
     Fd free_destinations;
     Fd free_breakers;
     Fd events;
+    Fd suspicions;
     Fd consumer_index;
     Fd free_consumers;
     Fd share_index;

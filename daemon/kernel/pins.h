@@ -14,7 +14,7 @@
 namespace ballast::kernel {
 
 /// Maps that outlive the daemon, pinned under their own names; `policy` before its users.
-inline constexpr std::array<std::string_view, 25> pinned_maps{
+inline constexpr std::array<std::string_view, 26> pinned_maps{
     "control",           "counters",       "services",
     "alternatives",      "from_patterns",  "totals",
     "consumers",         "shares",         "destinations",
@@ -23,11 +23,11 @@ inline constexpr std::array<std::string_view, 25> pinned_maps{
     "service_names",     "sweep_totals",   "policy",
     "destination_index", "consumer_index", "share_index",
     "free_destinations", "free_consumers", "free_shares",
-    "user_timeouts"};
+    "user_timeouts",     "suspicions"};
 
 /// Links, pinned as "link_NAME"; admission last in both attaching and pinning.
-inline constexpr std::array<std::string_view, 4> pinned_links{"set_state", "destroy", "connect4",
-                                                              "connect6"};
+inline constexpr std::array<std::string_view, 7> pinned_links{
+    "set_state", "destroy", "retransmit", "reset", "error", "connect4", "connect6"};
 
 /// A link that is there only while some service has a connect_timeout.
 inline constexpr std::string_view tune_link_name = "tune";

@@ -91,8 +91,10 @@ struct Programs::State {
 
 Hook Programs::State::hook(std::size_t link) const {
     const std::array<bpf_program*, pinned_links.size()> programs{
-        skeleton->progs.ballast_set_state, skeleton->progs.ballast_destroy,
-        skeleton->progs.ballast_connect4, skeleton->progs.ballast_connect6};
+        skeleton->progs.ballast_set_state,  skeleton->progs.ballast_destroy,
+        skeleton->progs.ballast_retransmit, skeleton->progs.ballast_reset,
+        skeleton->progs.ballast_error,      skeleton->progs.ballast_connect4,
+        skeleton->progs.ballast_connect6};
     bpf_program* const program = programs.at(link);
     return {pinned_links.at(link), bpf_program__fd(program),
             bpf_program__expected_attach_type(program)};
@@ -210,6 +212,7 @@ Result<void> Programs::State::map_memory() {
             maps.free_destinations = Fd(::dup(map_fd("free_destinations")));
             maps.free_breakers = Fd(::dup(map_fd("free_breakers")));
             maps.events = Fd(::dup(map_fd("events")));
+            maps.suspicions = Fd(::dup(map_fd("suspicions")));
             maps.consumer_index = Fd(::dup(map_fd("consumer_index")));
             maps.free_consumers = Fd(::dup(map_fd("free_consumers")));
             maps.share_index = Fd(::dup(map_fd("share_index")));

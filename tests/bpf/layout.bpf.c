@@ -13,6 +13,7 @@ struct contract {
     struct ballast_counters counters;
     struct ballast_breaker breaker;
     struct ballast_event event;
+    struct ballast_suspicion suspicion;
     struct ballast_prefix_key prefix_key;
     struct ballast_prefix_rule prefix_rule;
     struct ballast_alternative alternative;

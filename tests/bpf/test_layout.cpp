@@ -53,6 +53,8 @@ constexpr std::array control_members{MEMBER(ballast_control, abi_version),
                                      MEMBER(ballast_control, half),
                                      MEMBER(ballast_control, trip_budget),
                                      MEMBER(ballast_control, tuning),
+                                     MEMBER(ballast_control, suspect_after),
+                                     MEMBER(ballast_control, suspect_until),
                                      MEMBER(ballast_control, reserved_too),
                                      MEMBER(ballast_control, reserved)};
 constexpr std::array counters_members{
@@ -63,7 +65,7 @@ constexpr std::array counters_members{
     MEMBER(ballast_counters, shares_full),       MEMBER(ballast_counters, rate_contended),
     MEMBER(ballast_counters, breakers_full),     MEMBER(ballast_counters, events_lost),
     MEMBER(ballast_counters, trips_withheld),    MEMBER(ballast_counters, timeouts_failed),
-    MEMBER(ballast_counters, reserved)};
+    MEMBER(ballast_counters, suspicions_lost),   MEMBER(ballast_counters, reserved)};
 constexpr std::array breaker_limits_members{MEMBER(ballast_breaker_limits, window_ms),
                                             MEMBER(ballast_breaker_limits, slow_connect_ms),
                                             MEMBER(ballast_breaker_limits, reset_within_ms),
@@ -91,6 +93,19 @@ constexpr std::array event_members{
     MEMBER(ballast_event, level),      MEMBER(ballast_event, withheld),
     MEMBER(ballast_event, last_error), MEMBER(ballast_event, counts),
     MEMBER(ballast_event, mode),       MEMBER(ballast_event, reserved)};
+constexpr std::array suspicion_members{
+    MEMBER(ballast_suspicion, cookie),         MEMBER(ballast_suspicion, now_ns),
+    MEMBER(ballast_suspicion, local_address),  MEMBER(ballast_suspicion, remote_address),
+    MEMBER(ballast_suspicion, local_port),     MEMBER(ballast_suspicion, remote_port),
+    MEMBER(ballast_suspicion, netns),          MEMBER(ballast_suspicion, interface),
+    MEMBER(ballast_suspicion, packets_out),    MEMBER(ballast_suspicion, snd_wnd),
+    MEMBER(ballast_suspicion, silent_jiffies), MEMBER(ballast_suspicion, rto_jiffies),
+    MEMBER(ballast_suspicion, srtt_us),        MEMBER(ballast_suspicion, total_retrans),
+    MEMBER(ballast_suspicion, data_segs_out),  MEMBER(ballast_suspicion, keepalive_jiffies),
+    MEMBER(ballast_suspicion, service),        MEMBER(ballast_suspicion, kind),
+    MEMBER(ballast_suspicion, state),          MEMBER(ballast_suspicion, retransmits),
+    MEMBER(ballast_suspicion, backoff),        MEMBER(ballast_suspicion, probes),
+    MEMBER(ballast_suspicion, flags),          MEMBER(ballast_suspicion, reserved)};
 constexpr std::array prefix_key_members{MEMBER(ballast_prefix_key, prefix_len),
                                         MEMBER(ballast_prefix_key, address)};
 constexpr std::array port_span_members{MEMBER(ballast_port_span, first),
@@ -168,6 +183,7 @@ constexpr std::array layouts{
     Layout{"ballast_breaker_limits", sizeof(ballast_breaker_limits), breaker_limits_members},
     Layout{"ballast_breaker", sizeof(ballast_breaker), breaker_members},
     Layout{"ballast_event", sizeof(ballast_event), event_members},
+    Layout{"ballast_suspicion", sizeof(ballast_suspicion), suspicion_members},
     Layout{"ballast_prefix_key", sizeof(ballast_prefix_key), prefix_key_members},
     Layout{"ballast_port_span", sizeof(ballast_port_span), port_span_members},
     Layout{"ballast_prefix_rule", sizeof(ballast_prefix_rule), prefix_rule_members},

@@ -28,6 +28,7 @@ ballast_add_test(unit service_row SOURCES ${unit}/test_service_row.cpp LIBS ball
 ballast_add_test(unit peer_table SOURCES ${unit}/test_peer_table.cpp LIBS ballast_app)
 ballast_add_test(unit doubts SOURCES ${unit}/test_doubts.cpp LIBS ballast_app)
 ballast_add_test(unit rate SOURCES ${unit}/test_rate.cpp LIBS Threads::Threads)
+ballast_add_test(unit suspicion SOURCES ${unit}/test_suspicion.cpp)
 ballast_add_test(unit breaker SOURCES ${unit}/test_breaker.cpp)
 ballast_add_test(unit breaker_window SOURCES ${unit}/test_breaker_window.cpp LIBS Threads::Threads)
 ballast_add_test(unit breaker_model SOURCES ${unit}/test_breaker_model.cpp)

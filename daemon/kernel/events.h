@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Changes of breakers as the programs report them, in the order they happened. What does not fit in
-// the ring buffer is counted in `counters.events_lost`.
+// What the programs report through ring buffers, in the order it happened. What does not fit there
+// is counted by the programs (bpf/abi.h, struct ballast_counters).
 #pragma once
 
 #include <functional>
@@ -14,12 +14,14 @@ struct ring_buffer;
 
 namespace ballast::kernel {
 
-class BreakerEvents {
+/// A ring buffer of records of one type.
+template <typename Record>
+class Events {
 public:
-    using Sink = std::function<void(const ballast_event&)>;
+    using Sink = std::function<void(const Record&)>;
 
-    /// Reads from the map `events`, open as `map`, which the object does not own.
-    static Result<BreakerEvents> open(int map, Sink sink);
+    /// Reads from the ring buffer open as `map`, which the object does not own.
+    static Result<Events> open(int map, Sink sink);
 
     /// Becomes readable when there is something to consume.
     [[nodiscard]] int descriptor() const;
@@ -34,5 +36,8 @@ private:
     std::unique_ptr<Sink> sink_;
     std::unique_ptr<ring_buffer, Close> buffer_;
 };
+
+using BreakerEvents = Events<ballast_event>; ///< changes of breakers
+using Suspicions = Events<ballast_suspicion>;
 
 } // namespace ballast::kernel

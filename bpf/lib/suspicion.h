@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * Which events of a flow the daemon has to know of to find out that it is half-open. Times are
+ * jiffies of 32 bits, which wrap: only differences count.
+ *
+ * Invariants
+ * S1. Nothing is told of a flow whose peer showed itself within suspect_after.
+ * S2. Nothing is told of a flow that cannot be half-open: not yet or no more established.
+ * S3. Of one silence, at most suspect_until retransmissions of the timer are told.
+ */
+#ifndef BALLAST_BPF_LIB_SUSPICION_H
+#define BALLAST_BPF_LIB_SUSPICION_H
+
+#include "bpf/abi.h"
+#include "bpf/lib/atomic.h"
+
+/* Since the peer was last heard of: by an acknowledgement or by data, whichever was later. */
+BALLAST_INLINE __u32 ballast_silence(__u32 now, __u32 last_ack, __u32 last_data) {
+    __u32 since_ack = now - last_ack, since_data = now - last_data;
+    return since_ack < since_data ? since_ack : since_data;
+}
+
+/* ESTABLISHED, FIN_WAIT1, CLOSE_WAIT: where data may wait to be acknowledged. */
+BALLAST_INLINE bool ballast_may_be_half_open(__u32 state) {
+    return state == 1 || state == 4 || state == 8;
+}
+
+/* What every suspicion needs (S1, S2). */
+BALLAST_INLINE bool ballast_is_suspect(const struct ballast_control* control, __u32 state,
+                                       __u32 silence) {
+    return BALLAST_LOAD(control->suspect_until) && ballast_may_be_half_open(state) &&
+           silence >= BALLAST_LOAD(control->suspect_after);
+}
+
+/* retransmits: of the timer in a row, with this one; 0: a tail loss probe (S3). */
+BALLAST_INLINE bool ballast_tells_retransmission(const struct ballast_control* control, __u32 state,
+                                                 __u32 silence, __u32 retransmits) {
+    return ballast_is_suspect(control, state, silence) &&
+           retransmits <= BALLAST_LOAD(control->suspect_until);
+}
+
+/* An RST that answers what was sent after a silence. */
+BALLAST_INLINE bool ballast_tells_reset(const struct ballast_control* control, __u32 state,
+                                        __u32 silence, __u32 packets_out) {
+    return packets_out && ballast_is_suspect(control, state, silence);
+}
+
+/*
+ * The end of a flow that the kernel gave up. Since Linux 6.11 it is closed by the time it is told
+ * (net/ipv4/tcp_input.c, tcp_done_with_error()); a connect() that timed out has heard nothing yet.
+ */
+BALLAST_INLINE bool ballast_tells_end(const struct ballast_control* control, __u32 state,
+                                      __u32 silence, bool was_established) {
+    return ballast_is_suspect(control, state == 7 && was_established ? 1 : state, silence);
+}
+
+/* All that was written is acknowledged, and the peer has sent no data since it was sent. */
+BALLAST_INLINE bool ballast_is_unanswered(__u32 written, __u32 acknowledged, __u32 last_sent,
+                                          __u32 last_data) {
+    return written == acknowledged && (__s32)(last_sent - last_data) > 0;
+}
+
+#endif
