@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/guards/half_open_digest.h"
+
+#include <iterator>
+
+#include <fmt/format.h>
+
+namespace ballast::guards {
+
+namespace {
+
+const char* mode_name(Mode mode) {
+    if (mode == Mode::off)
+        return "off";
+    return mode == Mode::enforce ? "enforce" : "observe";
+}
+
+std::string flow_names(const std::vector<HalfOpenVerdict>& verdicts) {
+    std::string text;
+    for (const auto& verdict : verdicts)
+        text += fmt::format("{}{}->{}", text.empty() ? "" : ",", verdict.key.local.text(),
+                            verdict.key.remote.text());
+    return text;
+}
+
+/// Of the first flow: what it waited for, and what else was seen of its peer.
+std::string evidence_of(const HalfOpenVerdict& verdict) {
+    std::string text = fmt::format(" silent_ms={} tries={} in_flight={}", verdict.silent.count(),
+                                   verdict.tries, verdict.packets_out);
+    if (verdict.is_window_shut)
+        text += " window=0";
+    if (verdict.unanswered.count() != 0)
+        text += fmt::format(" unanswered_ms={}", verdict.unanswered.count());
+    text += fmt::format(" others={} others_alive={}", verdict.others, verdict.others_alive);
+    if (*verdict.witness != '\0')
+        text += fmt::format(" fresh_connect={}", verdict.witness);
+    if (verdict.is_lossy)
+        text += " lossy_path=true";
+    if (verdict.has_ended)
+        text += " ended=ETIMEDOUT";
+    return text;
+}
+
+} // namespace
+
+void HalfOpenDigest::add(const HalfOpenVerdict& verdict, Mode mode) {
+    Key key{verdict.kind, peer_of(verdict.key, verdict.netns, verdict.direction), verdict.service};
+    if (groups_.size() >= most_groups && !groups_.contains(key)) {
+        ++coalesced_;
+        return;
+    }
+    Group& group = groups_[std::move(key)];
+    group.mode = mode;
+    ++group.flows;
+    ++pending_;
+    if (group.named.size() < most_named)
+        group.named.push_back(verdict);
+    else
+        ++coalesced_;
+}
+
+Finding HalfOpenDigest::finding_of(const Key& key, const Group& group) {
+    const HalfOpenVerdict& first = group.named.front();
+    const bool is_inbound = key.peer.direction == Direction::inbound;
+    Finding finding;
+    finding.reason =
+        key.kind == HalfOpenKind::cleared ? "half_open_flow_cleared" : "half_open_flow";
+    finding.destination = first.key.remote;
+    finding.service = key.service;
+    finding.evidence =
+        fmt::format("kind={} mode={} side={} flows={}", name_of(key.kind), mode_name(group.mode),
+                    is_inbound ? "server" : "client", group.flows) +
+        evidence_of(first) + fmt::format(" netns={} flow={}", first.netns, flow_names(group.named));
+    return finding;
+}
+
+std::vector<Finding> HalfOpenDigest::take(Monotonic now) {
+    std::vector<Finding> findings;
+    for (auto at = groups_.begin(); at != groups_.end();) {
+        Group& group = at->second;
+        const bool is_quiet = group.told && now - *group.told < quiet;
+        if (!is_quiet && group.flows == 0) {
+            at = groups_.erase(at);
+            continue;
+        }
+        if (!is_quiet && findings.size() < most_findings) {
+            findings.push_back(finding_of(at->first, group));
+            pending_ -= group.flows;
+            group = {.mode = group.mode, .flows = 0, .named = {}, .told = now};
+        }
+        ++at;
+    }
+    return findings;
+}
+
+} // namespace ballast::guards

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Makes findings of verdicts on flows: thousands at once become one for each peer and kind, with
+// how many there are and the first of them. Pure; time is passed in.
+//
+// Reasons: half_open_flow, half_open_flow_cleared. The evidence begins with the kind.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "daemon/model/finding.h"
+#include "daemon/model/half_open.h"
+
+namespace ballast::guards {
+
+class HalfOpenDigest {
+public:
+    using Monotonic = std::chrono::steady_clock::time_point;
+
+    /// After a finding, what is alike waits so long and becomes one more.
+    static constexpr std::chrono::seconds quiet{1};
+    /// Flows that a finding names; the others are counted as coalesced.
+    static constexpr std::size_t most_named = 5;
+    /// Findings that are handed out at a time; the others wait for the next.
+    static constexpr std::size_t most_findings = 50;
+    /// Peers and kinds at a time; more are counted as coalesced, and told by nothing else.
+    static constexpr std::size_t most_groups = 8192;
+
+    void add(const HalfOpenVerdict& verdict, Mode mode);
+
+    /// What is to be told now. Call it again soon while has_pending().
+    std::vector<Finding> take(Monotonic now);
+    [[nodiscard]] bool has_pending() const { return pending_ > 0; }
+
+    /// Verdicts that no finding named.
+    [[nodiscard]] std::uint64_t coalesced() const { return coalesced_; }
+
+private:
+    struct Key {
+        HalfOpenKind kind;
+        PeerKey peer;
+        std::string service;
+        auto operator<=>(const Key&) const = default; // NOLINT(modernize-use-nullptr)
+    };
+    struct Group {
+        Mode mode = Mode::observe;
+        std::uint64_t flows = 0; ///< since the last finding
+        std::vector<HalfOpenVerdict> named;
+        std::optional<Monotonic> told;
+    };
+
+    static Finding finding_of(const Key& key, const Group& group);
+
+    std::map<Key, Group> groups_;
+    std::uint64_t pending_ = 0; ///< verdicts
+    std::uint64_t coalesced_ = 0;
+};
+
+} // namespace ballast::guards

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/guards/half_open_guard.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ballast::guards {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+Monotonic heard_at(const DiagSocket& socket, Monotonic now) {
+    return now - milliseconds(std::min(socket.tcp.last_ack_recv_ms, socket.tcp.last_data_recv_ms));
+}
+
+bool belongs_to(const DiagSocket& socket, const PeerKey& peer) {
+    return peer.direction == Direction::outbound ? socket.key.remote.port == peer.port
+                                                 : socket.key.local.port == peer.port;
+}
+
+std::size_t count_after(const std::vector<Monotonic>& ascending, Monotonic after) {
+    return static_cast<std::size_t>(ascending.end() - std::ranges::upper_bound(ascending, after));
+}
+
+std::size_t index_of(HalfOpenKind kind) {
+    return static_cast<std::size_t>(kind);
+}
+
+} // namespace
+
+HalfOpenVerdict HalfOpenGuard::verdict(const Entry& entry, HalfOpenKind kind, Monotonic now) const {
+    const Suspect& suspect = entry.suspect;
+    const Suspicion& last = suspect.last();
+    HalfOpenVerdict made;
+    made.kind = kind;
+    made.key = last.key;
+    made.netns = last.netns;
+    made.direction = last.direction;
+    made.service = last.service;
+    made.silent = std::chrono::duration_cast<milliseconds>(now - suspect.silent_since());
+    made.tries = suspect.tries();
+    made.packets_out = last.packets_out;
+    made.is_window_shut = last.snd_wnd == 0;
+    made.has_ended = suspect.has_ended();
+    const auto at = peers_.find(entry.peer);
+    if (at == peers_.end())
+        return made;
+    made.others = static_cast<std::uint32_t>(at->second.others);
+    made.others_alive = static_cast<std::uint32_t>(
+        count_after(at->second.heard, suspect.last_try() + Suspect::margin));
+    made.is_lossy = at->second.is_losing || suspect.was_lossy();
+    made.witness = at->second.witness;
+    return made;
+}
+
+HalfOpenGuard::Entries::iterator HalfOpenGuard::erase(Entries::iterator at) {
+    const auto peer = peers_.find(at->second.peer);
+    if (peer != peers_.end()) {
+        peer->second.suspects.erase(at->first);
+        if (peer->second.suspects.empty())
+            peers_.erase(peer);
+    }
+    return suspects_.erase(at);
+}
+
+/// Something was received: whatever was concluded is over (H1).
+HalfOpenGuard::Entries::iterator HalfOpenGuard::clear(Entries::iterator at, Monotonic now) {
+    const Entry& entry = at->second;
+    if (entry.suspect.tries() > 1)
+        remember_recovery(entry.peer, now);
+    if (entry.suspect.verdict())
+        ready_.push_back(verdict(entry, HalfOpenKind::cleared, now));
+    else
+        ++counts_.recovered;
+    return erase(at);
+}
+
+void HalfOpenGuard::remember_recovery(const PeerKey& key, Monotonic now) {
+    if (recovered_.size() >= most_recovered)
+        std::erase_if(recovered_,
+                      [&](const auto& known) { return now - known.second >= lossy_for; });
+    if (recovered_.size() >= most_recovered)
+        recovered_.erase(std::ranges::min_element(recovered_, {},
+                                                  [](const auto& known) { return known.second; }));
+    recovered_[key] = now;
+}
+
+bool HalfOpenGuard::has_recovered(const PeerKey& key, Monotonic now) const {
+    const auto at = recovered_.find(key);
+    return at != recovered_.end() && now - at->second < lossy_for;
+}
+
+void HalfOpenGuard::on_suspicion(const Suspicion& suspicion, const Rules& rules) {
+    auto at = suspects_.find(suspicion.key.cookie);
+    if (at != suspects_.end() && !at->second.suspect.is_same_silence(suspicion)) {
+        clear(at, suspicion.at);
+        at = suspects_.end();
+    }
+    if (suspicion.what == Suspicion::What::reset) {
+        const Entry entry{Suspect(suspicion, rules.confirm),
+                          peer_of(suspicion.key, suspicion.netns, suspicion.direction), rules};
+        ready_.push_back(verdict(entry, HalfOpenKind::refused_late, suspicion.at));
+        if (at != suspects_.end())
+            erase(at);
+        return;
+    }
+    if (at == suspects_.end()) {
+        follow(suspicion, rules);
+        return;
+    }
+    at->second.suspect.add(suspicion);
+    peers_[at->second.peer].next_look = suspicion.at;
+}
+
+void HalfOpenGuard::follow(const Suspicion& suspicion, const Rules& rules) {
+    if (suspects_.size() >= most_suspects) {
+        ++counts_.table_full;
+        return;
+    }
+    const PeerKey key = peer_of(suspicion.key, suspicion.netns, suspicion.direction);
+    suspects_.emplace(suspicion.key.cookie, Entry{Suspect(suspicion, rules.confirm), key, rules});
+    Peer& peer = peers_[key];
+    peer.suspects.insert(suspicion.key.cookie);
+    peer.next_look = suspicion.at;
+    ++counts_.suspected;
+}
+
+std::vector<PeerKey> HalfOpenGuard::due(Monotonic now) const {
+    std::vector<PeerKey> keys;
+    for (const auto& [key, peer] : peers_)
+        if (peer.next_look <= now)
+            keys.push_back(key);
+    return keys;
+}
+
+void HalfOpenGuard::postpone(const PeerKey& peer, Monotonic until) {
+    if (const auto at = peers_.find(peer); at != peers_.end())
+        at->second.next_look = std::max(at->second.next_look, until);
+}
+
+std::vector<FlowKey> HalfOpenGuard::suspects_of(const PeerKey& peer) const {
+    std::vector<FlowKey> keys;
+    if (const auto at = peers_.find(peer); at != peers_.end())
+        for (const auto cookie : at->second.suspects)
+            if (const Suspect& suspect = suspects_.at(cookie).suspect; !suspect.has_ended())
+                keys.push_back(suspect.last().key);
+    return keys;
+}
+
+void HalfOpenGuard::on_flow(const FlowKey& key, const std::optional<DiagSocket>& found,
+                            Monotonic now) {
+    const auto at = suspects_.find(key.cookie);
+    if (at == suspects_.end() || at->second.suspect.has_ended())
+        return;
+    if (found && at->second.suspect.is_cleared_by(heard_at(*found, now))) {
+        clear(at, now);
+    } else if (!found) {
+        counts_.ended += at->second.suspect.verdict() ? 0U : 1U;
+        erase(at);
+    }
+}
+
+/// One in ten that loses now, or has lost twice since the first look, shows a lossy path.
+void HalfOpenGuard::look_at_others(Peer& peer, const FlowList& list, const PeerKey& key,
+                                   Monotonic now) {
+    std::size_t losing = 0;
+    peer.others = 0;
+    peer.heard.clear();
+    std::unordered_map<std::uint64_t, std::uint32_t> retrans;
+    for (const auto& socket : list.flows) {
+        if (!belongs_to(socket, key))
+            continue;
+        peer.heard.push_back(heard_at(socket, now));
+        if (suspects_.contains(socket.key.cookie))
+            continue;
+        ++peer.others;
+        const auto known = peer.retrans.find(socket.key.cookie);
+        const auto first = known == peer.retrans.end() ? socket.tcp.total_retrans : known->second;
+        retrans.emplace(socket.key.cookie, first);
+        losing += socket.tcp.retransmits > 0 || socket.tcp.total_retrans - first >= 2 ? 1U : 0U;
+    }
+    peer.retrans = std::move(retrans);
+    peer.is_losing = (losing > 0 && losing * 10 >= peer.others) || has_recovered(key, now);
+    std::ranges::sort(peer.heard);
+}
+
+void HalfOpenGuard::show_life(const Peer& peer) {
+    for (const auto cookie : peer.suspects) {
+        Suspect& suspect = suspects_.at(cookie).suspect;
+        suspect.see_life(peer.heard);
+        suspect.see_life(peer.witnessed);
+    }
+}
+
+void HalfOpenGuard::plan(Peer& peer, Monotonic now) {
+    const bool is_trying = std::ranges::any_of(peer.suspects, [&](std::uint64_t cookie) {
+        const Suspect& suspect = suspects_.at(cookie).suspect;
+        return !suspect.is_final() && now - suspect.last_try() < slow;
+    });
+    peer.next_look = now + (is_trying ? quick : slow);
+}
+
+void HalfOpenGuard::on_flows(const PeerKey& key, const FlowList& list, Monotonic now) {
+    const auto at = peers_.find(key);
+    if (at == peers_.end())
+        return;
+    std::unordered_map<std::uint64_t, const DiagSocket*> found;
+    for (const auto& socket : list.flows)
+        found.emplace(socket.key.cookie, &socket);
+    look_at_others(at->second, list, key, now);
+    const bool is_whole = !list.cut_off && !list.interrupted;
+    for (const auto& suspect : suspects_of(key)) {
+        const auto socket = found.find(suspect.cookie);
+        if (socket != found.end())
+            on_flow(suspect, *socket->second, now);
+        else if (is_whole)
+            on_flow(suspect, std::nullopt, now);
+    }
+    const auto left = peers_.find(key);
+    if (left == peers_.end())
+        return;
+    show_life(left->second);
+    plan(left->second, now);
+}
+
+std::vector<PeerKey> HalfOpenGuard::wants_witness() {
+    std::vector<PeerKey> wanted;
+    for (const auto& [cookie, entry] : suspects_) {
+        const Suspect& suspect = entry.suspect;
+        Peer& peer = peers_[entry.peer];
+        if (!entry.rules.may_connect || entry.peer.direction == Direction::inbound ||
+            suspect.is_final() || !suspect.is_nearly_confirmed() || suspect.has_life_after() ||
+            (peer.asked && *peer.asked >= suspect.last_try()))
+            continue;
+        peer.asked = suspect.last_try();
+        wanted.push_back(entry.peer);
+    }
+    return wanted;
+}
+
+void HalfOpenGuard::on_witness(const PeerKey& key, bool is_answered, Monotonic at) {
+    constexpr std::size_t most_witnessed = 16;
+    const auto found = peers_.find(key);
+    if (found == peers_.end())
+        return;
+    Peer& peer = found->second;
+    peer.witness = is_answered ? "answered" : "silent";
+    if (!is_answered)
+        return;
+    if (peer.witnessed.size() >= most_witnessed)
+        peer.witnessed.erase(peer.witnessed.begin());
+    peer.witnessed.push_back(at);
+    show_life(peer);
+}
+
+std::vector<HalfOpenVerdict> HalfOpenGuard::judge(Monotonic now) {
+    for (auto at = suspects_.begin(); at != suspects_.end();) {
+        Entry& entry = at->second;
+        const auto peer = peers_.find(entry.peer);
+        const bool is_lossy = peer != peers_.end() && peer->second.is_losing;
+        if (const auto kind = entry.suspect.judge(now, is_lossy)) {
+            entry.suspect.conclude(*kind);
+            ready_.push_back(verdict(entry, *kind, now));
+        }
+        const bool is_over = entry.suspect.has_ended() && entry.suspect.verdict();
+        at = is_over ? erase(at) : std::next(at);
+    }
+    for (const auto& made : ready_)
+        ++counts_.verdicts.at(index_of(made.kind));
+    return std::exchange(ready_, {});
+}
+
+} // namespace ballast::guards

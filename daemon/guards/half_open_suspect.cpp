@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/guards/half_open_suspect.h"
+
+#include <algorithm>
+
+namespace ballast::guards {
+
+namespace {
+
+/// Of what it had sent before: 5% of at least two.
+bool lost_before(const Suspicion& first) {
+    const std::uint32_t now = first.what == Suspicion::What::retransmission ? 1 : 0;
+    const std::uint32_t before = first.total_retrans > now ? first.total_retrans - now : 0;
+    return before >= 2 && before * 20 >= first.data_segs_out;
+}
+
+bool is_any_within(std::span<const Monotonic> ascending, Monotonic after, Monotonic until) {
+    const auto first = std::ranges::upper_bound(ascending, after);
+    return first != ascending.end() && *first <= until;
+}
+
+} // namespace
+
+Suspect::Suspect(const Suspicion& first, unsigned confirm)
+    : last_(first), confirm_(confirm), was_lossy_(lost_before(first)),
+      silent_since_(first.at - first.silent), previous_try_(first.at), last_try_(first.at) {
+    if (first.what == Suspicion::What::timed_out)
+        previous_try_ = first.at - first.probe_gap;
+    add(first);
+}
+
+bool Suspect::is_same_silence(const Suspicion& next) const {
+    return !is_cleared_by(next.at - next.silent);
+}
+
+/// A life that was seen after what was the last try is now one between two tries.
+void Suspect::try_again(Monotonic at) {
+    previous_try_ = last_try_;
+    last_try_ = at;
+    life_before_ = life_after_;
+    life_after_ = false;
+}
+
+void Suspect::add(const Suspicion& next) {
+    last_ = next;
+    if (next.what == Suspicion::What::timed_out) {
+        ended_ = next.at;
+        tries_ = std::max(tries_, next.probes);
+        return;
+    }
+    tail_probed_ = tail_probed_ || next.is_tail_probe;
+    const unsigned tries = next.retransmits + (tail_probed_ ? 1U : 0U);
+    if (tries <= tries_)
+        return; // more segments of the same try
+    if (tries_ > 0)
+        try_again(next.at);
+    tries_ = tries;
+}
+
+void Suspect::see_life(std::span<const Monotonic> heard) {
+    life_before_ = life_before_ || is_any_within(heard, previous_try_ + margin, last_try_);
+    life_after_ = life_after_ || is_any_within(heard, last_try_ + margin, Monotonic::max());
+}
+
+/// Nothing more will be tried, and no later try can show a sign of life to have been chance.
+std::optional<HalfOpenKind> Suspect::judge_ended(Monotonic now, bool is_lossy) const {
+    if (life_before_ && life_after_ && !is_lossy)
+        return HalfOpenKind::silently_dropped;
+    if (!verdict_ && now >= *ended_ + last_word)
+        return HalfOpenKind::path_down;
+    return std::nullopt;
+}
+
+std::optional<HalfOpenKind> Suspect::judge(Monotonic now, bool is_lossy) const {
+    is_lossy = is_lossy || was_lossy_;
+    if (is_final() || now < last_try_ + 2 * last_.rtt + delayed_ack)
+        return std::nullopt;
+    if (ended_)
+        return judge_ended(now, is_lossy);
+    const unsigned needed = confirm_ + (is_lossy ? lossy_extra : 0U);
+    if (tries_ < needed)
+        return std::nullopt;
+    if (life_before_ && life_after_)
+        return HalfOpenKind::silently_dropped;
+    if (!verdict_ && !life_before_ && !life_after_ && tries_ > needed)
+        return HalfOpenKind::path_down;
+    return std::nullopt;
+}
+
+} // namespace ballast::guards

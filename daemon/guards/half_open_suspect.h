@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// One flow under suspicion: what it tried in vain, and when its peer showed itself elsewhere. Pure.
+//
+// Invariants
+// H1. Anything received by the flow itself after its silence began clears it.
+// H2. silently_dropped needs signs of the peer, on other flows or to a fresh connect, both between
+//     the flow's last two tries and after its last one. So no single outage of the path, however
+//     long and wherever it begins, is taken for a drop: the path worked before the last try, which
+//     was answered if the outage was over then. A flow that keepalive gave up did not tell of its
+//     probes; for it, the peer has to show itself between the last probe and the end, and after the
+//     end, on a path that has not just failed others.
+// H3. Nothing is concluded before the last try had time to be answered, nor before `confirm` tries;
+//     on a path that loses other flows' packets too, `lossy_extra` more.
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "daemon/model/half_open.h"
+
+namespace ballast::guards {
+
+using Monotonic = std::chrono::steady_clock::time_point;
+
+class Suspect {
+public:
+    /// The kernel's times are jiffies of up to 10 ms, and what is read of them is a little old.
+    static constexpr std::chrono::milliseconds margin{25};
+    /// A receiver may delay its acknowledgement by so much (RFC 1122: 500 ms, Linux: 200 ms).
+    static constexpr std::chrono::milliseconds delayed_ack{200};
+    /// Tries more that are needed on a lossy path: at 20% loss each way, one write in 27,000 is
+    /// as unlucky as that.
+    static constexpr unsigned lossy_extra = 6;
+    /// A flow that the kernel gave up tries no more: its peer is waited for so long.
+    static constexpr std::chrono::seconds last_word{2};
+
+    Suspect(const Suspicion& first, unsigned confirm);
+
+    /// Whether `next` belongs to the same silence; if not, something was received meanwhile (H1).
+    [[nodiscard]] bool is_same_silence(const Suspicion& next) const;
+    void add(const Suspicion& next);
+
+    /// Whether something that the flow received at `at` clears it.
+    [[nodiscard]] bool is_cleared_by(Monotonic at) const { return at > silent_since_ + margin; }
+
+    /// When the peer was last heard of on each other flow, ascending; what was known before stays.
+    void see_life(std::span<const Monotonic> heard);
+
+    /// What to conclude at `now`, if that is more than was concluded before.
+    [[nodiscard]] std::optional<HalfOpenKind> judge(Monotonic now, bool is_lossy) const;
+    void conclude(HalfOpenKind kind) { verdict_ = kind; }
+
+    [[nodiscard]] std::optional<HalfOpenKind> verdict() const { return verdict_; }
+    [[nodiscard]] bool is_final() const { return verdict_ == HalfOpenKind::silently_dropped; }
+    [[nodiscard]] bool has_ended() const { return ended_.has_value(); }
+    [[nodiscard]] unsigned tries() const { return tries_; }
+    [[nodiscard]] Monotonic silent_since() const { return silent_since_; }
+    [[nodiscard]] Monotonic last_try() const { return last_try_; }
+    /// One try short of what is needed: time to look for a witness.
+    [[nodiscard]] bool is_nearly_confirmed() const { return ended_ || tries_ + 1 >= confirm_; }
+    [[nodiscard]] bool has_life_after() const { return life_after_; }
+    /// Lost packets before this silence, as one does on a lossy path.
+    [[nodiscard]] bool was_lossy() const { return was_lossy_; }
+    /// The last report.
+    [[nodiscard]] const Suspicion& last() const { return last_; }
+
+private:
+    void try_again(Monotonic at);
+    [[nodiscard]] std::optional<HalfOpenKind> judge_ended(Monotonic now, bool is_lossy) const;
+
+    Suspicion last_;
+    unsigned confirm_;
+    bool was_lossy_;
+    Monotonic silent_since_;
+    Monotonic previous_try_;
+    Monotonic last_try_;
+    unsigned tries_ = 0;
+    bool tail_probed_ = false;
+    std::optional<Monotonic> ended_;
+    bool life_before_ = false; ///< between the last two tries
+    bool life_after_ = false;  ///< after the last one
+    std::optional<HalfOpenKind> verdict_;
+};
+
+} // namespace ballast::guards

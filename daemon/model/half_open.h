@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is known of flows that may be half-open, as plain values.
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+
+#include "daemon/model/diag_socket.h"
+#include "daemon/model/snapshot.h"
+
+namespace ballast {
+
+/// What is wrong with a flow, or that it is not any more.
+enum class HalfOpenKind : std::uint8_t {
+    silently_dropped, ///< its packets reach nobody, while the destination answers others
+    path_down,        ///< nothing comes from the destination at all
+    peer_hung,        ///< the peer acknowledges, but takes or answers nothing
+    refused_late,     ///< RST to the first packet after a silence
+    cleared,          ///< it was found half-open and is acknowledged again
+};
+
+/// "silently_dropped", stable.
+constexpr const char* name_of(HalfOpenKind kind) {
+    constexpr const char* names[] = {"silently_dropped", "path_down", "peer_hung", "refused_late",
+                                     "cleared"};
+    return names[static_cast<std::size_t>(kind)];
+}
+
+/// Where a flow's peer is looked for on other flows: outbound, the remote address and port;
+/// inbound, whose peers all have ports of their own, the remote address and the local port.
+struct PeerKey {
+    std::uint32_t netns = 0; ///< inode number
+    Direction direction = Direction::outbound;
+    Address address;        ///< remote
+    std::uint16_t port = 0; ///< remote, or local where inbound
+
+    auto operator<=>(const PeerKey&) const = default; // NOLINT(modernize-use-nullptr)
+};
+
+inline PeerKey peer_of(const FlowKey& key, std::uint32_t netns, Direction direction) {
+    const bool is_inbound = direction == Direction::inbound;
+    return {netns, direction, key.remote.address, is_inbound ? key.local.port : key.remote.port};
+}
+
+/// What a program reported of one flow (bpf/abi_suspicion.h).
+struct Suspicion {
+    enum class What : std::uint8_t { retransmission, reset, timed_out };
+
+    FlowKey key;
+    std::uint32_t netns = 0;
+    Direction direction = Direction::outbound;
+    std::string service; ///< empty: none governs it
+    What what = What::retransmission;
+    bool is_tail_probe = false;
+    std::chrono::steady_clock::time_point at;
+    std::chrono::milliseconds silent{0};    ///< since anything was received
+    std::chrono::milliseconds rtt{0};       ///< smoothed
+    std::chrono::milliseconds probe_gap{0}; ///< between the last two probes, where it timed out
+    std::uint32_t retransmits = 0;          ///< by the retransmission timer, with this one
+    std::uint32_t probes = 0;               ///< unanswered
+    std::uint32_t packets_out = 0;
+    std::uint32_t snd_wnd = 0;
+    std::uint32_t total_retrans = 0; ///< segments, in its whole life
+    std::uint32_t data_segs_out = 0;
+};
+
+/// What a guard concluded of one flow, and from what.
+struct HalfOpenVerdict {
+    HalfOpenKind kind = HalfOpenKind::path_down;
+    FlowKey key;
+    std::uint32_t netns = 0;
+    Direction direction = Direction::outbound;
+    std::string service;
+    std::chrono::milliseconds silent{0}; ///< since anything was received
+    std::uint32_t tries = 0;             ///< retransmissions and probes in a row, unanswered
+    std::uint32_t packets_out = 0;
+    bool is_window_shut = false;
+    std::chrono::milliseconds unanswered{0}; ///< no answer to what was acknowledged, for so long
+    std::uint32_t others = 0;                ///< other flows of the same peer
+    std::uint32_t others_alive = 0;          ///< those with something received since the last try
+    bool is_lossy = false;                   ///< the path loses packets of other flows too
+    bool has_ended = false;                  ///< the kernel gave it up
+    const char* witness = ""; ///< of a fresh connect: "answered", "silent"; empty: none made
+};
+
+} // namespace ballast

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// A path with TCP flows on it, in steps of 10 ms of made-up time, watched by a HalfOpenGuard.
+#pragma once
+
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "daemon/guards/half_open_guard.h"
+
+namespace ballast::test {
+
+using guards::Monotonic;
+using std::chrono::milliseconds;
+
+/// Packets of everyone are lost between `from` and `until`.
+struct Outage {
+    milliseconds from{0};
+    milliseconds until{0};
+};
+
+struct PathPlan {
+    std::vector<Outage> outages = {};
+    unsigned loss_percent = 0; ///< each way
+    unsigned seed = 1;
+};
+
+/// A flow that writes at `first` and then, where `every` is not 0, again after each answer.
+struct FlowPlan {
+    milliseconds first{5000};
+    milliseconds every{0};
+    bool is_dropped = false; ///< the firewall has forgotten it
+};
+
+class Path {
+public:
+    Path(PathPlan plan, const std::vector<FlowPlan>& flows) : plan_(std::move(plan)) {
+        for (const auto& flow : flows)
+            flows_.push_back({.plan = flow, .cookie = flows_.size() + 1, .write_at = flow.first});
+    }
+
+    /// Lets time pass; returns what was concluded meanwhile.
+    std::vector<HalfOpenVerdict> run(milliseconds until) {
+        std::vector<HalfOpenVerdict> verdicts;
+        for (; now_ < until; now_ += step) {
+            for (auto& flow : flows_)
+                advance(flow);
+            for (const auto& peer : guard.due(time(now_)))
+                guard.on_flows(peer, list(), time(now_));
+            for (const auto& made : guard.judge(time(now_)))
+                verdicts.push_back(made);
+        }
+        return verdicts;
+    }
+
+    guards::HalfOpenGuard guard;
+
+private:
+    static constexpr milliseconds step{10};
+    static constexpr milliseconds suspect_after{1000};
+
+    struct Flow {
+        FlowPlan plan;
+        std::uint64_t cookie;
+        milliseconds write_at; ///< or the next try
+        milliseconds heard{0};
+        milliseconds gap{0}; ///< before the next try
+        unsigned sent = 0;   ///< times that the segment under way was
+        std::uint32_t total_retrans = 0;
+        std::uint32_t segments = 0;
+        bool is_done = false;
+    };
+
+    static Monotonic time(milliseconds at) { return Monotonic{std::chrono::hours(1) + at}; }
+
+    bool arrives() {
+        for (const auto& outage : plan_.outages)
+            if (now_ >= outage.from && now_ < outage.until)
+                return false;
+        const auto lost = [&] { return random_() % 100 < plan_.loss_percent; };
+        return !lost() && !lost();
+    }
+
+    /// As Linux does at a small RTT: a tail loss probe after 200 ms, then an RTO that doubles.
+    void advance(Flow& flow) {
+        if (flow.is_done || now_ < flow.write_at)
+            return;
+        ++flow.sent;
+        ++flow.segments;
+        if (flow.sent > 1)
+            tell(flow);
+        if (!flow.plan.is_dropped && arrives()) {
+            flow.heard = now_;
+            flow.sent = 0;
+            flow.is_done = flow.plan.every.count() == 0;
+            flow.write_at = now_ + flow.plan.every;
+            return;
+        }
+        flow.gap = flow.sent <= 2 ? milliseconds(200) : 2 * flow.gap;
+        flow.write_at = now_ + flow.gap;
+    }
+
+    void tell(Flow& flow) {
+        ++flow.total_retrans;
+        if (now_ - flow.heard < suspect_after)
+            return;
+        Suspicion told;
+        told.key = key_of(flow);
+        told.is_tail_probe = flow.sent == 2;
+        told.retransmits = flow.sent - 2;
+        told.at = time(now_);
+        told.silent = now_ - flow.heard;
+        told.packets_out = 1;
+        told.snd_wnd = 1000;
+        told.total_retrans = flow.total_retrans;
+        told.data_segs_out = flow.segments;
+        guard.on_suspicion(told, {});
+    }
+
+    static FlowKey key_of(const Flow& flow) {
+        FlowKey key;
+        key.cookie = flow.cookie;
+        key.local.port = static_cast<std::uint16_t>(10000 + flow.cookie);
+        key.remote.port = 5432;
+        return key;
+    }
+
+    [[nodiscard]] FlowList list() const {
+        FlowList all;
+        for (const auto& flow : flows_) {
+            DiagSocket socket;
+            socket.key = key_of(flow);
+            socket.tcp.last_ack_recv_ms = static_cast<std::uint32_t>((now_ - flow.heard).count());
+            socket.tcp.last_data_recv_ms = socket.tcp.last_ack_recv_ms;
+            socket.tcp.total_retrans = flow.total_retrans;
+            socket.tcp.retransmits = static_cast<std::uint8_t>(flow.sent > 2 ? flow.sent - 2 : 0);
+            all.flows.push_back(socket);
+        }
+        return all;
+    }
+
+    PathPlan plan_;
+    std::vector<Flow> flows_;
+    milliseconds now_{0};
+    std::mt19937 random_{plan_.seed};
+};
+
+} // namespace ballast::test

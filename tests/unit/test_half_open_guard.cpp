@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the guard concludes of flows on paths that drop, fail, lose and recover, in made-up time.
+#include <algorithm>
+#include <initializer_list>
+#include <string>
+
+#include "daemon/guards/half_open_guard.h"
+#include "tests/harness/cmocka.hpp"
+#include "tests/unit/half_open_path.h"
+
+namespace {
+
+using namespace ballast;
+using namespace ballast::test;
+using namespace std::chrono_literals;
+using guards::HalfOpenGuard;
+using guards::Suspect;
+
+std::string kinds_of(const std::vector<HalfOpenVerdict>& verdicts, std::uint64_t cookie) {
+    std::string text;
+    for (const auto& verdict : verdicts)
+        if (verdict.key.cookie == cookie)
+            text += std::string(text.empty() ? "" : " ") + name_of(verdict.kind);
+    return text;
+}
+
+constexpr FlowPlan hanging{.first = 5000ms, .every = 0ms, .is_dropped = true};
+constexpr FlowPlan once{.first = 5000ms};
+constexpr FlowPlan busy{.first = 0ms, .every = 10ms};
+constexpr FlowPlan sparse{.first = 0ms, .every = 300ms};
+constexpr FlowPlan idle{.first = 0ms};
+
+void kinds_follow_from_the_evidence(void**) {
+    struct Case {
+        const char* name;
+        PathPlan path;
+        std::vector<FlowPlan> flows; ///< the first is judged
+        milliseconds until;
+        const char* wanted;
+    };
+    const Outage for_good{5s, 1h}, ten_seconds{4900ms, 14900ms}, half_a_second{4900ms, 5500ms};
+    for (const Case& c :
+         {Case{"dropped, another lives", {}, {hanging, busy}, 7500ms, "silently_dropped"},
+          Case{"dropped, another says little", {}, {hanging, sparse}, 7500ms, "silently_dropped"},
+          Case{"dropped, others are idle", {}, {hanging, idle}, 9s, "path_down"},
+          Case{"dropped, alone", {}, {hanging}, 9s, "path_down"},
+          Case{"one that lives", {}, {once, busy}, 30s, ""},
+          Case{"path gone", {.outages = {for_good}}, {once, busy}, 9s, "path_down"},
+          Case{"a short outage", {.outages = {half_a_second}}, {once, busy}, 60s, ""},
+          Case{"an outage of ten seconds",
+               {.outages = {ten_seconds}},
+               {once, busy},
+               60s,
+               "path_down cleared"},
+          Case{"dropped in an outage",
+               {.outages = {ten_seconds}},
+               {hanging, busy},
+               120s,
+               "path_down silently_dropped"}}) {
+        Path path(c.path, c.flows);
+        const auto verdicts = path.run(c.until);
+        if (kinds_of(verdicts, 1) != c.wanted)
+            fail_msg("%s: %s", c.name, kinds_of(verdicts, 1).c_str());
+    }
+}
+
+void a_drop_is_found_in_time(void**) {
+    Path path({}, {hanging, busy});
+    assert_int_equal(path.run(5000ms + 800ms).size(), 0); // the third try
+    const auto verdicts = path.run(5000ms + 1100ms);
+    assert_int_equal(verdicts.size(), 1);
+    const auto& made = verdicts.front();
+    assert_int_equal(made.tries, 3);
+    assert_int_equal(made.others, 1);
+    assert_int_equal(made.others_alive, 1);
+    assert_false(made.is_lossy);
+    assert_true(made.silent >= 5s && made.silent <= 7s);
+}
+
+/// However an outage lies: while it lasts nothing lives, and afterwards the flow is answered.
+void no_single_outage_is_taken_for_a_drop(void**) {
+    std::mt19937 random(4711);
+    const auto up_to = [&](int most) {
+        return milliseconds(random() % static_cast<unsigned>(most));
+    };
+    for (int i = 0; i < 3000; ++i) {
+        const auto from = 3000ms + up_to(6000);
+        const auto length = i % 2 != 0 ? up_to(3000) : up_to(20'000);
+        const FlowPlan other{.first = up_to(1000), .every = 10ms + up_to(i % 3 != 0 ? 3000 : 100)};
+        Path path({.outages = {{from, from + length}}},
+                  {once, other, {.first = up_to(1000), .every = 10ms + up_to(9000)}});
+        for (const auto& verdict : path.run(40s))
+            if (verdict.kind == HalfOpenKind::silently_dropped)
+                fail_msg("outage %d from %lld for %lld ms", i, static_cast<long long>(from.count()),
+                         static_cast<long long>(length.count()));
+    }
+}
+
+void a_lossy_path_drops_nothing(void**) {
+    unsigned wrong = 0;
+    unsigned suspected = 0;
+    for (unsigned seed = 0; seed < 2000; ++seed) {
+        Path path({.loss_percent = 20, .seed = seed},
+                  {once, busy, busy, {.first = 0ms, .every = 2000ms}});
+        for (const auto& verdict : path.run(30s))
+            wrong += verdict.kind == HalfOpenKind::silently_dropped ? 1U : 0U;
+        suspected += static_cast<unsigned>(path.guard.counts().suspected);
+    }
+    assert_true(suspected > 2000);
+    if (wrong * 5000 > suspected)
+        fail_msg("%u wrong of %u suspected", wrong, suspected);
+}
+
+Suspicion try_of(std::uint64_t cookie, unsigned retransmits, Monotonic at, milliseconds silent) {
+    Suspicion made;
+    made.key.cookie = cookie;
+    made.key.remote.port = 80;
+    made.retransmits = retransmits;
+    made.at = at;
+    made.silent = silent;
+    made.packets_out = 1;
+    made.snd_wnd = 1;
+    return made;
+}
+
+DiagSocket heard(std::uint64_t cookie, milliseconds ago) {
+    DiagSocket socket;
+    socket.key.cookie = cookie;
+    socket.key.remote.port = 80;
+    socket.tcp.last_ack_recv_ms = static_cast<std::uint32_t>(ago.count());
+    socket.tcp.last_data_recv_ms = socket.tcp.last_ack_recv_ms;
+    return socket;
+}
+
+const Monotonic start{1h};
+
+milliseconds ms_between(Monotonic from, Monotonic until) {
+    return std::chrono::duration_cast<milliseconds>(until - from);
+}
+
+/// Random histories: whatever happens, an acknowledgement ends the suspicion, and nothing is
+/// silently dropped unless others showed life after the last try.
+void any_acknowledgement_clears(void**) {
+    std::mt19937 random(7);
+    for (int round = 0; round < 2000; ++round) {
+        HalfOpenGuard guard;
+        Monotonic now = start;
+        Monotonic last_try = start;
+        Monotonic last_life{};
+        const auto tries = static_cast<unsigned>(1 + random() % 9);
+        for (unsigned n = 1; n <= tries; ++n) {
+            now += milliseconds(100 + random() % 1000);
+            last_try = now;
+            guard.on_suspicion(try_of(1, n, now, ms_between(start, now) + 5s), {});
+            now += milliseconds(30 + random() % 500);
+            const bool lives = random() % 2 != 0;
+            if (lives)
+                last_life = now;
+            const auto age = ms_between(start, now) + 5s;
+            const auto since = ms_between(last_life, now);
+            guard.on_flows(guard.due(now).front(), {.flows = {heard(1, age), heard(2, since)}},
+                           now);
+            for (const auto& made : guard.judge(now))
+                assert_false(made.kind == HalfOpenKind::silently_dropped &&
+                             last_life < last_try + Suspect::margin);
+        }
+        const FlowKey key = heard(1, 0ms).key;
+        guard.on_flow(key, heard(1, 1ms), now + 50ms);
+        assert_true(guard.suspects() == 0);
+        for (const auto& made : guard.judge(now + 50ms))
+            assert_true(made.kind == HalfOpenKind::cleared);
+    }
+}
+
+void a_later_silence_is_another_suspicion(void**) {
+    HalfOpenGuard guard;
+    guard.on_suspicion(try_of(1, 3, start, 5s), {});
+    guard.on_suspicion(try_of(1, 1, start + 10s, 2s), {});
+    assert_int_equal(guard.counts().suspected, 2);
+    assert_int_equal(guard.counts().recovered, 1);
+    assert_int_equal(guard.suspects(), 1);
+}
+
+void a_socket_that_is_gone_is_forgotten(void**) {
+    HalfOpenGuard guard;
+    guard.on_suspicion(try_of(1, 1, start, 5s), {});
+    const auto peer = guard.due(start).front();
+    guard.on_flows(peer, {.flows = {}, .cut_off = true}, start + 10ms);
+    assert_int_equal(guard.suspects(), 1); // the list may lack it
+    guard.on_flows(peer, {}, start + 20ms);
+    assert_int_equal(guard.suspects(), 0);
+    assert_int_equal(guard.counts().ended, 1);
+}
+
+void a_reset_after_silence_is_a_late_refusal(void**) {
+    HalfOpenGuard guard;
+    Suspicion reset = try_of(1, 0, start, 5s);
+    reset.what = Suspicion::What::reset;
+    guard.on_suspicion(reset, {});
+    const auto verdicts = guard.judge(start);
+    assert_int_equal(verdicts.size(), 1);
+    assert_true(verdicts.front().kind == HalfOpenKind::refused_late);
+    assert_true(guard.is_idle());
+}
+
+void failed_keepalive_has_its_kind(void**) {
+    struct Case {
+        const char* name;
+        milliseconds last_life; ///< of another flow, after the end
+        const char* wanted;
+    };
+    for (const Case& c : {Case{"alive throughout", 300ms, "silently_dropped"},
+                          Case{"silent since before the last probe", -5s, "path_down"}}) {
+        HalfOpenGuard guard;
+        Suspicion end = try_of(1, 0, start, 30s);
+        end.what = Suspicion::What::timed_out;
+        end.probes = 3;
+        end.probe_gap = 2s;
+        guard.on_suspicion(end, {});
+        std::vector<HalfOpenVerdict> verdicts;
+        for (milliseconds at = 0ms; at <= 2500ms; at += 100ms) {
+            const auto last = std::min(at, c.last_life);
+            for (const auto& peer : guard.due(start + at))
+                guard.on_flows(peer, {.flows = {heard(2, at - last)}}, start + at);
+            for (const auto& made : guard.judge(start + at))
+                verdicts.push_back(made);
+        }
+        if (kinds_of(verdicts, 1) != c.wanted)
+            fail_msg("%s: %s", c.name, kinds_of(verdicts, 1).c_str());
+        assert_true(guard.is_idle());
+    }
+}
+
+void a_fresh_connect_stands_in_for_other_flows(void**) {
+    HalfOpenGuard guard;
+    const HalfOpenGuard::Rules rules{.confirm = 3, .may_connect = true};
+    guard.on_suspicion(try_of(1, 1, start, 5s), rules);
+    assert_int_equal(guard.wants_witness().size(), 0);
+    guard.on_suspicion(try_of(1, 2, start + 400ms, 5400ms), rules);
+    const auto peers = guard.wants_witness();
+    assert_int_equal(peers.size(), 1);
+    assert_int_equal(guard.wants_witness().size(), 0); // once a try
+    guard.on_witness(peers.front(), true, start + 450ms);
+    guard.on_suspicion(try_of(1, 3, start + 1200ms, 6200ms), rules);
+    assert_int_equal(guard.wants_witness().size(), 1);
+    assert_int_equal(guard.judge(start + 1500ms).size(), 0);
+    guard.on_witness(peers.front(), true, start + 1250ms);
+    const auto verdicts = guard.judge(start + 1500ms);
+    assert_int_equal(verdicts.size(), 1);
+    assert_true(verdicts.front().kind == HalfOpenKind::silently_dropped);
+    assert_string_equal(verdicts.front().witness, "answered");
+}
+
+void what_does_not_fit_is_counted(void**) {
+    HalfOpenGuard guard;
+    for (std::uint64_t cookie = 1; cookie <= HalfOpenGuard::most_suspects + 10; ++cookie)
+        guard.on_suspicion(try_of(cookie, 1, start, 5s), {});
+    assert_int_equal(guard.suspects(), HalfOpenGuard::most_suspects);
+    assert_int_equal(guard.counts().table_full, 10);
+}
+
+} // namespace
+
+int main() {
+    const CMUnitTest tests[] = {cmocka_unit_test(kinds_follow_from_the_evidence),
+                                cmocka_unit_test(a_drop_is_found_in_time),
+                                cmocka_unit_test(no_single_outage_is_taken_for_a_drop),
+                                cmocka_unit_test(a_lossy_path_drops_nothing),
+                                cmocka_unit_test(any_acknowledgement_clears),
+                                cmocka_unit_test(a_later_silence_is_another_suspicion),
+                                cmocka_unit_test(a_socket_that_is_gone_is_forgotten),
+                                cmocka_unit_test(a_reset_after_silence_is_a_late_refusal),
+                                cmocka_unit_test(failed_keepalive_has_its_kind),
+                                cmocka_unit_test(a_fresh_connect_stands_in_for_other_flows),
+                                cmocka_unit_test(what_does_not_fit_is_counted)};
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}

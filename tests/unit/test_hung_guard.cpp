@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Peers that keep their window shut, or do not answer in time, as sweeps see them.
+#include "daemon/guards/hung_guard.h"
+#include "tests/harness/cmocka.hpp"
+
+namespace {
+
+using namespace ballast;
+using namespace std::chrono_literals;
+using guards::HungGuard;
+using guards::HungLook;
+
+const HungGuard::Monotonic start{1h};
+
+HungLook shut(std::uint64_t cookie = 1) {
+    HungLook look;
+    look.key.cookie = cookie;
+    look.is_window_shut = true;
+    return look;
+}
+
+HungLook unanswered(std::chrono::milliseconds waiting) {
+    HungLook look;
+    look.key.cookie = 1;
+    look.waiting = waiting;
+    look.limit = 30s;
+    return look;
+}
+
+/// One sweep a second that meets it.
+std::vector<HalfOpenVerdict> sweep(HungGuard& guard, const HungLook& look,
+                                   std::chrono::seconds at) {
+    guard.on_look(look, start + at);
+    return guard.end_sweep(start + at);
+}
+
+void a_window_that_stays_shut_is_told_once(void**) {
+    HungGuard guard;
+    for (auto at = 0s; at < 10s; ++at)
+        assert_int_equal(sweep(guard, shut(), at).size(), 0);
+    const auto verdicts = sweep(guard, shut(), 10s);
+    assert_int_equal(verdicts.size(), 1);
+    assert_true(verdicts[0].kind == HalfOpenKind::peer_hung);
+    assert_true(verdicts[0].is_window_shut);
+    assert_int_equal(sweep(guard, shut(), 11s).size(), 0);
+    const auto over = guard.end_sweep(start + 12s);
+    assert_int_equal(over.size(), 1);
+    assert_true(over[0].kind == HalfOpenKind::cleared);
+    assert_int_equal(guard.flows(), 0);
+}
+
+void a_window_that_opens_in_between_begins_anew(void**) {
+    HungGuard guard;
+    sweep(guard, shut(), 0s);
+    assert_int_equal(guard.end_sweep(start + 9s).size(), 0);
+    assert_int_equal(sweep(guard, shut(), 10s).size(), 0);
+    assert_int_equal(sweep(guard, shut(), 19s).size(), 0);
+    assert_int_equal(sweep(guard, shut(), 20s).size(), 1);
+}
+
+void an_answer_is_waited_for_as_long_as_the_service_says(void**) {
+    HungGuard guard;
+    assert_int_equal(sweep(guard, unanswered(29'999ms), 0s).size(), 0);
+    const auto verdicts = sweep(guard, unanswered(30s), 1s);
+    assert_int_equal(verdicts.size(), 1);
+    assert_int_equal(verdicts[0].unanswered.count(), 30'000);
+    assert_false(verdicts[0].is_window_shut);
+}
+
+void what_does_not_fit_is_counted(void**) {
+    HungGuard guard;
+    for (std::uint64_t cookie = 1; cookie <= HungGuard::most_flows + 5; ++cookie)
+        guard.on_look(shut(cookie), start);
+    assert_int_equal(guard.flows(), HungGuard::most_flows);
+    assert_int_equal(guard.table_full(), 5);
+}
+
+} // namespace
+
+int main() {
+    const CMUnitTest tests[] = {
+        cmocka_unit_test(a_window_that_stays_shut_is_told_once),
+        cmocka_unit_test(a_window_that_opens_in_between_begins_anew),
+        cmocka_unit_test(an_answer_is_waited_for_as_long_as_the_service_says),
+        cmocka_unit_test(what_does_not_fit_is_counted)};
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
