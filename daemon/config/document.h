@@ -35,6 +35,7 @@ struct ServiceEntry {
     std::vector<Placed<std::string>> from;
     std::optional<Mode> mode; ///< none: as [guards] has it after the last file
     std::optional<Mode> breaker_mode;
+    std::optional<Mode> half_open_mode;
 };
 
 struct PolicyDocument {

@@ -12,9 +12,12 @@ namespace {
 Service service_of(const ServiceEntry& entry, const Policy& options) {
     Service service = entry.row;
     service.mode = entry.mode.value_or(options.limit_mode);
-    // "off" leaves alone what the service governs, unless its breaker is asked for by itself
-    service.breaker.mode =
-        entry.breaker_mode.value_or(service.mode == Mode::off ? Mode::off : options.breaker_mode);
+    // "off" leaves alone what the service governs, unless another guard is asked for by itself
+    const auto mode_of = [&](std::optional<Mode> named, Mode by_default) {
+        return named.value_or(service.mode == Mode::off ? Mode::off : by_default);
+    };
+    service.breaker.mode = mode_of(entry.breaker_mode, options.breaker_mode);
+    service.half_open.mode = mode_of(entry.half_open_mode, options.half_open_mode);
     service.origin = entry.place.text();
     for (const auto& placed : entry.to)
         service.to.push_back(placed.value);

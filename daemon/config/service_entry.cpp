@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "daemon/config/breaker_entry.h"
+#include "daemon/config/half_open_entry.h"
 #include "daemon/config/service_lists.h"
 #include "daemon/util/quote.h"
 
@@ -12,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::array<std::string_view, 12> kServiceKeys{"name",
+constexpr std::array<std::string_view, 13> kServiceKeys{"name",
                                                         "to",
                                                         "from",
                                                         "max_connections",
@@ -23,7 +24,8 @@ constexpr std::array<std::string_view, 12> kServiceKeys{"name",
                                                         "connect_timeout",
                                                         "on_limit",
                                                         "mode",
-                                                        "breaker"};
+                                                        "breaker",
+                                                        "half_open"};
 
 constexpr std::string_view kNameCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                              "abcdefghijklmnopqrstuvwxyz"
@@ -117,6 +119,8 @@ ServiceEntry read_service(const toml::table& table, const std::string& file, Pro
     entry.mode = reader.choice<Mode>("mode", kModeNames);
     if (const auto* breaker = reader.table("breaker"))
         read_breaker({*breaker, file, "service.breaker.", errors}, entry, warnings);
+    if (const auto* half_open = reader.table("half_open"))
+        read_half_open({*half_open, file, "service.half_open.", errors}, entry, warnings);
     warn_pointless(reader, entry, warnings);
     return entry;
 }

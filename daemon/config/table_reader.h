@@ -48,10 +48,10 @@ public:
     std::optional<std::chrono::milliseconds> duration(std::string_view key,
                                                       const DurationRange& range) const;
 
-    /// One of the three words of `names`, as its enumerator.
-    template <typename Enum>
+    /// One of the words of `names`, as its enumerator.
+    template <typename Enum, std::size_t N>
     std::optional<Enum> choice(std::string_view key,
-                               const std::array<std::string_view, 3>& names) const {
+                               const std::array<std::string_view, N>& names) const {
         const auto word = string(key);
         const auto value = word ? enumerator<Enum>(names, *word) : std::nullopt;
         if (word && !value)
@@ -69,9 +69,9 @@ public:
     void fill(Number& field, std::string_view key, Number min, Number max) const {
         field = static_cast<Number>(integer(key, min, max).value_or(field));
     }
-    template <typename Enum>
+    template <typename Enum, std::size_t N>
     void fill(Enum& field, std::string_view key,
-              const std::array<std::string_view, 3>& names) const {
+              const std::array<std::string_view, N>& names) const {
         field = choice<Enum>(key, names).value_or(field);
     }
 

@@ -14,6 +14,9 @@ namespace ballast {
 inline constexpr std::array<std::string_view, 3> kModeNames{"off", "observe", "enforce"};
 inline constexpr std::array<std::string_view, 3> kOnLimitNames{"refused", "again", "unreachable"};
 
+inline constexpr std::array<std::string_view, 2> kHalfOpenActionNames{"report", "reset"};
+inline constexpr std::array<std::string_view, 2> kHalfOpenWitnessNames{"passive", "connect"};
+
 constexpr std::string_view name_of(Mode mode) {
     return kModeNames.at(static_cast<std::size_t>(mode));
 }
@@ -23,8 +26,8 @@ constexpr std::string_view name_of(OnLimit on_limit) {
 }
 
 /// The enumerator whose name stands at the same place of `names`; none for any other word.
-template <typename Enum>
-constexpr std::optional<Enum> enumerator(const std::array<std::string_view, 3>& names,
+template <typename Enum, std::size_t N>
+constexpr std::optional<Enum> enumerator(const std::array<std::string_view, N>& names,
                                          std::string_view word) {
     for (std::size_t i = 0; i < names.size(); ++i)
         if (names.at(i) == word)

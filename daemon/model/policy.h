@@ -121,6 +121,29 @@ struct Breaker {
     bool operator==(const Breaker&) const = default;
 };
 
+/// What happens to a flow that is found half-open, where its guard enforces.
+enum class HalfOpenAction : std::uint8_t {
+    report, ///< it is told
+    reset,  ///< and the blocked program gets an error
+};
+
+/// Who shows that a destination lives, where a flow to it does not.
+enum class HalfOpenWitness : std::uint8_t {
+    passive, ///< its other flows
+    connect, ///< where these show nothing, a fresh connect
+};
+
+/// How a service's half-open flows are found, and what becomes of them.
+struct HalfOpen {
+    Mode mode = Mode::observe;
+    HalfOpenAction action = HalfOpenAction::report;
+    std::uint8_t confirm_retransmits = 3;          ///< in a row, nothing received meanwhile
+    std::chrono::milliseconds response_timeout{0}; ///< 0: an answer may take any time
+    HalfOpenWitness witness = HalfOpenWitness::passive;
+
+    bool operator==(const HalfOpen&) const = default;
+};
+
 /// One policy row. Where not said otherwise the limits hold per destination.
 struct Service {
     std::string name;
@@ -139,6 +162,7 @@ struct Service {
     OnLimit on_limit = OnLimit::refused;
     Mode mode = Mode::observe; ///< of the limits
     Breaker breaker;
+    HalfOpen half_open;
     std::string origin; ///< "FILE:LINE", or "override by USER at TIME" for one set by the CLI
 
     bool operator==(const Service&) const = default;
@@ -171,6 +195,9 @@ struct Policy {
     GovernorOptions governor;
     Mode limit_mode = Mode::observe;   ///< [guards] limit: default mode of services that name none
     Mode breaker_mode = Mode::observe; ///< [guards] breaker: the same for breakers
+    /// [guards] half_open: the same for half-open flows, and the mode of flows that no service
+    /// governs.
+    Mode half_open_mode = Mode::observe;
     std::vector<Service> services;
 
     bool operator==(const Policy&) const = default;

@@ -160,6 +160,38 @@ breaker = { open_for = "2m", ramp_start = 100, reset_within = "5m" }
     assert_true(report.policy->services.at(1).breaker == second);
 }
 
+void half_open_keys(void**) {
+    const auto report = accepted({R"([guards]
+half_open = "enforce"
+[[service]]
+name = "a"
+to = ["10.0.0.1"]
+[service.half_open]
+mode = "observe"
+action = "reset"
+confirm_retransmits = 10
+response_timeout = "1d"
+witness = "connect"
+[[service]]
+name = "b"
+to = ["10.0.0.2"]
+half_open = { confirm_retransmits = 2, response_timeout = 0 }
+[[service]]
+name = "c"
+to = ["10.0.0.3"]
+mode = "off"
+)"});
+    assert_string_equal(report.warnings.text().c_str(), "");
+    assert_true(report.policy->half_open_mode == Mode::enforce);
+    const HalfOpen first{Mode::observe, HalfOpenAction::reset, 10, 24h, HalfOpenWitness::connect};
+    assert_true(report.policy->services.at(0).half_open == first);
+    HalfOpen second;
+    second.mode = Mode::enforce;
+    second.confirm_retransmits = 2;
+    assert_true(report.policy->services.at(1).half_open == second);
+    assert_true(report.policy->services.at(2).half_open.mode == Mode::off);
+}
+
 void governor_options(void**) {
     const auto report = accepted({R"([governor]
 actions_per_minute = 100000
@@ -317,6 +349,9 @@ void pointless_keys(void**) {
                   ""},
              Case{"breaker.ramp=0\nbreaker.ramp_start=5",
                   "5: key service.breaker.ramp_start: has no effect: ramp is 0"},
+             Case{"half_open.mode='enforce'",
+                  "4: key service.half_open.mode: enforces nothing: action is \"report\""},
+             Case{"half_open.mode='enforce'\nhalf_open.action='reset'", ""},
              Case{"connect_timeout='1s'\nbreaker.slow_connect='1s'",
                   "5: key service.breaker.slow_connect: has no effect: connect_timeout ends a "
                   "connect before it is slow"},
@@ -368,7 +403,7 @@ std::vector<std::string> reference_examples() {
 
 void the_reference_tells_the_truth(void**) {
     const auto blocks = reference_examples();
-    assert_int_equal(blocks.size(), 8);
+    assert_int_equal(blocks.size(), 9);
     for (const std::string& block : blocks)
         assert_string_equal(accepted({block}).warnings.text().c_str(), "");
     const Policy matching = *accepted({blocks.back()}).policy;
@@ -389,6 +424,7 @@ int main() {
         cmocka_unit_test(service_fields),
         cmocka_unit_test(service_limits),
         cmocka_unit_test(breaker_keys),
+        cmocka_unit_test(half_open_keys),
         cmocka_unit_test(governor_options),
         cmocka_unit_test(files_combine),
         cmocka_unit_test(neighbours_are_lawful),

@@ -13,6 +13,11 @@ using test::check;
 using test::service;
 using test::target;
 
+/// A key of half_open, on line 5.
+std::string half_open(const std::string& lines) {
+    return service("[service.half_open]\n" + lines + "\n");
+}
+
 /// A key of the breaker, on line 5.
 std::string breaker(const std::string& lines) {
     return service("[service.breaker]\n" + lines + "\n");
@@ -147,14 +152,39 @@ void breakers(void**) {
         check(c);
 }
 
+void half_open_flows(void**) {
+    for (const Case& c : std::array{
+             Case{half_open("mode = 'reset'"), 5, "service.half_open.mode",
+                  "\"reset\" is not one of off, observe, enforce"},
+             Case{half_open("action = 'kill'"), 5, "service.half_open.action",
+                  "\"kill\" is not one of report, reset"},
+             Case{half_open("\nconfirm_retransmits = 1"), 6,
+                  "service.half_open.confirm_retransmits", "1 is not in 2..10"},
+             Case{half_open("confirm_retransmits = 11"), 5, "service.half_open.confirm_retransmits",
+                  "11 is not in 2..10"},
+             Case{half_open("confirm_retransmits = '3'"), 5,
+                  "service.half_open.confirm_retransmits", "is not an integer in 2..10"},
+             Case{half_open("response_timeout = '999ms'"), 5, "service.half_open.response_timeout",
+                  "\"999ms\" is not in 0, or 1s..1d"},
+             Case{half_open("response_timeout = 30"), 5, "service.half_open.response_timeout",
+                  "30 (an integer) is not a duration such as"},
+             Case{half_open("witness = 'active'"), 5, "service.half_open.witness",
+                  "\"active\" is not one of passive, connect"},
+             Case{half_open("actions = 'reset'"), 5, "service.half_open.actions",
+                  "did you mean \"action\"?"},
+             Case{service("half_open = 'off'\n"), 4, "service.half_open", "is not a table"},
+             Case{"[guards]\nhalf_open = 'on'\n", 2, "guards.half_open",
+                  "\"on\" is not one of off, observe, enforce"},
+         })
+        check(c);
+}
+
 } // namespace
 
 int main() {
     const CMUnitTest tests[] = {
-        cmocka_unit_test(dns_names),
-        cmocka_unit_test(consumers),
-        cmocka_unit_test(limits),
-        cmocka_unit_test(breakers),
+        cmocka_unit_test(dns_names), cmocka_unit_test(consumers),       cmocka_unit_test(limits),
+        cmocka_unit_test(breakers),  cmocka_unit_test(half_open_flows),
     };
     return cmocka_run_group_tests_name("service_invalid", tests, nullptr, nullptr);
 }
