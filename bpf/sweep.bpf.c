@@ -195,6 +195,8 @@ BALLAST_INLINE void visit(struct sock_common* skc, struct seq_file* seq,
         subject.who.cgroup.id = BPF_CORE_READ((struct cgroup*)cgroup, kn, id);
         govern(skc, flow, &place, &subject, sums);
     }
+    if (flow->flags & BALLAST_FLOW_ZERO_WINDOW)
+        flow->cookie = bpf_get_socket_cookie(skc); /* the daemon follows it */
     ballast_count(&sums->sockets);
     bpf_seq_write(seq, flow, sizeof(*flow));
 }

@@ -115,6 +115,25 @@ Line breakers_line(const Json& status) {
     return {Level::warn, "breakers", lost};
 }
 
+/// "2 silently dropped, 1 path down".
+std::string found_text(const Json& flows) {
+    Json found = Json::object();
+    for (const char* kind :
+         {"silently_dropped", "path_down", "peer_hung", "refused_late", "cleared"})
+        found[kind] = flows.at(kind);
+    const std::string text = counts_text(found);
+    return text.empty() ? "none found" : text;
+}
+
+Line half_open_line(const Json& status) {
+    const Json& flows = status.at("half_open");
+    const std::string losses = counts_text(status.at("half_open_losses"));
+    return {losses.empty() ? Level::ok : Level::warn, "half-open",
+            fmt::format("{} suspected now; since the start: {}",
+                        counted(number(flows, "suspects"), "connection"), found_text(flows)),
+            losses.empty() ? "" : "not all was seen or followed: " + losses};
+}
+
 Line drift_line(const Json& status) {
     const auto drift = number(status.at("sweep"), "drift");
     return {drift == 0 ? Level::ok : Level::bad, "drift",
@@ -176,8 +195,9 @@ void add_line(Json& rows, std::string_view state, const std::string& what,
 Table status_view(const Json& document) {
     Json rows = Json::array();
     std::string attention;
-    for (const auto& make : {daemon_line, guards_line, limits_line, policy_line, fail_open_line,
-                             breakers_line, drift_line, sweep_line, capacity_line, scope_line}) {
+    for (const auto& make :
+         {daemon_line, guards_line, limits_line, policy_line, fail_open_line, breakers_line,
+          half_open_line, drift_line, sweep_line, capacity_line, scope_line}) {
         const Line line = make(document);
         add_line(rows, name_of(line.level), line.what, line.detail);
         if (!line.more.empty())

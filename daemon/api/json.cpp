@@ -63,6 +63,25 @@ Json encode_losses(const BreakerLosses& losses) {
             {"trips_withheld", losses.trips_withheld}};
 }
 
+Json encode_half_open(const HalfOpenStatus& flows) {
+    return {{"suspects", flows.suspects},
+            {"suspected", flows.suspected},
+            {"silently_dropped", flows.silently_dropped},
+            {"path_down", flows.path_down},
+            {"peer_hung", flows.peer_hung},
+            {"refused_late", flows.refused_late},
+            {"cleared", flows.cleared},
+            {"recovered", flows.recovered},
+            {"ended", flows.ended},
+            {"coalesced", flows.coalesced}};
+}
+
+Json encode_losses(const HalfOpenStatus& flows) {
+    return {{"suspicions_lost", flows.suspicions_lost},
+            {"table_full", flows.table_full},
+            {"not_looked_at", flows.not_looked_at}};
+}
+
 Json encode_sweep(const SweepStatus& sweep) {
     using std::chrono::duration_cast;
     return {{"sweeps", sweep.sweeps},
@@ -153,6 +172,8 @@ Json encode_status(const DaemonStatus& status, const LimitTotals& totals, WallTi
     json["fail_open"] = encode_fail_open(status.fail_open);
     json["governor"] = {{"dry_run", status.governor_dry_run}};
     json["breaker_losses"] = encode_losses(status.breaker_losses);
+    json["half_open"] = encode_half_open(status.half_open);
+    json["half_open_losses"] = encode_losses(status.half_open);
     json["sweep"] = encode_sweep(status.sweep);
     return json;
 }

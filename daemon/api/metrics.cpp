@@ -137,6 +137,35 @@ void write_losses(Text& text, const BreakerLosses& losses) {
     text.write(std::move(events));
 }
 
+void write_half_open(Text& text, const HalfOpenStatus& flows) {
+    MetricFamily found = family("ballast_half_open_flows_total",
+                                "Flows found half-open, by kind; and of those, the "
+                                "ones that were heard of again (cleared).",
+                                MetricType::Counter);
+    MetricFamily losses = family("ballast_half_open_losses_total",
+                                 "Suspicions not reported (suspicions_lost) or not followed "
+                                 "(table_full), looks that failed (not_looked_at), flows that "
+                                 "findings count and do not name (coalesced).",
+                                 MetricType::Counter);
+    const auto one = [](MetricFamily& to, const char* label, const char* name,
+                        std::uint64_t count) {
+        add(to, static_cast<double>(count), {{label, name}});
+    };
+    one(found, "kind", "silently_dropped", flows.silently_dropped);
+    one(found, "kind", "path_down", flows.path_down);
+    one(found, "kind", "peer_hung", flows.peer_hung);
+    one(found, "kind", "refused_late", flows.refused_late);
+    one(found, "kind", "cleared", flows.cleared);
+    text.write(std::move(found));
+    one(losses, "reason", "suspicions_lost", flows.suspicions_lost);
+    one(losses, "reason", "table_full", flows.table_full);
+    one(losses, "reason", "not_looked_at", flows.not_looked_at);
+    one(losses, "reason", "coalesced", flows.coalesced);
+    text.write(std::move(losses));
+    text.gauge("ballast_half_open_suspects", "Flows under suspicion.",
+               static_cast<double>(flows.suspects));
+}
+
 void write_sweep(Text& text, const SweepStatus& sweep) {
     text.counter("ballast_sweeps_total", "Sweeps over all TCP sockets.", sweep.sweeps);
     text.counter("ballast_sweep_failures_total", "Sweeps that could not be done or finished.",
@@ -256,6 +285,7 @@ std::string metrics_text(const DaemonStatus& status, std::vector<DestinationRow>
     write_capacity(text, status);
     write_fail_open(text, status.fail_open);
     write_losses(text, status.breaker_losses);
+    write_half_open(text, status.half_open);
     write_sweep(text, status.sweep);
     text.gauge("ballast_destinations_left_out",
                "Destinations without series of their own: there are too many.",

@@ -123,7 +123,9 @@ Result<void> Daemon::prepare(Store store) {
     if (!breakers)
         return fail(breakers.error());
     breakers_ = std::move(*breakers);
-    return {};
+    return FlowKeeper::start(loop_, maps_, policy_map_, *sweeps_,
+                             [this]() -> const Policy& { return policy_->policy(); })
+        .map([this](auto flows) { flows_ = std::move(flows); });
 }
 
 /// Counts what is there before the first refusal is possible, and once more what came in between.
@@ -250,6 +252,7 @@ void Daemon::apply_options() {
                      __ATOMIC_RELEASE);
     sweeps_->set_interval(wanted.sweep_interval);
     breakers_->configure(policy_->policy().governor);
+    flows_->configure();
     if (!server_)
         return;
     if (auto listening = server_->listen_tcp(wanted.metrics_listen); !listening)
@@ -300,6 +303,7 @@ DaemonStatus Daemon::status() {
     status.breaker_losses = {.breakers_full = counters.breakers_full,
                              .events_lost = counters.events_lost,
                              .trips_withheld = counters.trips_withheld};
+    status.half_open = flows_->status();
     status.sweep = sweeps_->status();
     return status;
 }

@@ -8,6 +8,7 @@
 #include "daemon/api/backend.h"
 #include "daemon/api/server.h"
 #include "daemon/app/breaker_keeper.h"
+#include "daemon/app/flow_keeper.h"
 #include "daemon/app/name_keeper.h"
 #include "daemon/app/options.h"
 #include "daemon/app/policy_keeper.h"
@@ -73,6 +74,7 @@ private:
     std::unique_ptr<PolicyKeeper> policy_;
     std::unique_ptr<SweepRunner> sweeps_;
     std::unique_ptr<BreakerKeeper> breakers_;
+    std::unique_ptr<FlowKeeper> flows_;
     std::unique_ptr<PolicyWatch> watch_;
     std::unique_ptr<api::Server> server_;
     guards::LimitGuard limit_guard_;

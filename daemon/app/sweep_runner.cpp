@@ -66,6 +66,8 @@ Result<void> SweepRunner::begin() {
 bool SweepRunner::step(const kernel::Sweeper::Sink& sink) {
     return sweeper_.step([&](std::span<const ballast_flow> flows) {
         table_.add(flows);
+        if (watcher_.on_flows)
+            watcher_.on_flows(flows);
         if (sink)
             sink(flows);
     });
@@ -134,6 +136,8 @@ void SweepRunner::finish() {
         spdlog::warn("drift: {} counts or reservations corrected", findings_.repairs);
     if (table_.left_out())
         spdlog::warn("sweep: sockets of further peers were not listed: {}", table_.left_out());
+    if (watcher_.on_end)
+        watcher_.on_end();
     peers_ = table_.take([this](std::uint16_t id) { return policy_.service_name(id); });
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -33,6 +34,13 @@ public:
     /// `sink`, where given, receives the sockets. Fails when no namespace could be visited.
     Result<void> run_now(const kernel::Sweeper::Sink& sink = {});
 
+    /// Sees every sweep's sockets, and its end.
+    struct Watcher {
+        std::function<void(std::span<const ballast_flow>)> on_flows;
+        std::function<void()> on_end;
+    };
+    void watch(Watcher watcher) { watcher_ = std::move(watcher); }
+
     /// Releases reservations of connects that failed before SYN_SENT; call it every second.
     void reclaim_pending();
 
@@ -58,6 +66,7 @@ private:
     kernel::Sweeper sweeper_;
     kernel::Ledger ledger_;
     PeerTable table_;
+    Watcher watcher_;
     EventSource timer_;
     std::chrono::nanoseconds wanted_{std::chrono::seconds(5)};
     bool under_way_ = false;

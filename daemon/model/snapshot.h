@@ -136,6 +136,25 @@ struct BreakerLosses {
     bool operator==(const BreakerLosses&) const = default;
 };
 
+/// Flows that were suspected of being half-open since the daemon's start, and what came of it.
+struct HalfOpenStatus {
+    std::uint64_t suspects = 0; ///< under suspicion now
+    std::uint64_t suspected = 0;
+    std::uint64_t silently_dropped = 0; ///< flows found to be, as are the next three
+    std::uint64_t path_down = 0;
+    std::uint64_t peer_hung = 0;
+    std::uint64_t refused_late = 0;
+    std::uint64_t cleared = 0;         ///< of those, heard of again
+    std::uint64_t recovered = 0;       ///< heard of again before any verdict
+    std::uint64_t ended = 0;           ///< closed before any verdict
+    std::uint64_t coalesced = 0;       ///< flows that findings count and do not name
+    std::uint64_t suspicions_lost = 0; ///< events not reported: ring buffer full
+    std::uint64_t table_full = 0;      ///< flows not followed: too many at a time
+    std::uint64_t not_looked_at = 0;   ///< times that facts about flows were not to be had
+
+    bool operator==(const HalfOpenStatus&) const = default;
+};
+
 struct DaemonStatus {
     std::string version;
     std::uint32_t abi_version = 0;
@@ -159,6 +178,7 @@ struct DaemonStatus {
     std::uint64_t reservations_max = 0;
     FailOpenCounts fail_open;
     BreakerLosses breaker_losses;
+    HalfOpenStatus half_open;
     SweepStatus sweep;
 };
 

@@ -56,6 +56,11 @@ DaemonStatus night_status() {
     status.fail_open.rate_contended = 5;
     status.fail_open.timeouts_failed = 6;
     status.breaker_losses.trips_withheld = 2;
+    status.half_open.suspects = 3;
+    status.half_open.suspected = 40;
+    status.half_open.silently_dropped = 12;
+    status.half_open.refused_late = 1;
+    status.half_open.suspicions_lost = 7;
     status.sweep.drift = 1;
     status.sweep.repairs = 2;
     status.sweep.sockets = 4'917;

@@ -172,6 +172,24 @@ void any_acknowledgement_clears(void**) {
     }
 }
 
+/// On a long path others' answers arrive before its own could.
+void the_last_try_has_time_to_be_answered(void**) {
+    HalfOpenGuard guard;
+    Suspicion told = try_of(1, 3, start, 5s);
+    told.rtt = 300ms;
+    for (unsigned n = 1; n <= 3; ++n) {
+        told.retransmits = n;
+        told.at = start + (n - 1) * 500ms;
+        told.silent = 5s + (n - 1) * 500ms;
+        guard.on_suspicion(told, {});
+        const auto now = told.at + 50ms;
+        guard.on_flows(guard.due(now).front(),
+                       {.flows = {heard(1, told.silent + 50ms), heard(2, 0ms)}}, now);
+    }
+    assert_int_equal(guard.judge(told.at + 799ms).size(), 0);
+    assert_int_equal(guard.judge(told.at + 800ms).size(), 1);
+}
+
 void a_later_silence_is_another_suspicion(void**) {
     HalfOpenGuard guard;
     guard.on_suspicion(try_of(1, 3, start, 5s), {});
@@ -267,6 +285,7 @@ int main() {
                                 cmocka_unit_test(no_single_outage_is_taken_for_a_drop),
                                 cmocka_unit_test(a_lossy_path_drops_nothing),
                                 cmocka_unit_test(any_acknowledgement_clears),
+                                cmocka_unit_test(the_last_try_has_time_to_be_answered),
                                 cmocka_unit_test(a_later_silence_is_another_suspicion),
                                 cmocka_unit_test(a_socket_that_is_gone_is_forgotten),
                                 cmocka_unit_test(a_reset_after_silence_is_a_late_refusal),

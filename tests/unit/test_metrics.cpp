@@ -43,6 +43,7 @@ void daemon_series(void**) {
     status.fail_open.rate_contended = 20;
     status.fail_open.timeouts_failed = 21;
     status.breaker_losses = {21, 22, 23};
+    status.half_open = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13};
     status.sweep.last_cpu = std::chrono::microseconds(4'200);
     status.sweep.interval = std::chrono::milliseconds(5'000);
     status.sweep.repairs = 2;
@@ -62,6 +63,16 @@ void daemon_series(void**) {
              R"(ballast_breaker_losses_total{reason="breakers_full"} 21)",
              R"(ballast_breaker_losses_total{reason="events_lost"} 22)",
              R"(ballast_breaker_losses_total{reason="trips_withheld"} 23)",
+             R"(ballast_half_open_flows_total{kind="silently_dropped"} 3)",
+             R"(ballast_half_open_flows_total{kind="path_down"} 4)",
+             R"(ballast_half_open_flows_total{kind="peer_hung"} 5)",
+             R"(ballast_half_open_flows_total{kind="refused_late"} 6)",
+             R"(ballast_half_open_flows_total{kind="cleared"} 7)",
+             R"(ballast_half_open_losses_total{reason="suspicions_lost"} 11)",
+             R"(ballast_half_open_losses_total{reason="table_full"} 12)",
+             R"(ballast_half_open_losses_total{reason="not_looked_at"} 13)",
+             R"(ballast_half_open_losses_total{reason="coalesced"} 10)",
+             "ballast_half_open_suspects 1",
              "ballast_sweep_cpu_seconds 0.0042",
              "ballast_sweep_interval_seconds 5",
              "ballast_repairs_total 2",

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the facts about single flows come from.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+
+#include "daemon/model/half_open.h"
+#include "daemon/util/error.h"
+
+namespace ballast::app {
+
+class FlowFacts {
+public:
+    FlowFacts() = default;
+    virtual ~FlowFacts() = default;
+    FlowFacts(const FlowFacts&) = delete;
+    FlowFacts& operator=(const FlowFacts&) = delete;
+
+    /// The flows of a peer's address, which may be more than the peer's; at most `max`.
+    virtual Result<FlowList> flows_of(const PeerKey& peer, std::size_t max) = 0;
+
+    /// One flow; nothing when there is no such socket.
+    virtual Result<std::optional<DiagSocket>> find(std::uint32_t netns, const FlowKey& key) = 0;
+
+    /// Nothing will be asked for a while: lets go of what is kept open.
+    virtual void rest() = 0;
+};
+
+} // namespace ballast::app

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/app/flow_keeper.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include <spdlog/spdlog.h>
+
+#include "daemon/app/diag_facts.h"
+#include "daemon/app/suspicion_record.h"
+#include "daemon/kernel/flows.h"
+#include "daemon/model/explain.h"
+
+namespace ballast::app {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+/// Looking at peers takes at most so much of a turn, and then at most a fifth of the time.
+constexpr milliseconds longest_look{50};
+constexpr int cost_share = 5;
+/// A namespace that cannot be looked into is tried again after so long.
+constexpr std::chrono::seconds pause_after_failure{10};
+
+std::chrono::steady_clock::time_point now() {
+    return std::chrono::steady_clock::now();
+}
+
+std::uint64_t of_kind(const guards::HalfOpenGuard::Counts& counts, HalfOpenKind kind) {
+    return counts.verdicts.at(static_cast<std::size_t>(kind));
+}
+
+void store(std::uint32_t& word, std::uint32_t value) {
+    __atomic_store_n(&word, value, __ATOMIC_RELAXED);
+}
+
+} // namespace
+
+FlowKeeper::FlowKeeper(kernel::Maps& maps, const kernel::PolicyMap& services, GetPolicy policy,
+                       std::unique_ptr<FlowFacts> facts)
+    : maps_(maps), services_(services), policy_(std::move(policy)), facts_(std::move(facts)),
+      hz_(kernel::jiffies_per_second()) {}
+
+Result<std::unique_ptr<FlowKeeper>> FlowKeeper::start(EventLoop& loop, kernel::Maps& maps,
+                                                      const kernel::PolicyMap& services,
+                                                      SweepRunner& sweeps, GetPolicy policy) {
+    std::unique_ptr<FlowKeeper> keeper(
+        new FlowKeeper(maps, services, std::move(policy), std::make_unique<DiagFacts>("/proc")));
+    if (auto listening = keeper->listen(loop); !listening)
+        return fail(listening.error());
+    keeper->configure();
+    sweeps.watch({.on_flows = [self = keeper.get()](auto met) { self->on_sweep(met); },
+                  .on_end = [self = keeper.get()] { self->end_sweep(); }});
+    return keeper;
+}
+
+Result<void> FlowKeeper::listen(EventLoop& loop) {
+    auto suspicions = kernel::Suspicions::open(
+        maps_.suspicions.get(), [this](const ballast_suspicion& record) { on_record(record); });
+    if (!suspicions)
+        return fail(suspicions.error());
+    suspicions_ = std::make_unique<kernel::Suspicions>(std::move(*suspicions));
+    auto timer = loop.timer([this] { turn(); });
+    if (!timer)
+        return fail(timer.error());
+    timer_ = std::move(*timer);
+    auto readable = loop.on_readable(suspicions_->descriptor(), [this] { turn(); });
+    if (!readable)
+        return fail(readable.error());
+    readable_ = std::move(*readable);
+    return {};
+}
+
+void FlowKeeper::configure() {
+    const Policy& policy = policy_();
+    rules_.clear();
+    unsigned confirm = policy.half_open_mode == Mode::off ? 0U : HalfOpen{}.confirm_retransmits;
+    wants_answers_ = false;
+    for (const auto& service : policy.services) {
+        rules_[service.name] = service.half_open;
+        if (service.half_open.mode == Mode::off)
+            continue;
+        confirm = std::max<unsigned>(confirm, service.half_open.confirm_retransmits);
+        wants_answers_ = wants_answers_ || service.half_open.response_timeout.count() != 0;
+    }
+    const auto jiffies = static_cast<std::uint32_t>(suspect_after.count() * hz_ / 1000);
+    store(maps_.control->suspect_after, std::max(jiffies, 1U));
+    // One more than a lossy path needs, without which it would not be known to be down.
+    store(maps_.control->suspect_until,
+          confirm == 0 ? 0U : confirm + guards::Suspect::lossy_extra + 1);
+}
+
+/// As the policy says of the endpoint where no reservation names the service.
+std::string FlowKeeper::service_at(std::uint16_t id, const Endpoint& remote,
+                                   Direction direction) const {
+    if (direction == Direction::inbound)
+        return {};
+    if (id != 0)
+        return services_.service_name(id);
+    const Policy& policy = policy_();
+    const auto explained = explain(policy, remote, std::nullopt);
+    if (!explained.governing)
+        return {};
+    return policy.services.at(explained.targets.at(*explained.governing).service).name;
+}
+
+HalfOpen FlowKeeper::rules_of(const std::string& service) const {
+    if (const auto known = rules_.find(service); known != rules_.end())
+        return known->second;
+    HalfOpen rules;
+    rules.mode = policy_().half_open_mode;
+    return rules;
+}
+
+void FlowKeeper::on_record(const ballast_suspicion& record) {
+    Suspicion suspicion = suspicion_of(record, hz_);
+    suspicion.service = service_at(record.service, suspicion.key.remote, suspicion.direction);
+    const HalfOpen rules = rules_of(suspicion.service);
+    if (rules.mode == Mode::off)
+        return;
+    guard_.on_suspicion(suspicion, {.confirm = rules.confirm_retransmits,
+                                    .may_connect = rules.witness == HalfOpenWitness::connect});
+}
+
+void FlowKeeper::fail_softly(const Error& error) {
+    if (counted_.not_looked_at++ == 0)
+        spdlog::warn("half-open flows: facts are missing, which is counted from now on: {}",
+                     error.text());
+}
+
+/// Suspects that a list without them does not prove to be gone.
+void FlowKeeper::look_at_missing(const PeerKey& peer, const FlowList& list) {
+    std::unordered_set<std::uint64_t> found;
+    for (const auto& socket : list.flows)
+        found.insert(socket.key.cookie);
+    for (const auto& key : guard_.suspects_of(peer)) {
+        if (found.contains(key.cookie))
+            continue;
+        const auto one = facts_->find(peer.netns, key);
+        if (one)
+            guard_.on_flow(key, *one, now());
+        else
+            fail_softly(one.error());
+    }
+}
+
+void FlowKeeper::look_at(const PeerKey& peer) {
+    const auto list = facts_->flows_of(peer, most_flows);
+    if (!list) {
+        fail_softly(list.error());
+        guard_.postpone(peer, now() + pause_after_failure);
+        return;
+    }
+    if (list->cut_off || list->interrupted)
+        look_at_missing(peer, *list);
+    guard_.on_flows(peer, *list, now());
+}
+
+void FlowKeeper::look_at_peers() {
+    const auto began = now();
+    for (const auto& peer : guard_.due(began)) {
+        if (now() - began > longest_look)
+            break; // the others are due at the next turn
+        look_at(peer);
+    }
+}
+
+void FlowKeeper::ask_witnesses() {
+    witness_.look(now(), [this](const PeerKey& peer, bool is_answered) {
+        guard_.on_witness(peer, is_answered, now());
+    });
+    for (const auto& peer : guard_.wants_witness())
+        if (auto asked = witness_.ask(peer, now()); !asked)
+            fail_softly(asked.error().context("make a fresh connect"));
+}
+
+void FlowKeeper::add(const HalfOpenVerdict& verdict) {
+    digest_.add(verdict, rules_of(verdict.service).mode);
+}
+
+void FlowKeeper::tell() {
+    for (const auto& finding : digest_.take(now()))
+        spdlog::warn("finding reason={} destination={} service={} {}", finding.reason,
+                     finding.destination.text(), finding.service, finding.evidence);
+}
+
+/// A turn after each record and, while there is something to watch, ten a second.
+void FlowKeeper::turn() {
+    const auto began = now();
+    suspicions_->consume();
+    look_at_peers();
+    ask_witnesses();
+    for (const auto& verdict : guard_.judge(now()))
+        add(verdict);
+    tell();
+    plan(now() - began);
+}
+
+void FlowKeeper::plan(std::chrono::nanoseconds cost) {
+    if (guard_.is_idle() && !digest_.has_pending() && !witness_.is_asking()) {
+        facts_->rest();
+        return;
+    }
+    timer_.arm(std::max<std::chrono::nanoseconds>(guards::HalfOpenGuard::quick, cost_share * cost));
+}
+
+/// How long a flow has waited for an answer; none where that cannot be found out.
+std::optional<milliseconds> FlowKeeper::waiting_for(const ballast_flow& flow) {
+    if (++looked_up_ > most_waiting) {
+        ++counted_.not_looked_at;
+        return std::nullopt;
+    }
+    const auto found = facts_->find(flow.netns, key_of(flow));
+    if (!found) {
+        fail_softly(found.error());
+        return std::nullopt;
+    }
+    const bool is_waiting = *found && (*found)->tcp.unacked == 0 &&
+                            (*found)->tcp.notsent_bytes == 0 &&
+                            (*found)->tcp.last_data_recv_ms > (*found)->tcp.last_data_sent_ms;
+    return is_waiting ? std::optional(milliseconds((*found)->tcp.last_data_sent_ms)) : std::nullopt;
+}
+
+void FlowKeeper::on_flow(const ballast_flow& flow) {
+    const bool is_shut = (flow.flags & BALLAST_FLOW_ZERO_WINDOW) != 0;
+    const bool is_inbound = (flow.flags & BALLAST_FLOW_INBOUND) != 0;
+    if (flow.cookie == 0 || (!is_shut && (is_inbound || !wants_answers_)))
+        return;
+    guards::HungLook look;
+    look.key = key_of(flow);
+    look.netns = flow.netns;
+    look.direction = is_inbound ? Direction::inbound : Direction::outbound;
+    look.service = service_at(flow.service, look.key.remote, look.direction);
+    look.silent = milliseconds(kernel::idle_ms(flow, hz_));
+    look.is_window_shut = is_shut;
+    const HalfOpen rules = rules_of(look.service);
+    look.limit = rules.response_timeout;
+    if (rules.mode == Mode::off)
+        return;
+    if (!is_shut) {
+        const auto waiting = look.limit.count() != 0 ? waiting_for(flow) : std::nullopt;
+        if (!waiting)
+            return;
+        look.waiting = *waiting;
+    }
+    hung_.on_look(look, now());
+}
+
+void FlowKeeper::on_sweep(std::span<const ballast_flow> flows) {
+    for (const auto& flow : flows)
+        if (flow.flags & (BALLAST_FLOW_ZERO_WINDOW | BALLAST_FLOW_UNANSWERED))
+            on_flow(flow);
+}
+
+void FlowKeeper::end_sweep() {
+    for (const auto& verdict : hung_.end_sweep(sweep_began_)) {
+        ++(verdict.kind == HalfOpenKind::peer_hung ? counted_.peer_hung : counted_.cleared);
+        add(verdict);
+    }
+    tell();
+    plan({});
+    sweep_began_ = now();
+    looked_up_ = 0;
+}
+
+HalfOpenStatus FlowKeeper::status() const {
+    HalfOpenStatus status = counted_;
+    const auto& counts = guard_.counts();
+    status.suspects = guard_.suspects();
+    status.suspected = counts.suspected;
+    status.silently_dropped = of_kind(counts, HalfOpenKind::silently_dropped);
+    status.path_down = of_kind(counts, HalfOpenKind::path_down);
+    status.refused_late = of_kind(counts, HalfOpenKind::refused_late);
+    status.cleared += of_kind(counts, HalfOpenKind::cleared);
+    status.recovered = counts.recovered;
+    status.ended = counts.ended;
+    status.coalesced = digest_.coalesced();
+    status.table_full = counts.table_full + hung_.table_full();
+    status.suspicions_lost = maps_.counters->suspicions_lost;
+    return status;
+}
+
+} // namespace ballast::app

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// The daemon's side of half-open flows: takes what the programs suspect, gets the facts that the
+// guards ask for, and tells findings.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "daemon/app/flow_facts.h"
+#include "daemon/app/sweep_runner.h"
+#include "daemon/app/witness.h"
+#include "daemon/guards/half_open_digest.h"
+#include "daemon/guards/half_open_guard.h"
+#include "daemon/guards/hung_guard.h"
+#include "daemon/kernel/events.h"
+#include "daemon/kernel/maps.h"
+#include "daemon/kernel/policy_map.h"
+#include "daemon/model/policy.h"
+#include "daemon/util/event_loop.h"
+
+namespace ballast::app {
+
+class FlowKeeper {
+public:
+    /// A peer that was silent for so long makes its flow suspect.
+    static constexpr std::chrono::milliseconds suspect_after{1000};
+    /// Flows of one peer that are looked at.
+    static constexpr std::size_t most_flows = 20'000;
+    /// Flows that wait for an answer, of which one sweep has the facts looked up.
+    static constexpr std::size_t most_waiting = 256;
+
+    using GetPolicy = std::function<const Policy&()>;
+
+    /// What is referred to must outlive the keeper; the runner, which tells it what sweeps meet,
+    /// must not sweep once it is gone.
+    static Result<std::unique_ptr<FlowKeeper>> start(EventLoop& loop, kernel::Maps& maps,
+                                                     const kernel::PolicyMap& services,
+                                                     SweepRunner& sweeps, GetPolicy policy);
+
+    /// Another policy is in force.
+    void configure();
+
+    [[nodiscard]] HalfOpenStatus status() const;
+
+private:
+    FlowKeeper(kernel::Maps& maps, const kernel::PolicyMap& services, GetPolicy policy,
+               std::unique_ptr<FlowFacts> facts);
+    void turn();
+    void look_at_peers();
+    void look_at(const PeerKey& peer);
+    void look_at_missing(const PeerKey& peer, const FlowList& list);
+    void ask_witnesses();
+    void on_record(const ballast_suspicion& record);
+    Result<void> listen(EventLoop& loop);
+    void on_sweep(std::span<const ballast_flow> flows);
+    void end_sweep();
+    void on_flow(const ballast_flow& flow);
+    std::optional<std::chrono::milliseconds> waiting_for(const ballast_flow& flow);
+    void tell();
+    void plan(std::chrono::nanoseconds cost);
+    void fail_softly(const Error& error);
+    [[nodiscard]] std::string service_at(std::uint16_t id, const Endpoint& remote,
+                                         Direction direction) const;
+    [[nodiscard]] HalfOpen rules_of(const std::string& service) const;
+    void add(const HalfOpenVerdict& verdict);
+
+    kernel::Maps& maps_;
+    const kernel::PolicyMap& services_;
+    GetPolicy policy_;
+    std::unique_ptr<FlowFacts> facts_;
+    Witness witness_{"/proc"};
+    std::uint32_t hz_;
+    guards::HalfOpenGuard guard_;
+    guards::HungGuard hung_;
+    guards::HalfOpenDigest digest_;
+    std::map<std::string, HalfOpen> rules_; ///< by service
+    bool wants_answers_ = false;            ///< some service has a response_timeout
+    std::chrono::steady_clock::time_point sweep_began_;
+    std::size_t looked_up_ = 0; ///< facts, in this sweep
+    HalfOpenStatus counted_;    ///< what no guard counts
+    std::unique_ptr<kernel::Suspicions> suspicions_;
+    EventSource readable_;
+    EventSource timer_;
+};
+
+} // namespace ballast::app

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the programs report, in the words of the model: units, directions, addresses.
+#include <cstring>
+
+#include "daemon/app/suspicion_record.h"
+#include "tests/harness/cmocka.hpp"
+
+namespace {
+
+using namespace ballast;
+using namespace std::chrono_literals;
+
+ballast_suspicion record() {
+    ballast_suspicion made{};
+    made.cookie = 77;
+    made.now_ns = 5'000'000'000;
+    const auto local = parse_endpoint("10.0.0.1:4000")->address.bytes;
+    const auto remote = parse_endpoint("[fd00::5]:1")->address.bytes;
+    std::memcpy(made.local_address, local.data(), local.size());
+    std::memcpy(made.remote_address, remote.data(), remote.size());
+    made.local_port = 4000;
+    made.remote_port = 5432;
+    made.netns = 9;
+    made.interface = 3;
+    made.silent_jiffies = 250;
+    made.srtt_us = 1500;
+    made.retransmits = 2;
+    made.probes = 1;
+    made.packets_out = 4;
+    made.snd_wnd = 100;
+    made.total_retrans = 6;
+    made.data_segs_out = 60;
+    return made;
+}
+
+void names_the_flow(void**) {
+    const auto made = app::suspicion_of(record(), 250);
+    assert_string_equal(made.key.local.text().c_str(), "10.0.0.1:4000");
+    assert_string_equal(made.key.remote.text().c_str(), "[fd00::5]:5432");
+    assert_int_equal(made.key.cookie, 77);
+    assert_int_equal(made.key.interface_index, 3);
+    assert_int_equal(made.netns, 9);
+    assert_true(made.direction == Direction::outbound);
+    assert_true(made.what == Suspicion::What::retransmission);
+}
+
+void times_are_milliseconds_at_any_clock(void**) {
+    auto told = record();
+    assert_int_equal(app::suspicion_of(told, 250).silent.count(), 1000);
+    assert_int_equal(app::suspicion_of(told, 1000).silent.count(), 250);
+    assert_int_equal(app::suspicion_of(told, 100).silent.count(), 2500);
+    assert_int_equal(app::suspicion_of(told, 250).rtt.count(), 2); // rounded up
+    assert_true(app::suspicion_of(told, 250).at.time_since_epoch() == 5s);
+    assert_true(app::suspicion_of(told, 250).probe_gap == 75s);
+    told.keepalive_jiffies = 500;
+    assert_true(app::suspicion_of(told, 250).probe_gap == 2s);
+}
+
+void kinds_and_flags_are_those_of_the_contract(void**) {
+    auto told = record();
+    told.kind = BALLAST_SUSPICION_RESET;
+    assert_true(app::suspicion_of(told, 250).what == Suspicion::What::reset);
+    told.kind = BALLAST_SUSPICION_TIMED_OUT;
+    told.flags = BALLAST_SUSPICION_INBOUND | BALLAST_SUSPICION_TAIL_PROBE;
+    const auto made = app::suspicion_of(told, 250);
+    assert_true(made.what == Suspicion::What::timed_out);
+    assert_true(made.direction == Direction::inbound);
+    assert_true(made.is_tail_probe);
+}
+
+} // namespace
+
+int main() {
+    const CMUnitTest tests[] = {cmocka_unit_test(names_the_flow),
+                                cmocka_unit_test(times_are_milliseconds_at_any_clock),
+                                cmocka_unit_test(kinds_and_flags_are_those_of_the_contract)};
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
