@@ -47,6 +47,14 @@ Json encode_settings(const Breaker& breaker) {
             {"ramp_start_percent", breaker.ramp_start}};
 }
 
+Json encode_settings(const HalfOpen& half_open) {
+    return {{"mode", name_of(half_open.mode)},
+            {"action", name_of(half_open.action)},
+            {"confirm_retransmits", half_open.confirm_retransmits},
+            {"response_timeout_ms", nonzero_or_null(half_open.response_timeout)},
+            {"witness", name_of(half_open.witness)}};
+}
+
 } // namespace
 
 Json encode_service(const Service& service) {
@@ -64,6 +72,7 @@ Json encode_service(const Service& service) {
     json["mode"] = name_of(service.mode);
     json["on_limit"] = name_of(service.on_limit);
     json["breaker"] = encode_settings(service.breaker);
+    json["half_open"] = encode_settings(service.half_open);
     json["origin"] = service.origin;
     return json;
 }

@@ -25,6 +25,14 @@ constexpr std::string_view name_of(OnLimit on_limit) {
     return kOnLimitNames.at(static_cast<std::size_t>(on_limit));
 }
 
+constexpr std::string_view name_of(HalfOpenAction action) {
+    return kHalfOpenActionNames.at(static_cast<std::size_t>(action));
+}
+
+constexpr std::string_view name_of(HalfOpenWitness witness) {
+    return kHalfOpenWitnessNames.at(static_cast<std::size_t>(witness));
+}
+
 /// The enumerator whose name stands at the same place of `names`; none for any other word.
 template <typename Enum, std::size_t N>
 constexpr std::optional<Enum> enumerator(const std::array<std::string_view, N>& names,

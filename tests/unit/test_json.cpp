@@ -113,7 +113,9 @@ void plain_service(void**) {
         R"("breaker":{"mode":"observe","window_ms":10000,"thresholds":{"timed_out":5,)"
         R"("refused":10,"unreachable":5,"slow":10,"reset":10,"half_open_flow":3},)"
         R"("slow_connect_ms":null,"reset_within_ms":null,"open_for_ms":5000,"open_max_ms":60000,)"
-        R"("probes":1,"ramp_ms":10000,"ramp_start_percent":10},"origin":"p.toml:3"})");
+        R"("probes":1,"ramp_ms":10000,"ramp_start_percent":10},)"
+        R"("half_open":{"mode":"observe","action":"report","confirm_retransmits":3,)"
+        R"("response_timeout_ms":null,"witness":"passive"},"origin":"p.toml:3"})");
 }
 
 void full_service(void**) {
@@ -129,11 +131,16 @@ void full_service(void**) {
     service.breaker.slow_connect = 6ms;
     service.breaker.reset_within = 7ms;
     service.breaker.ramp = 0ms;
+    service.half_open = {Mode::enforce, HalfOpenAction::reset, 5, 9ms, HalfOpenWitness::connect};
     Json json = encode_service(service);
     assert_int_equal(json.at("burst").get<int>(), 4); // as the rate
     service.burst = 8;
     json = encode_service(service);
     const Json breaker = json.at("breaker");
+    assert_text(json.at("half_open"),
+                R"({"mode":"enforce","action":"reset","confirm_retransmits":5,)"
+                R"("response_timeout_ms":9,"witness":"connect"})");
+    json.erase("half_open");
     json.erase("breaker");
     assert_text(json, R"({"service":"web","to":["db.internal:5432","10.0.0.0/8:80-90"],)"
                       R"("resolved":[{"target":"10.0.0.0/8:80-90","name":"db.internal"}],)"
