@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/e2e/walled.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+
+namespace ballast::test {
+
+const std::vector<Family> walled_families = {
+    {"ipv4", AF_INET, "10.77.0.1", "10.79.0.2", "", ""},
+    {"ipv6", AF_INET6, "fd77::1", "fd79::2", "", ""},
+};
+const std::vector<std::string> beyond_the_wall = {"10.79.0.0/24", "fd79::/64"};
+
+namespace {
+
+Link join(const Netns& wall) {
+    Link link{make<Netns>(), make<Netns>()};
+    for (const Netns* space : {&wall, &std::as_const(link.client), &std::as_const(link.server)})
+        space->sysctl("net.ipv6.conf.default.accept_dad",
+                      0); // or no neighbour is found for a second
+    wall.ip({fmt::format("link add w0 type veth peer name c0 netns {}", link.client.holder()),
+             fmt::format("link add w1 type veth peer name s0 netns {}", link.server.holder()),
+             "addr add 10.77.0.254/24 dev w0", "addr add fd77::fe/64 dev w0 nodad",
+             "addr add 10.79.0.254/24 dev w1", "addr add fd79::fe/64 dev w1 nodad",
+             "link set w0 up", "link set w1 up"});
+    link.client.ip({"addr add 10.77.0.1/24 dev c0", "addr add fd77::1/64 dev c0 nodad",
+                    "link set c0 up", "route add default via 10.77.0.254",
+                    "route add ::/0 via fd77::fe"});
+    link.server.ip({"addr add 10.79.0.2/24 dev s0", "addr add fd79::2/64 dev s0 nodad",
+                    "link set s0 up", "route add default via 10.79.0.254",
+                    "route add ::/0 via fd79::fe"});
+    wall.sysctl("net.ipv4.ip_forward", 1);
+    wall.sysctl("net.ipv6.conf.all.forwarding", 1);
+    return link;
+}
+
+tcp_info info_of(const Fd& socket) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    need(::getsockopt(socket.get(), IPPROTO_TCP, TCP_INFO, &info, &size) == 0, "TCP_INFO");
+    return info;
+}
+
+bool pass(const Fd& from, const Fd& to, Clock::time_point deadline) {
+    char byte = 'x';
+    return ::send(from.get(), &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1 &&
+           wait_fd(to.get(), POLLIN, deadline) && ::recv(to.get(), &byte, 1, MSG_DONTWAIT) == 1;
+}
+
+} // namespace
+
+Wall::Wall() : wall_(make<Netns>()), link_(join(wall_)) {}
+
+void Wall::load(const std::string& rules) {
+    const auto file = make_temp_dir() + "/rules";
+    write_file(file, fmt::format("flush ruleset\n"
+                                 "table inet wall {{\n"
+                                 "  chain forward {{\n"
+                                 "    type filter hook forward priority 0; policy drop;\n"
+                                 "{}"
+                                 "  }}\n"
+                                 "}}\n",
+                                 rules));
+    wall_.exec({"nft", "-f", file});
+}
+
+void Wall::stand(int forget_after_s, const std::string& late) {
+    rules_ = fmt::format("    ct state established accept\n"
+                         "    tcp flags & (syn|ack) == syn ct state new accept\n"
+                         "    {}\n",
+                         late);
+    load(rules_);
+    wall_.sysctl("net.netfilter.nf_conntrack_tcp_loose", 0);
+    wall_.sysctl("net.netfilter.nf_conntrack_tcp_timeout_established", forget_after_s);
+}
+
+void Wall::shut() {
+    load("    ct state invalid,established,new,related,untracked drop\n");
+}
+
+void Wall::open() {
+    load(rules_);
+}
+
+void Wall::lose(int percent) {
+    load(fmt::format("    numgen random mod 100 < {} drop\n{}", percent, rules_));
+}
+
+Through& through(const Wall& wall, Listener& listener) {
+    auto made = attempt(wall.link().client, listener.dest());
+    check_errno(made.error, 0, "connect() through the wall");
+    auto& pair = make<Through>(std::move(made.socket), listener.accept());
+    for (int i = 0; i < 20; ++i)
+        check(exchange(pair), "an exchange through the wall");
+    return pair;
+}
+
+bool exchange(const Through& pair, int patience_ms) {
+    const auto deadline = Clock::now() + std::chrono::milliseconds(patience_ms);
+    return pass(pair.client, pair.server, deadline) && pass(pair.server, pair.client, deadline);
+}
+
+void say(const Fd& from) {
+    need(::send(from.get(), "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1, "send");
+}
+
+std::string local_text(const Fd& socket) {
+    sockaddr_storage storage{};
+    socklen_t length = sizeof storage;
+    need(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&storage), &length) == 0,
+         "getsockname");
+    char host[INET6_ADDRSTRLEN] = {};
+    if (storage.ss_family == AF_INET) {
+        const auto& v4 = reinterpret_cast<const sockaddr_in&>(storage);
+        ::inet_ntop(AF_INET, &v4.sin_addr, host, sizeof host);
+        return fmt::format("{}:{}", host, ntohs(v4.sin_port));
+    }
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(storage);
+    ::inet_ntop(AF_INET6, &v6.sin6_addr, host, sizeof host);
+    return fmt::format("[{}]:{}", host, ntohs(v6.sin6_port));
+}
+
+long silent_ms(const Fd& socket) {
+    const auto info = info_of(socket);
+    return static_cast<long>(std::min(info.tcpi_last_ack_recv, info.tcpi_last_data_recv));
+}
+
+} // namespace ballast::test

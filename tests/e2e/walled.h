@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// A client and a server with a firewall between them: a namespace that forwards, with nftables and
+// its own connection tracking. Nobody is told of what it drops.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tests/e2e/scene.h"
+
+namespace ballast::test {
+
+/// Addresses on both sides of the firewall.
+extern const std::vector<Family> walled_families;
+/// For the `to` of a policy.
+extern const std::vector<std::string> beyond_the_wall;
+
+class Wall {
+public:
+    Wall();
+
+    /// Forwards what belongs to a connection that it knows, and new ones; `late` is what happens to
+    /// the rest: "drop", "meta l4proto tcp reject with tcp reset". It forgets a connection that was
+    /// idle for so long.
+    void stand(int forget_after_s, const std::string& late = "drop");
+    /// Every packet is dropped; the connections stay known. Until open().
+    void shut();
+    void open();
+    /// So many percent of the packets are lost, each way.
+    void lose(int percent);
+
+    [[nodiscard]] const Link& link() const { return link_; }
+
+private:
+    void load(const std::string& rules);
+
+    Netns& wall_;
+    Link link_;
+    std::string rules_;
+};
+
+/// An established connection through the wall, both ends, which has been used.
+struct Through {
+    Fd client;
+    Fd server;
+};
+Through& through(const Wall& wall, Listener& listener);
+
+/// A byte there and one back; false when that takes longer than `patience_ms`.
+bool exchange(const Through& pair, int patience_ms = 15'000);
+/// One byte, and nobody waits for an answer.
+void say(const Fd& from);
+
+/// The end's local endpoint, as Ballast prints it.
+std::string local_text(const Fd& socket);
+
+/// Since anything was received.
+long silent_ms(const Fd& socket);
+
+} // namespace ballast::test
