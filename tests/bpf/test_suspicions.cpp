@@ -115,6 +115,21 @@ char hear(const Fd& socket) {
     return got;
 }
 
+tcp_info info_of(const Fd& socket) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    need(::getsockopt(socket.get(), IPPROTO_TCP, TCP_INFO, &info, &size) == 0, "TCP_INFO");
+    return info;
+}
+
+/// A byte there and one back.
+void exchange(const Fd& client, const Fd& server) {
+    say(client);
+    hear(server);
+    say(server);
+    hear(client);
+}
+
 /// An established connection, both ends, which has been used.
 struct Pair {
     Link link;
@@ -133,10 +148,16 @@ Pair& connected(const Family& family) {
     const auto port = local_port(made.socket);
     auto& pair = make<Pair>(link, told, std::move(made.socket), listener.accept(), port);
     listener.close();
-    say(pair.client);
-    hear(pair.server);
-    say(pair.server);
-    hear(pair.client);
+    // The first round trip may have waited a second for an IPv6 address to be usable.
+    await(
+        [&] {
+            exchange(pair.client, pair.server);
+            return info_of(pair.client).tcpi_rto < 300'000 &&
+                   info_of(pair.server).tcpi_rto < 300'000;
+        },
+        "the time of a round trip");
+    // Or the server says it again, which is a sign of life.
+    await([&] { return info_of(pair.server).tcpi_unacked == 0; }, "the client's acknowledgement");
     return pair;
 }
 
@@ -203,12 +224,8 @@ void says_nothing_of_healthy_traffic(const Family& family) {
     need(bool{statistics}, "bpf_enable_stats");
     const auto before = pair.told.runs();
     constexpr unsigned exchanges = 2000;
-    for (unsigned i = 0; i < exchanges; ++i) {
-        say(pair.client);
-        hear(pair.server);
-        say(pair.server);
-        hear(pair.client);
-    }
+    for (unsigned i = 0; i < exchanges; ++i)
+        exchange(pair.client, pair.server);
     // Other sockets of this host may have had a retransmission or an RST meanwhile.
     check(pair.told.runs() - before < exchanges / 20, "no program runs");
     check(pair.told.of(pair.port).empty(), "nothing is told");
@@ -219,14 +236,7 @@ void says_nothing_while_switched_off(const Family& family) {
     pair.told.watch(0);
     silence(pair.link.client, family);
     say(pair.client);
-    await(
-        [&] {
-            tcp_info info{};
-            socklen_t size = sizeof info;
-            ::getsockopt(pair.client.get(), IPPROTO_TCP, TCP_INFO, &info, &size);
-            return info.tcpi_retransmits >= 2;
-        },
-        "retransmissions");
+    await([&] { return info_of(pair.client).tcpi_retransmits >= 2; }, "retransmissions");
     check(pair.told.of(pair.port).empty(), "nothing is told");
 }
 
