@@ -3,6 +3,7 @@
 #include <csignal>
 #include <filesystem>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "tests/harness/cgroup.h"
@@ -103,6 +104,15 @@ void crash_cleans_up() {
     check_nothing_left(outcome.out);
 }
 
+void cases_at_once_are_told_apart() {
+    const auto outcome = fail_on_purpose("at once");
+    check_equal(outcome.status, 2, "status of two failing tests");
+    for (const auto* part : {"1..3\n", "\nok 1 - waits for the next\n", "\nnot ok 2 - fails\n",
+                             "# evidence\n", "# ended by signal 9\nnot ok 3 - crashes\n"})
+        check(outcome.out.find(part) != std::string::npos, outcome.out);
+    check_nothing_left(outcome.out);
+}
+
 struct Witness {
     ~Witness() { note("destroyed"); }
 };
@@ -121,15 +131,32 @@ void leave_things_behind(bool crash) {
     check(cgroup.path().empty(), "this fails on purpose");
 }
 
-int fail_as_told(bool crash) {
-    return Suite().add("fails", [crash] { leave_things_behind(crash); }).run("on purpose");
+int fail_at_once() {
+    int ends[2];
+    need(::pipe(ends) == 0, "pipe");
+    return Suite()
+        .add("waits for the next",
+             [&] { check(wait_fd(ends[0], POLLIN, Clock::now() + patience()), "it came"); })
+        .add("fails",
+             [&] {
+                 need(::write(ends[1], "", 1) == 1, "write");
+                 leave_things_behind(false);
+             })
+        .add("crashes", [] { leave_things_behind(true); })
+        .run_at_once("on purpose", 3);
+}
+
+int fail_as_told(std::string_view how) {
+    if (how == "at once")
+        return fail_at_once();
+    return Suite().add("fails", [how] { leave_things_behind(how == "crash"); }).run("on purpose");
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
     if (argc > 1)
-        return fail_as_told(std::string_view(argv[1]) == "crash");
+        return fail_as_told(argv[1]);
     return Suite()
         .each(families, "ss counts what is open", counts_what_is_open)
         .add("ss counts v4-mapped connections as IPv4", mapped_counts_as_v4)
@@ -137,5 +164,6 @@ int main(int argc, char** argv) {
         .each(families, "a crowd counts what it holds", crowd_counts_itself)
         .add("a failing test is cleaned up after", failure_cleans_up)
         .add("a killed test is cleaned up after", crash_cleans_up)
+        .add("cases at once are told apart", cases_at_once_are_told_apart)
         .run("harness");
 }

@@ -27,6 +27,7 @@ constexpr auto usual_bpffs = "/sys/fs/bpf";
 
 // Set before the supervisor forks, so that both know it.
 std::string current_run_name;
+std::string current_branch;
 pid_t supervised = -1;
 
 fs::path temp_root() {
@@ -77,7 +78,11 @@ const std::string& run_name() {
 
 std::string unique_name() {
     static int number = 0;
-    return fmt::format("{}-{}", run_name(), ++number);
+    return fmt::format("{}-{}{}", run_name(), current_branch, ++number);
+}
+
+void branch_names(unsigned branch) {
+    current_branch = fmt::format("{}_", branch); // a bpffs takes no dots
 }
 
 std::string make_temp_dir() {

@@ -15,6 +15,10 @@ const std::string& run_name();
 /// A name that no other object of this executable has, starting with run_name().
 std::string unique_name();
 
+/// From here on this process, a child of the supervised one, makes names that none of its siblings
+/// makes; `branch` is its own among them.
+void branch_names(unsigned branch);
+
 /// A new directory of mode 0755 for the running executable; removed at its end.
 std::string make_temp_dir();
 

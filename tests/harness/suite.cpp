@@ -59,6 +59,11 @@ int Suite::run_cases(const std::string& name) {
     return failed;
 }
 
+int Suite::run_one(const std::string& name, Case& one) {
+    const CMUnitTest test{one.name.c_str(), run_case, set_up, tear_down, &one};
+    return _cmocka_run_group_tests(name.c_str(), &test, 1, nullptr, nullptr);
+}
+
 int Suite::run(const std::string& name) {
     return supervise([this, &name] { return run_cases(name); });
 }

@@ -27,18 +27,24 @@ public:
     /// Runs all cases; the exit status for main().
     int run(const std::string& name);
 
+    /// The same with up to `at_once` cases at a time, begun in their order, each in a process of
+    /// its own; what they say is shown as each ends. For cases that mostly wait. No shared().
+    int run_at_once(const std::string& name, unsigned at_once);
+
 private:
     struct Case {
         std::string name;
         std::function<void()> body;
         bool passed = false;
     };
+    class Crowd;
 
     static int set_up(void** state);
     static void run_case(void** state);
     static int tear_down(void** state);
     static int set_up_shared(void** state);
     int run_cases(const std::string& name);
+    static int run_one(const std::string& name, Case& one);
 
     static std::function<void()> make_shared_;
     static bool shared_made_;
