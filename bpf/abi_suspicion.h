@@ -35,21 +35,19 @@ struct ballast_suspicion {
     __u32 packets_out;
     __u32 snd_wnd;
     __u32 silent_jiffies; /* since anything was received */
-    __u32 rto_jiffies;    /* that passed before this retransmission */
+    __u32 try_jiffies;    /* between its last two tries; 0: not known */
     __u32 srtt_us;
     __u32 total_retrans; /* segments, in its whole life */
     __u32 data_segs_out;
-    __u32 keepalive_jiffies; /* between keepalive probes; 0: the kernel's */
-    __u16 service;           /* of its reservation; 0: it has none */
-    __u8 kind;               /* enum ballast_suspicion_kind */
-    __u8 state;              /* TCP_ESTABLISHED = 1, _FIN_WAIT1 = 4, _CLOSE_WAIT = 8, _CLOSE = 7 */
-    __u8 retransmits;        /* by the retransmission timer in a row, with this one */
-    __u8 backoff;            /* doublings of the RTO */
-    __u8 probes;             /* of keepalive or of a zero window, unanswered */
-    __u8 flags;              /* enum ballast_suspicion_flags */
-    __u32 reserved;
+    __u16 service;    /* of its reservation; 0: it has none */
+    __u8 kind;        /* enum ballast_suspicion_kind */
+    __u8 state;       /* TCP_ESTABLISHED = 1, _FIN_WAIT1 = 4, _CLOSE_WAIT = 8, _CLOSE = 7 */
+    __u8 retransmits; /* by the retransmission timer in a row, with this one */
+    __u8 backoff;     /* doublings of the RTO */
+    __u8 probes;      /* of keepalive or of a zero window, unanswered */
+    __u8 flags;       /* enum ballast_suspicion_flags */
 };
 
-BALLAST_ASSERT_SIZE(struct ballast_suspicion, 104);
+BALLAST_ASSERT_SIZE(struct ballast_suspicion, 96);
 
 #endif

@@ -30,6 +30,7 @@ struct inet_timewait_death_row {
 
 struct netns_ipv4 {
     struct inet_timewait_death_row tcp_death_row;
+    int sysctl_tcp_keepalive_intvl; /* jiffies */
 };
 
 struct net {

@@ -47,14 +47,29 @@ BALLAST_INLINE void measure(struct ballast_suspicion* told, const struct tcp_soc
     told->packets_out = tp->packets_out;
     told->snd_wnd = tp->snd_wnd;
     told->silent_jiffies = silence_of(tp);
-    told->rto_jiffies = tp->inet_conn.icsk_rto;
     told->srtt_us = tp->srtt_us >> 3;
     told->total_retrans = tp->total_retrans;
     told->data_segs_out = tp->data_segs_out;
-    told->keepalive_jiffies = tp->keepalive_intvl;
     told->retransmits = tp->inet_conn.icsk_retransmits;
     told->backoff = tp->inet_conn.icsk_backoff;
     told->probes = tp->inet_conn.icsk_probes_out;
+}
+
+/* As net/ipv4/tcp_timer.c, keepalive_intvl_when(): the socket's own or its namespace's. */
+BALLAST_INLINE __u32 keepalive_of(const struct tcp_sock* tp) {
+    const struct net* net = tp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net;
+    __u32 own = tp->keepalive_intvl;
+    return own ? own : (__u32)net->ipv4.sysctl_tcp_keepalive_intvl;
+}
+
+BALLAST_INLINE __u32 between_tries(const struct tcp_sock* tp, __u8 kind) {
+    struct ballast_tries tries = {.kind = kind,
+                                  .retransmits = tp->inet_conn.icsk_retransmits,
+                                  .rto = tp->inet_conn.icsk_rto,
+                                  .since_sent = (__u32)bpf_jiffies64() - tp->lsndtime,
+                                  .snd_wnd = tp->snd_wnd,
+                                  .keepalive = keepalive_of(tp)};
+    return ballast_between_tries(&tries);
 }
 
 BALLAST_INLINE int tell(const struct ballast_control* head, struct sock* sk, struct tcp_sock* tp,
@@ -75,6 +90,7 @@ BALLAST_INLINE int tell(const struct ballast_control* head, struct sock* sk, str
     told->kind = kind;
     name_flow(told, tp);
     measure(told, tp);
+    told->try_jiffies = between_tries(tp, kind);
     if (ballast_is_inbound(tp, sk->__sk_common.skc_family))
         told->flags |= BALLAST_SUSPICION_INBOUND;
     if (kind == BALLAST_SUSPICION_RETRANSMISSION &&

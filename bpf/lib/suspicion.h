@@ -54,6 +54,31 @@ BALLAST_INLINE bool ballast_tells_end(const struct ballast_control* control, __u
     return ballast_is_suspect(control, state == 7 && was_established ? 1 : state, silence);
 }
 
+/* What is known of a flow's last two tries; all in jiffies. */
+struct ballast_tries {
+    __u32 kind; /* enum ballast_suspicion_kind */
+    __u32 retransmits;
+    __u32 rto;
+    __u32 since_sent; /* data, for the first time or again */
+    __u32 snd_wnd;
+    __u32 keepalive; /* between two probes */
+};
+
+/*
+ * Time between the last two tries, rather too short than too long; 0: not known. Where the kernel
+ * gave a flow up, its end counts as a try: what was tried last before was data, or a probe of a
+ * shut window, which go out an RTO apart or more, or a keepalive probe.
+ */
+BALLAST_INLINE __u32 ballast_between_tries(const struct ballast_tries* tries) {
+    if (tries->kind == BALLAST_SUSPICION_RETRANSMISSION)
+        return tries->retransmits ? tries->rto : 0;
+    if (tries->kind != BALLAST_SUSPICION_TIMED_OUT)
+        return 0;
+    if (tries->retransmits)
+        return tries->since_sent;
+    return tries->snd_wnd ? tries->keepalive : tries->rto;
+}
+
 /* All that was written is acknowledged, and the peer has sent no data since it was sent. */
 BALLAST_INLINE bool ballast_is_unanswered(__u32 written, __u32 acknowledged, __u32 last_sent,
                                           __u32 last_data) {

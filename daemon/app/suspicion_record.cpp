@@ -7,9 +7,6 @@ namespace ballast::app {
 
 namespace {
 
-/// The kernel's own, net.ipv4.tcp_keepalive_intvl, unless somebody changed it.
-constexpr std::chrono::seconds usual_probe_gap{75};
-
 std::chrono::milliseconds ms_of(std::uint32_t jiffies, std::uint32_t hz) {
     return std::chrono::milliseconds(std::uint64_t{jiffies} * 1000 / hz);
 }
@@ -37,8 +34,7 @@ Suspicion suspicion_of(const ballast_suspicion& record, std::uint32_t hz) {
     made.at = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(record.now_ns));
     made.silent = ms_of(record.silent_jiffies, hz);
     made.rtt = std::chrono::milliseconds(record.srtt_us / 1000 + 1);
-    made.probe_gap = record.keepalive_jiffies ? ms_of(record.keepalive_jiffies, hz)
-                                              : std::chrono::milliseconds(usual_probe_gap);
+    made.try_gap = ms_of(record.try_jiffies, hz);
     made.retransmits = record.retransmits;
     made.probes = record.probes;
     made.packets_out = record.packets_out;

@@ -264,7 +264,9 @@ std::vector<HalfOpenVerdict> HalfOpenGuard::judge(Monotonic now) {
             ready_.push_back(verdict(entry, *kind, now));
         }
         const bool is_over = entry.suspect.has_ended() && entry.suspect.verdict();
-        at = is_over ? erase(at) : std::next(at);
+        const bool is_given_up = !is_over && entry.suspect.is_given_up(now);
+        counts_.ended += is_given_up ? 1U : 0U;
+        at = is_over || is_given_up ? erase(at) : std::next(at);
     }
     for (const auto& made : ready_)
         ++counts_.verdicts.at(index_of(made.kind));

@@ -7,11 +7,30 @@ namespace ballast::guards {
 
 namespace {
 
-/// Of what it had sent before: 5% of at least two.
-bool lost_before(const Suspicion& first) {
-    const std::uint32_t now = first.what == Suspicion::What::retransmission ? 1 : 0;
-    const std::uint32_t before = first.total_retrans > now ? first.total_retrans - now : 0;
-    return before >= 2 && before * 20 >= first.data_segs_out;
+/// What it had sent, and sent again, before this silence. Of a try in vain, one segment was sent
+/// again, and the first of them may have been a tail loss probe.
+struct Before {
+    std::uint32_t sent;
+    std::uint32_t lost;
+
+    explicit Before(const Suspicion& first) {
+        const bool is_trying =
+            first.what == Suspicion::What::retransmission || first.retransmits > 0;
+        const std::uint32_t tries = is_trying ? first.retransmits + 1 : 0;
+        lost = first.total_retrans - std::min(first.total_retrans, tries);
+        sent = first.data_segs_out - std::min(first.data_segs_out, tries);
+    }
+
+    [[nodiscard]] bool is_much() const { return lost * 20 >= sent; } // 5%
+    [[nodiscard]] bool is_clean() const { return sent >= 20 && !is_much(); }
+};
+
+/// Who was not silent before its first tries is told of late, after several. On a lossy path that
+/// happens often to flows that are not dropped, so it takes a flow that is known to lose little.
+bool is_lossy(const Suspicion& first) {
+    const Before before(first);
+    const bool is_late = first.what == Suspicion::What::retransmission && first.retransmits > 1;
+    return is_late ? !before.is_clean() : before.lost >= 2 && before.is_much();
 }
 
 bool is_any_within(std::span<const Monotonic> ascending, Monotonic after, Monotonic until) {
@@ -22,10 +41,9 @@ bool is_any_within(std::span<const Monotonic> ascending, Monotonic after, Monoto
 } // namespace
 
 Suspect::Suspect(const Suspicion& first, unsigned confirm)
-    : last_(first), confirm_(confirm), was_lossy_(lost_before(first)),
-      silent_since_(first.at - first.silent), previous_try_(first.at), last_try_(first.at) {
-    if (first.what == Suspicion::What::timed_out)
-        previous_try_ = first.at - first.probe_gap;
+    : last_(first), confirm_(confirm), was_lossy_(is_lossy(first)),
+      silent_since_(first.at - first.silent), previous_try_(first.at - first.try_gap),
+      last_try_(first.at) {
     add(first);
 }
 
@@ -62,11 +80,12 @@ void Suspect::see_life(std::span<const Monotonic> heard) {
     life_after_ = life_after_ || is_any_within(heard, last_try_ + margin, Monotonic::max());
 }
 
-/// Nothing more will be tried, and no later try can show a sign of life to have been chance.
+/// Nothing more will be tried, and no later try can show a sign of life to have been chance. One
+/// sign alone shows neither a drop nor that nothing comes.
 std::optional<HalfOpenKind> Suspect::judge_ended(Monotonic now, bool is_lossy) const {
     if (life_before_ && life_after_ && !is_lossy)
         return HalfOpenKind::silently_dropped;
-    if (!verdict_ && now >= *ended_ + last_word)
+    if (!verdict_ && !life_before_ && !life_after_ && is_given_up(now))
         return HalfOpenKind::path_down;
     return std::nullopt;
 }

@@ -53,6 +53,10 @@ public:
     [[nodiscard]] std::optional<HalfOpenKind> verdict() const { return verdict_; }
     [[nodiscard]] bool is_final() const { return verdict_ == HalfOpenKind::silently_dropped; }
     [[nodiscard]] bool has_ended() const { return ended_.has_value(); }
+    /// It has ended, and no more will be known of it.
+    [[nodiscard]] bool is_given_up(Monotonic now) const {
+        return ended_ && now >= *ended_ + last_word;
+    }
     [[nodiscard]] unsigned tries() const { return tries_; }
     [[nodiscard]] Monotonic silent_since() const { return silent_since_; }
     [[nodiscard]] Monotonic last_try() const { return last_try_; }

@@ -56,7 +56,7 @@ struct Suspicion {
     std::chrono::steady_clock::time_point at;
     std::chrono::milliseconds silent{0};    ///< since anything was received
     std::chrono::milliseconds rtt{0};       ///< smoothed
-    std::chrono::milliseconds probe_gap{0}; ///< between the last two probes, where it timed out
+    std::chrono::milliseconds try_gap{0};   ///< between the last two tries; 0: not known
     std::uint32_t retransmits = 0;          ///< by the retransmission timer, with this one
     std::uint32_t probes = 0;               ///< unanswered
     std::uint32_t packets_out = 0;

@@ -12,6 +12,7 @@ namespace ballast::test {
 
 using guards::Monotonic;
 using std::chrono::milliseconds;
+using namespace std::chrono_literals;
 
 /// Packets of everyone are lost between `from` and `until`.
 struct Outage {
@@ -30,6 +31,7 @@ struct FlowPlan {
     milliseconds first{5000};
     milliseconds every{0};
     bool is_dropped = false; ///< the firewall has forgotten it
+    milliseconds dropped_from{0};
 };
 
 class Path {
@@ -81,6 +83,10 @@ private:
         return !lost() && !lost();
     }
 
+    [[nodiscard]] bool is_dropped(const Flow& flow) const {
+        return flow.plan.is_dropped && now_ >= flow.plan.dropped_from;
+    }
+
     /// As Linux does at a small RTT: a tail loss probe after 200 ms, then an RTO that doubles.
     void advance(Flow& flow) {
         if (flow.is_done || now_ < flow.write_at)
@@ -89,7 +95,7 @@ private:
         ++flow.segments;
         if (flow.sent > 1)
             tell(flow);
-        if (!flow.plan.is_dropped && arrives()) {
+        if (!is_dropped(flow) && arrives()) {
             flow.heard = now_;
             flow.sent = 0;
             flow.is_done = flow.plan.every.count() == 0;
@@ -109,6 +115,7 @@ private:
         told.is_tail_probe = flow.sent == 2;
         told.retransmits = flow.sent - 2;
         told.at = time(now_);
+        told.try_gap = told.is_tail_probe ? 0ms : flow.gap;
         told.silent = now_ - flow.heard;
         told.packets_out = 1;
         told.snd_wnd = 1000;

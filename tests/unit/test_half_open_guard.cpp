@@ -25,6 +25,7 @@ std::string kinds_of(const std::vector<HalfOpenVerdict>& verdicts, std::uint64_t
 }
 
 constexpr FlowPlan hanging{.first = 5000ms, .every = 0ms, .is_dropped = true};
+constexpr FlowPlan cut{.first = 0ms, .every = 50ms, .is_dropped = true, .dropped_from = 5000ms};
 constexpr FlowPlan once{.first = 5000ms};
 constexpr FlowPlan busy{.first = 0ms, .every = 10ms};
 constexpr FlowPlan sparse{.first = 0ms, .every = 300ms};
@@ -44,6 +45,7 @@ void kinds_follow_from_the_evidence(void**) {
           Case{"dropped, another says little", {}, {hanging, sparse}, 7500ms, "silently_dropped"},
           Case{"dropped, others are idle", {}, {hanging, idle}, 9s, "path_down"},
           Case{"dropped, alone", {}, {hanging}, 9s, "path_down"},
+          Case{"dropped while busy", {}, {cut, busy}, 7100ms, "silently_dropped"},
           Case{"one that lives", {}, {once, busy}, 30s, ""},
           Case{"path gone", {.outages = {for_good}}, {once, busy}, 9s, "path_down"},
           Case{"a short outage", {.outages = {half_a_second}}, {once, busy}, 60s, ""},
@@ -228,12 +230,13 @@ void failed_keepalive_has_its_kind(void**) {
         const char* wanted;
     };
     for (const Case& c : {Case{"alive throughout", 300ms, "silently_dropped"},
-                          Case{"silent since before the last probe", -5s, "path_down"}}) {
+                          Case{"silent since before the last probe", -5s, "path_down"},
+                          Case{"silent since after the last probe", -1s, ""}}) {
         HalfOpenGuard guard;
         Suspicion end = try_of(1, 0, start, 30s);
         end.what = Suspicion::What::timed_out;
         end.probes = 3;
-        end.probe_gap = 2s;
+        end.try_gap = 2s;
         guard.on_suspicion(end, {});
         std::vector<HalfOpenVerdict> verdicts;
         for (milliseconds at = 0ms; at <= 2500ms; at += 100ms) {

@@ -64,6 +64,22 @@ void ends_are_told_of_what_had_been_established(void**) {
         assert_int_equal(ballast_tells_end(&control, c.state, 250, c.was_established), c.told);
 }
 
+void the_last_try_was_made_some_time_ago(void**) {
+    constexpr __u32 retransmission = BALLAST_SUSPICION_RETRANSMISSION,
+                    end = BALLAST_SUSPICION_TIMED_OUT, reset = BALLAST_SUSPICION_RESET;
+    struct Case {
+        ballast_tries tries;
+        __u32 wanted;
+    };
+    for (const Case& c :
+         {Case{{retransmission, 2, 100, 0, 9, 7500}, 100},
+          Case{{retransmission, 0, 100, 0, 9, 7500}, 0}, // a tail loss probe
+          Case{{end, 3, 400, 250, 9, 7500}, 250},        // its user time-out came first
+          Case{{end, 0, 100, 9000, 9, 7500}, 7500}, Case{{end, 0, 100, 9000, 0, 7500}, 100},
+          Case{{reset, 0, 100, 9000, 9, 7500}, 0}})
+        assert_int_equal(ballast_between_tries(&c.tries), c.wanted);
+}
+
 void nothing_is_told_while_switched_off(void**) {
     const auto control = watching(0, 0);
     assert_false(ballast_tells_retransmission(&control, established, 100'000, 0));
@@ -91,6 +107,7 @@ int main() {
         cmocka_unit_test(retransmissions_are_told_after_silence_and_up_to_a_number),
         cmocka_unit_test(resets_are_told_only_of_what_is_in_flight),
         cmocka_unit_test(ends_are_told_of_what_had_been_established),
+        cmocka_unit_test(the_last_try_was_made_some_time_ago),
         cmocka_unit_test(nothing_is_told_while_switched_off),
         cmocka_unit_test(a_request_is_unanswered_until_data_comes)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);

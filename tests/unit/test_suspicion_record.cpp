@@ -51,9 +51,8 @@ void times_are_milliseconds_at_any_clock(void**) {
     assert_int_equal(app::suspicion_of(told, 100).silent.count(), 2500);
     assert_int_equal(app::suspicion_of(told, 250).rtt.count(), 2); // rounded up
     assert_true(app::suspicion_of(told, 250).at.time_since_epoch() == 5s);
-    assert_true(app::suspicion_of(told, 250).probe_gap == 75s);
-    told.keepalive_jiffies = 500;
-    assert_true(app::suspicion_of(told, 250).probe_gap == 2s);
+    told.try_jiffies = 500;
+    assert_true(app::suspicion_of(told, 250).try_gap == 2s);
 }
 
 void kinds_and_flags_are_those_of_the_contract(void**) {
