@@ -46,6 +46,20 @@ tcp_info info_of(const Fd& socket) {
     return info;
 }
 
+sockaddr_storage local_address(const Fd& socket) {
+    sockaddr_storage storage{};
+    socklen_t length = sizeof storage;
+    need(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&storage), &length) == 0,
+         "getsockname");
+    return storage;
+}
+
+/// At the same place in both families.
+std::uint16_t local_port(const Fd& socket) {
+    const auto storage = local_address(socket);
+    return ntohs(reinterpret_cast<const sockaddr_in&>(storage).sin_port);
+}
+
 bool pass(const Fd& from, const Fd& to, Clock::time_point deadline) {
     char byte = 'x';
     return ::send(from.get(), &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1 &&
@@ -84,11 +98,40 @@ void Wall::shut() {
 }
 
 void Wall::open() {
-    load(rules_);
+    load(cuts_ + rules_);
 }
 
 void Wall::lose(int percent) {
     load(fmt::format("    numgen random mod 100 < {} drop\n{}", percent, rules_));
+}
+
+void Wall::emulate_loss(int percent) {
+    for (const auto* device : {"w0", "w1"})
+        wall_.exec({"tc", "qdisc", "add", "dev", device, "root", "netem", "loss",
+                    fmt::format("{}%", percent)});
+}
+
+void Wall::cut(const Fd& client, Way way) {
+    const auto port = local_port(client);
+    if (way != Way::back)
+        cuts_ += fmt::format("    tcp sport {} drop\n", port);
+    if (way != Way::there)
+        cuts_ += fmt::format("    tcp dport {} drop\n", port);
+    open();
+}
+
+void Wall::translate(int forget_after_s) {
+    const auto file = make_temp_dir() + "/rules";
+    write_file(file, "flush ruleset\n"
+                     "table inet wall {\n"
+                     "  chain translate {\n"
+                     "    type nat hook postrouting priority 100;\n"
+                     "    oifname w1 masquerade fully-random\n"
+                     "  }\n"
+                     "}\n");
+    wall_.exec({"nft", "-f", file});
+    wall_.sysctl("net.netfilter.nf_conntrack_tcp_loose", 1);
+    wall_.sysctl("net.netfilter.nf_conntrack_tcp_timeout_established", forget_after_s);
 }
 
 Through& through(const Wall& wall, Listener& listener) {
@@ -110,10 +153,7 @@ void say(const Fd& from) {
 }
 
 std::string local_text(const Fd& socket) {
-    sockaddr_storage storage{};
-    socklen_t length = sizeof storage;
-    need(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&storage), &length) == 0,
-         "getsockname");
+    const auto storage = local_address(socket);
     char host[INET6_ADDRSTRLEN] = {};
     if (storage.ss_family == AF_INET) {
         const auto& v4 = reinterpret_cast<const sockaddr_in&>(storage);

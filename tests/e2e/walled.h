@@ -15,6 +15,8 @@ extern const std::vector<Family> walled_families;
 /// For the `to` of a policy.
 extern const std::vector<std::string> beyond_the_wall;
 
+enum class Way { both, there, back };
+
 class Wall {
 public:
     Wall();
@@ -28,6 +30,13 @@ public:
     void open();
     /// So many percent of the packets are lost, each way.
     void lose(int percent);
+    /// The same by the kernel's network emulator, which not every kernel has.
+    void emulate_loss(int percent);
+    /// Of the client's connection, nothing passes that way any more, whatever the rules say.
+    void cut(const Fd& client, Way way);
+    /// Lets everything pass, the client's connections from a port of the wall's own choice. It
+    /// chooses anew for a connection that was idle for so long.
+    void translate(int forget_after_s);
 
     [[nodiscard]] const Link& link() const { return link_; }
 
@@ -37,6 +46,7 @@ private:
     Netns& wall_;
     Link link_;
     std::string rules_;
+    std::string cuts_;
 };
 
 /// An established connection through the wall, both ends, which has been used.

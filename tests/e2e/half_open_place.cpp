@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/e2e/half_open_place.h"
+
+namespace ballast::test {
+
+using std::chrono::milliseconds;
+
+namespace {
+
+std::string from(const Fd& socket) {
+    return local_text(socket) + "->";
+}
+
+} // namespace
+
+std::string flow_policy(const std::string& half_open) {
+    return policy({{.to = beyond_the_wall, .mode = "observe"}}) +
+           (half_open.empty() ? "" : fmt::format("half_open = {{ {} }}\n", half_open));
+}
+
+/// Once the first connection has found all neighbours, which may cost a SYN or two.
+Listener& listen(const Wall& wall, const Family& family) {
+    auto& listener = make<Listener>(wall.link().server, Dest{family.server, 0});
+    Attempt first;
+    await(
+        [&] {
+            first = attempt(wall.link().client, listener.dest());
+            return first.error == 0;
+        },
+        "a path through the wall");
+    listener.accept();
+    abort_connection(first.socket);
+    return listener;
+}
+
+Place& make_place(const Family& family, const std::string& policy_text) {
+    auto& wall = make<Wall>();
+    wall.stand(forget_after_s);
+    auto& ballastd = start_ballastd(policy_text);
+    return make<Place>(wall, Scene{wall.link(), ballastd}, listen(wall, family));
+}
+
+void live_until(const Others& busy, const std::function<bool()>& holds, std::string_view what) {
+    const auto lives_and_holds = [&] {
+        for (const auto* pair : busy)
+            check(exchange(*pair), "the other connection lives");
+        return holds();
+    };
+    if (!wait_until(lives_and_holds, patience(std::chrono::seconds(40))))
+        fail_test(fmt::format("waited in vain for {}", what));
+}
+
+void sweep_until(const Place& place, const std::function<bool()>& holds, std::string_view what) {
+    auto next = Clock::now();
+    live_until(
+        {},
+        [&] {
+            if (Clock::now() >= next) {
+                place.scene.ballastd.sweep();
+                next = Clock::now() + std::chrono::seconds(1);
+            }
+            return holds();
+        },
+        what);
+}
+
+void let_idle(const Fd& socket, const Others& busy) {
+    live_until(
+        busy, [&] { return silent_ms(socket) > idle_ms; }, "silence");
+}
+
+std::vector<std::string> findings(const Place& place, const std::string& kind,
+                                  const std::string& flow_part) {
+    return log_lines(place.scene,
+                     {"finding reason=half_open_flow", "kind=" + kind + " ", flow_part});
+}
+
+milliseconds await_kind(const Place& place, const std::string& kind, const Fd& socket,
+                        const Others& busy) {
+    const auto began = Clock::now();
+    live_until(
+        busy, [&] { return !findings(place, kind, from(socket)).empty(); }, "finding " + kind);
+    const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - began);
+    note(fmt::format("{} after {} ms: {}", kind, took.count(),
+                     findings(place, kind, from(socket)).front()));
+    return took;
+}
+
+void sweep_for_kind(const Place& place, const std::string& kind, const Fd& socket) {
+    sweep_until(
+        place, [&] { return !findings(place, kind, from(socket)).empty(); }, "finding " + kind);
+    note(findings(place, kind, from(socket)).front());
+}
+
+void check_none(const Place& place, const std::string& kind) {
+    for (const auto& line : findings(place, kind))
+        fail_test("told in error: " + line);
+}
+
+bool is_calm(const Place& place) {
+    return place.scene.ballastd.status().at("half_open").at("suspects").get<long>() == 0;
+}
+
+} // namespace ballast::test
