@@ -10,6 +10,7 @@
 
 #include <fmt/chrono.h>
 
+#include "daemon/model/explain.h"
 #include "daemon/model/prefix_rules.h"
 #include "daemon/util/quote.h"
 
@@ -37,7 +38,7 @@ void change(Service& service, const Override& wanted) {
     service.burst = wanted.burst.value_or(service.burst);
     service.mode = wanted.mode.value_or(service.mode);
     if (wanted.mode == Mode::off)
-        service.breaker.mode = Mode::off;
+        service.breaker.mode = service.half_open.mode = Mode::off;
     service.on_limit = wanted.on_limit.value_or(service.on_limit);
 }
 
@@ -121,6 +122,17 @@ std::optional<std::string> contradiction(const Service& service) {
     return std::nullopt;
 }
 
+/// Of what governs the endpoint so far: a limit set for it is no reason to treat its flows
+/// differently.
+HalfOpen half_open_at(const Policy& policy, const Endpoint& endpoint) {
+    const auto explained = explain(policy, endpoint, std::nullopt);
+    if (explained.governing)
+        return policy.services.at(explained.targets.at(*explained.governing).service).half_open;
+    HalfOpen rules;
+    rules.mode = policy.half_open_mode;
+    return rules;
+}
+
 /// Adds the service of an endpoint override; nothing is changed where a reason not to is returned.
 std::optional<std::string> add_endpoint(Policy& policy, const Override& wanted,
                                         const Endpoint& endpoint) {
@@ -130,6 +142,7 @@ std::optional<std::string> add_endpoint(Policy& policy, const Override& wanted,
     added.to = {target};
     added.mode = policy.limit_mode;
     added.breaker.mode = policy.breaker_mode;
+    added.half_open = half_open_at(policy, endpoint);
     added.origin = origin_of(wanted);
     change(added, wanted);
     if (auto wrong = contradiction(added))

@@ -237,6 +237,20 @@ void it_governs_that_endpoint_and_no_other(void**) {
     assert_string_equal(services.c_str(), "0=1 85=3 86=1 ");
 }
 
+void an_endpoint_keeps_what_is_said_of_its_flows(void**) {
+    const auto policy =
+        policy_of("guards.half_open = 'enforce'\n"
+                  "[[service]]\nname='db'\nto=['10.0.0.0/8']\n"
+                  "half_open = { mode='observe', action='reset', witness='connect' }");
+    const auto rules_of = [&](const Override& wanted) {
+        return apply_overrides(policy, {wanted}).policy.services.at(1).half_open;
+    };
+    assert_true(rules_of(override_of("10.0.0.5:80")) == policy.services.at(0).half_open);
+    const HalfOpen by_default{.mode = Mode::enforce};
+    assert_true(rules_of(override_of("192.0.2.1:80")) == by_default);
+    assert_true(rules_of(override_of("10.0.0.5:80", 7, Mode::off)).mode == Mode::off);
+}
+
 void twice_the_same_endpoint(void**) {
     const std::string wanted =
         fmt::format("10.0.0.7:80 9 enforce refused 10.0.0.7:80 | {}, {}\n", kOrigin, kOrigin);
@@ -343,6 +357,7 @@ int main() {
         cmocka_unit_test(ranges_of_the_same_address_give_way),
         cmocka_unit_test(any_port_of_the_same_address_stays),
         cmocka_unit_test(it_governs_that_endpoint_and_no_other),
+        cmocka_unit_test(an_endpoint_keeps_what_is_said_of_its_flows),
         cmocka_unit_test(twice_the_same_endpoint),
         cmocka_unit_test(what_does_not_fit_is_skipped),
         cmocka_unit_test(one_that_is_skipped_stops_no_other),
