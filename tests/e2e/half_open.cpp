@@ -4,6 +4,8 @@
 // Lossy paths and outages drop nothing.
 #include "tests/e2e/half_open_matrix.h"
 
+#include <cstdlib>
+
 #include <netinet/tcp.h>
 
 using namespace ballast;
@@ -24,13 +26,15 @@ void finds_it_on_the_server(const Family& family) {
 
 void finds_it_on_connections_older_than_itself(const Family& family) {
     auto& wall = make<Wall>();
-    wall.stand(forget_after_s);
+    wall.stand(never_forget_s);
     auto& ballastd = make<Ballastd>(flow_policy());
     auto& listener = listen(wall, family);
     auto& place = make<Place>(wall, Scene{wall.link(), ballastd}, listener);
     auto& idle = through(wall, listener);
     auto& busy = through(wall, listener);
     ballastd.start();
+    wall.stand(forget_after_s);
+    check(exchange(idle) && exchange(busy), "both live"); // and are forgotten that soon from now on
     let_idle(idle.client, {&busy});
     say(idle.client);
     check(await_kind(place, "silently_dropped", idle.client, {&busy}) < found_within, "in time");
@@ -84,6 +88,11 @@ void leaves_alone_what_is_off(const Family& family) {
     check_none(place, "silently_dropped");
 }
 
+/// Emulated processors have less to spare for cases that wait.
+unsigned at_once() {
+    return std::getenv("BALLAST_VM") ? 4 : 8;
+}
+
 } // namespace
 
 /// Those that take longest begin first.
@@ -97,5 +106,5 @@ int main() {
         .each(walled_families, "finds readers by their keepalive", finds_readers_by_their_keepalive)
         .each(walled_families, "tells a path that is down", tells_a_path_that_is_down)
         .each(walled_families, "leaves alone what is off", leaves_alone_what_is_off)
-        .run_at_once("half_open", 8);
+        .run_at_once("half_open", at_once());
 }

@@ -49,7 +49,7 @@ private:
     std::string cuts_;
 };
 
-/// An established connection through the wall, both ends, which has been used.
+/// An established connection through the wall, both ends, which has been used and lost little.
 struct Through {
     Fd client;
     Fd server;
