@@ -321,6 +321,8 @@ enum ballast_flow_flags {
     BALLAST_FLOW_ZERO_WINDOW = 16,
     /* The peer acknowledged all that was sent and has sent no data since. */
     BALLAST_FLOW_UNANSWERED = 32,
+    BALLAST_FLOW_OUTSIDE =
+        64, /* its cgroup is not in the governed subtree; none of the above two */
 };
 
 /* What a sweep emits per socket (TIME_WAIT, NEW_SYN_RECV and LISTEN apart). */

@@ -186,9 +186,12 @@ BALLAST_INLINE void visit(struct sock_common* skc, struct seq_file* seq,
     if (flow->cookie)
         place = ballast_find_reservation(flow->cookie);
     __u64 cgroup = ballast_cgroup_of_socket(tp);
+    bool is_governed = ballast_is_governed_cgroup(cgroup, head);
+    if (!is_governed)
+        flow->flags = BALLAST_FLOW_OUTSIDE; /* nobody here asks what it waits for */
     if (!place.entry && ballast_is_inbound(tp, skc->skc_family)) {
         flow->flags |= BALLAST_FLOW_INBOUND;
-    } else if (flow->state != TCP_CLOSE && ballast_is_governed_cgroup(cgroup, head)) {
+    } else if (flow->state != TCP_CLOSE && is_governed) {
         struct subject subject = {
             .cookie = flow->cookie, .sweep = head->sweep, .netns = flow->netns};
         subject.who.cgroup.address = cgroup;

@@ -49,6 +49,7 @@ void PeerTable::add_to(Sums& sums, const ballast_flow& flow) const {
     ++row.connections;
     if (flow.state == established) {
         ++row.established;
+        row.governed += flow.flags & BALLAST_FLOW_OUTSIDE ? 0U : 1U;
         row.idle_max_ms = std::max(row.idle_max_ms, kernel::idle_ms(flow, hz_));
     } else if (flow.state == syn_sent) {
         ++row.connecting;

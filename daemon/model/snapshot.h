@@ -74,6 +74,7 @@ struct PeerRow {
     std::uint32_t retransmitting = 0; ///< sockets with unacknowledged retransmissions
     std::uint32_t rtt_median_us = 0;  ///< of the smoothed RTTs of its sockets; 0: none measured
     std::uint32_t idle_max_ms = 0;    ///< longest time since anything was received
+    std::uint32_t governed = 0;       ///< established, and in the governed cgroup
 
     bool operator==(const PeerRow&) const = default;
 };
@@ -151,6 +152,10 @@ struct HalfOpenStatus {
     std::uint64_t suspicions_lost = 0; ///< events not reported: ring buffer full
     std::uint64_t table_full = 0;      ///< flows not followed: too many at a time
     std::uint64_t not_looked_at = 0;   ///< times that facts about flows were not to be had
+    std::uint64_t reset = 0;           ///< flows destroyed
+    std::uint64_t reset_withheld = 0;  ///< that would have been: observe, dry run
+    std::uint64_t reset_waiting = 0;   ///< that wait to be, now
+    std::uint64_t reset_failed = 0;    ///< that were to be: failed, too old, too many waiting
 
     bool operator==(const HalfOpenStatus&) const = default;
 };

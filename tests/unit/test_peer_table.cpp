@@ -35,6 +35,7 @@ void sockets_add_up_by_endpoint(void**) {
     flows[2].rtt_us = 300;
     flows[0].idle_jiffies = hz * 3;
     flows[1].retransmits = 2;
+    flows[2].flags = BALLAST_FLOW_OUTSIDE;
     flows.push_back(flow(81, 1));
     flows.back().flags = BALLAST_FLOW_INBOUND;
     table.add(flows);
@@ -42,6 +43,7 @@ void sockets_add_up_by_endpoint(void**) {
     assert_int_equal(rows.size(), 1);
     assert_int_equal(rows[0].connections, 7);
     assert_int_equal(rows[0].established, 3);
+    assert_int_equal(rows[0].governed, 2);
     assert_int_equal(rows[0].connecting, 1);
     assert_int_equal(rows[0].closing, 3);
     assert_int_equal(rows[0].retransmitting, 1);
