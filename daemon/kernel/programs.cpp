@@ -63,6 +63,7 @@ struct Programs::State {
     std::array<Fd, pinned_links.size()> links;
     Fd tune_program;
     Fd tune_link;
+    Fd report_program;
     Fd sweep_link;
     Maps maps;
     CgroupRoot cgroup;
@@ -81,6 +82,7 @@ struct Programs::State {
     Result<Fd> create_link(const Hook& hook, bool replace);
     Result<void> create_sweep_link();
     Result<void> keep_tune();
+    Result<void> keep_report();
     Result<void> attach_tune();
     void abandon();
     Result<bool> is_same_program(const Hook& hook, int link_fd) const;
@@ -320,6 +322,11 @@ Result<void> Programs::State::attach_tune() {
     return {};
 }
 
+Result<void> Programs::State::keep_report() {
+    report_program = Fd(::dup(bpf_program__fd(skeleton->progs.ballast_report)));
+    return report_program ? Result<void>() : fail(Error::system("keep program report", errno));
+}
+
 Result<void> Programs::State::create_sweep_link() {
     const int sweep = bpf_program__fd(skeleton->progs.ballast_sweep);
     sweep_link = Fd(::bpf_link_create(sweep, 0, BPF_TRACE_ITER, nullptr));
@@ -358,9 +365,9 @@ Result<Programs> Programs::load(const LoadOptions& options) {
                           return s->attach(0);
                       })
                       .and_then([&] { return s->attach(1); });
-    loaded = loaded.and_then([&] { return s->keep_tune(); }).and_then([&] {
-        return s->create_sweep_link();
-    });
+    loaded = loaded.and_then([&] { return s->keep_tune(); })
+                 .and_then([&] { return s->keep_report(); })
+                 .and_then([&] { return s->create_sweep_link(); });
     if (!loaded) {
         s->abandon();
         return fail(loaded.error());
@@ -405,6 +412,9 @@ bool Programs::is_tune_attached() const {
 
 Maps& Programs::maps() {
     return state_->maps;
+}
+int Programs::report_program() const {
+    return state_->report_program.get();
 }
 int Programs::sweep_link() const {
     return state_->sweep_link.get();

@@ -51,6 +51,8 @@ public:
     [[nodiscard]] Maps& maps();
     /// Descriptor of the iter/tcp link from which sweeps are opened.
     [[nodiscard]] int sweep_link() const;
+    /// Descriptor of the program that FailureReport runs.
+    [[nodiscard]] int report_program() const;
     /// Whether counts and links of an earlier daemon were taken over.
     [[nodiscard]] bool adopted() const;
     [[nodiscard]] const CgroupRoot& cgroup() const;

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the daemon finds out of a destination and breakers have to know. Attached nowhere: the
+ * daemon runs it (BPF_PROG_TEST_RUN), so that a breaker is told in one way only, whoever tells.
+ */
+#include "bpf/breaker.h"
+
+#include <linux/errno.h>
+
+/* args[0]: index of the destination, a flow to which is half-open. */
+SEC("raw_tp")
+int ballast_report(struct bpf_raw_tracepoint_args* context) {
+    return ballast_report_failure((__u32)context->args[0], BALLAST_FAILURE_HALF_OPEN_FLOW,
+                                  ETIMEDOUT, 0);
+}
