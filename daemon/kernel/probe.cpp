@@ -20,6 +20,7 @@
 
 #include "daemon/kernel/cgroup.h"
 #include "daemon/kernel/insn.h"
+#include "daemon/netlink/destroy_probe.h"
 #include "daemon/util/error.h"
 #include "daemon/util/fd.h"
 
@@ -260,6 +261,7 @@ std::vector<Feature> features(const std::string& cgroup) {
          [] { return try_tracepoint("tcp_receive_reset"); }},
         {"tp_btf/inet_sk_error_report", "failed keepalive would not be found", true,
          [] { return try_tracepoint("inet_sk_error_report"); }},
+        {"SOCK_DESTROY", "half-open flows can only be reported", false, netlink::try_destroy},
         {"iter/tcp with socket cookies", "older connections cannot be counted", true, try_sweep},
         {"entering network namespaces", "containers' older connections are not counted", false,
          try_namespaces},
