@@ -21,10 +21,13 @@ constexpr std::array<std::string_view, 4> kTopKeys{"daemon", "guards", "governor
 constexpr std::array<std::string_view, 5> kDaemonKeys{
     "daemon_grace", "sweep_interval", "destination_ttl", "metrics_listen", "resolve_every"};
 constexpr std::array<std::string_view, 3> kGuardsKeys{"limit", "breaker", "half_open"};
-constexpr std::array<std::string_view, 6> kGovernorKeys{
-    "actions_per_minute",   "breaker_opens_per_minute",
-    "observer_fault_ratio", "observer_fault_window",
-    "release_after",        "dry_run"};
+constexpr std::array<std::string_view, 7> kGovernorKeys{"actions_per_minute",
+                                                        "breaker_opens_per_minute",
+                                                        "resets_per_minute",
+                                                        "observer_fault_ratio",
+                                                        "observer_fault_window",
+                                                        "release_after",
+                                                        "dry_run"};
 
 constexpr DurationRange kDaemonGrace{1s, 24h, true};
 constexpr DurationRange kSweepInterval{1s, 1h};
@@ -79,6 +82,7 @@ void read_governor(const TableReader& reader, GovernorOptions& out) {
     reader.refuse_unknown(kGovernorKeys);
     reader.fill(out.actions_per_minute, "actions_per_minute", 1U, kMaxPerMinute);
     reader.fill(out.breaker_opens_per_minute, "breaker_opens_per_minute", 1U, kMaxPerMinute);
+    reader.fill(out.resets_per_minute, "resets_per_minute", 1U, kMaxPerMinute);
     if (const auto ratio = reader.number("observer_fault_ratio", kMinFaultRatio, 1.0))
         out.observer_fault_percent = static_cast<std::uint8_t>(std::lround(100 * *ratio));
     reader.fill(out.observer_fault_window, "observer_fault_window", kFaultWindow);

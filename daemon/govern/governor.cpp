@@ -7,7 +7,7 @@ namespace ballast::govern {
 
 Governor::Governor(const GovernorOptions& options)
     : options_(options), actions_(options.actions_per_minute),
-      opens_(options.breaker_opens_per_minute) {}
+      opens_(options.breaker_opens_per_minute), resets_(options.resets_per_minute) {}
 
 void Governor::configure(const GovernorOptions& options) {
     if (options_.dry_run && !options.dry_run)
@@ -15,6 +15,7 @@ void Governor::configure(const GovernorOptions& options) {
     options_ = options;
     actions_.configure(options.actions_per_minute);
     opens_.configure(options.breaker_opens_per_minute);
+    resets_.configure(options.resets_per_minute);
 }
 
 void Governor::on_failing(std::uint32_t destination, Failing how, Monotonic now) {
@@ -44,7 +45,7 @@ void Governor::forget_before(Monotonic from) {
 
 /// The least number of failing destinations that makes the observer suspect.
 std::size_t Governor::suspicious(std::size_t active) const {
-    return std::max(observer_fault_least, active * options_.observer_fault_percent / 100 + 1);
+    return PathFault::threshold(active, options_);
 }
 
 void Governor::hold_openings(Decision& decision, Monotonic now) {
@@ -100,6 +101,21 @@ Governor::Decision Governor::decide(std::size_t active, const Swap& swap, Monoto
     else
         decision.release = undo_all();
     return decision;
+}
+
+void Governor::on_dead_path(const PeerKey& peer, Monotonic now) {
+    dead_paths_.on_dead(peer, now);
+}
+
+Governor::Leave Governor::leave_to_reset(Monotonic now) {
+    if (suspect_ || dead_paths_.is_suspect(paths_, options_, now))
+        return Leave::observer_fault;
+    if (options_.dry_run)
+        return Leave::dry_run;
+    if (resets_.left(now) == 0 || !may_act(now))
+        return Leave::caps;
+    resets_.take(1, now);
+    return Leave::granted;
 }
 
 void Governor::adopt_hold(std::uint32_t destination, Monotonic now) {

@@ -14,6 +14,8 @@
 // V3  A hold is let go when nothing has been suspect for `release_after`, and by undo_all(); each
 //     is on the undo list, once.
 // V4  In a dry run everything is decided the same, but the budget put in place is 0.
+// V5  While the observer is suspect, by failing connects or by paths that are dead, no flow is
+// reset.
 #pragma once
 
 #include <chrono>
@@ -24,6 +26,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/govern/path_fault.h"
 #include "daemon/govern/rate_cap.h"
 #include "daemon/govern/trip_account.h"
 #include "daemon/model/policy.h"
@@ -35,7 +38,7 @@ public:
     using Monotonic = RateCap::Monotonic;
 
     /// Fewer failing destinations never make the observer suspect.
-    static constexpr std::size_t observer_fault_least = 5;
+    static constexpr std::size_t observer_fault_least = PathFault::least;
 
     /// How a destination failed.
     enum class Failing {
@@ -82,6 +85,16 @@ public:
         return actions_.left(now) > trips_.outstanding() && actions_.take(1, now) == 1;
     }
 
+    /// Whether a half-open flow may be reset now.
+    enum class Leave { granted, caps, observer_fault, dry_run };
+    /// Granted ones count against both caps.
+    Leave leave_to_reset(Monotonic now);
+
+    /// Nothing comes from a destination any more, as flows to it show.
+    void on_dead_path(const PeerKey& peer, Monotonic now);
+    /// Destinations with flows, of which those with a dead path are a part.
+    void set_paths(std::size_t paths) { paths_ = paths; }
+
     [[nodiscard]] bool is_dry_run() const { return options_.dry_run; }
     [[nodiscard]] bool suspects_observer() const { return suspect_; }
     [[nodiscard]] std::size_t holds() const { return held_.size(); }
@@ -98,6 +111,9 @@ private:
     GovernorOptions options_;
     RateCap actions_;
     RateCap opens_;
+    RateCap resets_;
+    PathFault dead_paths_;
+    std::size_t paths_ = 0;
     TripAccount trips_;
     std::map<std::uint32_t, Monotonic> failing_; ///< last failure, by destination
     std::map<std::uint32_t, Monotonic> opened_;  ///< last opening

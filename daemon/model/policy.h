@@ -182,6 +182,7 @@ struct DaemonOptions {
 struct GovernorOptions {
     std::uint32_t actions_per_minute = 120; ///< of all kinds
     std::uint32_t breaker_opens_per_minute = 30;
+    std::uint32_t resets_per_minute = 60;     ///< of half-open flows
     std::uint8_t observer_fault_percent = 50; ///< of active destinations failing: our own fault
     std::chrono::milliseconds observer_fault_window{10'000};
     std::chrono::milliseconds release_after{30'000}; ///< calm for so long before a hold is let go

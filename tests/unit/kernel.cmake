@@ -24,6 +24,7 @@ ballast_add_test(unit discovery SOURCES ${unit}/test_discovery.cpp LIBS ballast_
 ballast_add_test(unit discovery_random SOURCES ${unit}/test_discovery_random.cpp
                  LIBS ballast_guards)
 ballast_add_test(unit governor SOURCES ${unit}/test_governor.cpp LIBS ballast_govern)
+ballast_add_test(unit governor_resets SOURCES ${unit}/test_governor_resets.cpp LIBS ballast_govern)
 ballast_add_test(unit governor_budget SOURCES ${unit}/test_governor_budget.cpp LIBS ballast_govern)
 ballast_add_test(unit governor_dry_run SOURCES ${unit}/test_governor_dry_run.cpp LIBS ballast_govern)
 ballast_add_test(unit sweep_pace SOURCES ${unit}/test_sweep_pace.cpp LIBS ballast_kernel)

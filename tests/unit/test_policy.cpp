@@ -196,13 +196,14 @@ void governor_options(void**) {
     const auto report = accepted({R"([governor]
 actions_per_minute = 100000
 breaker_opens_per_minute = 1
+resets_per_minute = 2
 observer_fault_ratio = 0.29
 observer_fault_window = "1s"
 release_after = "1h"
 dry_run = true
 )",
                                   "[governor]\nrelease_after = 0\nactions_per_minute = 7\n"});
-    const GovernorOptions wanted{7, 1, 29, 1s, 0s, true};
+    const GovernorOptions wanted{7, 1, 2, 29, 1s, 0s, true};
     assert_true(report.policy->governor == wanted);
     for (const char* ratio : {"1", "1.0"})
         assert_int_equal(accepted({fmt::format("governor.observer_fault_ratio = {}", ratio)})
