@@ -17,6 +17,7 @@ enum ballast_suspicion_kind {
 enum ballast_suspicion_flags {
     BALLAST_SUSPICION_INBOUND = 1,    /* accepted, not connected */
     BALLAST_SUSPICION_TAIL_PROBE = 2, /* the retransmission is a tail loss probe (RFC 8985) */
+    BALLAST_SUSPICION_ORPHAN = 4,     /* its program has closed it */
 };
 
 /*

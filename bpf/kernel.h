@@ -91,9 +91,12 @@ struct sock_cgroup_data {
     struct cgroup* cgroup;
 };
 
+struct socket;
+
 struct sock {
     struct sock_common __sk_common;
     int sk_err;
+    struct socket* sk_socket; /* NULL: an orphan */
     struct sock_cgroup_data sk_cgrp_data;
 };
 

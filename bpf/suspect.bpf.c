@@ -93,6 +93,8 @@ BALLAST_INLINE int tell(const struct ballast_control* head, struct sock* sk, str
     told->try_jiffies = between_tries(tp, kind);
     if (ballast_is_inbound(tp, sk->__sk_common.skc_family))
         told->flags |= BALLAST_SUSPICION_INBOUND;
+    if (!sk->sk_socket)
+        told->flags |= BALLAST_SUSPICION_ORPHAN;
     if (kind == BALLAST_SUSPICION_RETRANSMISSION &&
         tp->inet_conn.icsk_pending == ICSK_TIME_LOSS_PROBE)
         told->flags |= BALLAST_SUSPICION_TAIL_PROBE;

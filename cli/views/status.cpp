@@ -118,8 +118,8 @@ Line breakers_line(const Json& status) {
 /// "2 silently dropped, 1 path down".
 std::string found_text(const Json& flows) {
     Json found = Json::object();
-    for (const char* kind :
-         {"silently_dropped", "path_down", "peer_hung", "refused_late", "cleared"})
+    for (const char* kind : {"silently_dropped", "path_down", "peer_hung", "refused_late",
+                             "cleared", "reset", "reset_withheld", "reset_waiting"})
         found[kind] = flows.at(kind);
     const std::string text = counts_text(found);
     return text.empty() ? "none found" : text;

@@ -73,13 +73,17 @@ Json encode_half_open(const HalfOpenStatus& flows) {
             {"cleared", flows.cleared},
             {"recovered", flows.recovered},
             {"ended", flows.ended},
-            {"coalesced", flows.coalesced}};
+            {"coalesced", flows.coalesced},
+            {"reset", flows.reset},
+            {"reset_withheld", flows.reset_withheld},
+            {"reset_waiting", flows.reset_waiting}};
 }
 
 Json encode_losses(const HalfOpenStatus& flows) {
     return {{"suspicions_lost", flows.suspicions_lost},
             {"table_full", flows.table_full},
-            {"not_looked_at", flows.not_looked_at}};
+            {"not_looked_at", flows.not_looked_at},
+            {"reset_failed", flows.reset_failed}};
 }
 
 Json encode_sweep(const SweepStatus& sweep) {

@@ -162,6 +162,16 @@ void write_half_open(Text& text, const HalfOpenStatus& flows) {
     one(losses, "reason", "not_looked_at", flows.not_looked_at);
     one(losses, "reason", "coalesced", flows.coalesced);
     text.write(std::move(losses));
+    MetricFamily resets = family("ballast_half_open_resets_total",
+                                 "Half-open flows that were to be reset, by what became of them: "
+                                 "done, withheld (observe, dry run), failed.",
+                                 MetricType::Counter);
+    one(resets, "outcome", "done", flows.reset);
+    one(resets, "outcome", "withheld", flows.reset_withheld);
+    one(resets, "outcome", "failed", flows.reset_failed);
+    text.write(std::move(resets));
+    text.gauge("ballast_half_open_resets_waiting", "Half-open flows that wait to be reset.",
+               static_cast<double>(flows.reset_waiting));
     text.gauge("ballast_half_open_suspects", "Flows under suspicion.",
                static_cast<double>(flows.suspects));
 }

@@ -27,6 +27,9 @@ public:
 
     void configure(const GovernorOptions& options);
 
+    /// For what else acts on the host.
+    [[nodiscard]] govern::Governor& governor() { return governor_; }
+
     /// Everything is decided and told, and nothing done.
     [[nodiscard]] bool is_dry_run() const { return governor_.is_dry_run(); }
 

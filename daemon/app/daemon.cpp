@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "bpf/abi.h"
+#include "daemon/app/losses.h"
 #include "daemon/app/start_up.h"
 #include "daemon/app/version.h"
 #include "daemon/config/policy_files.h"
@@ -123,8 +124,9 @@ Result<void> Daemon::prepare(Store store) {
     if (!breakers)
         return fail(breakers.error());
     breakers_ = std::move(*breakers);
-    return FlowKeeper::start(loop_, maps_, policy_map_, *sweeps_,
-                             [this]() -> const Policy& { return policy_->policy(); })
+    return FlowKeeper::start(loop_, {maps_, policy_map_, *sweeps_, breakers_->governor(),
+                                     programs_.report_program(),
+                                     [this]() -> const Policy& { return policy_->policy(); }})
         .map([this](auto flows) { flows_ = std::move(flows); });
 }
 
@@ -290,19 +292,7 @@ DaemonStatus Daemon::status() {
     for (std::uint32_t index = 0; index < used(); ++index)
         status.reservations += maps_.destinations[index].in_use & ~BALLAST_RETIRED;
     status.reservations_max = BALLAST_MAX_RESERVATIONS;
-    const ballast_counters& counters = maps_.counters[0];
-    status.fail_open = {.destinations_full = counters.destinations_full,
-                        .reservations_full = counters.reservations_full,
-                        .daemon_silent = counters.daemon_silent,
-                        .disarmed = counters.disarmed,
-                        .retiring = counters.retiring,
-                        .consumers_full = counters.consumers_full,
-                        .shares_full = counters.shares_full,
-                        .rate_contended = counters.rate_contended,
-                        .timeouts_failed = counters.timeouts_failed};
-    status.breaker_losses = {.breakers_full = counters.breakers_full,
-                             .events_lost = counters.events_lost,
-                             .trips_withheld = counters.trips_withheld};
+    add_losses(status, maps_.counters[0]);
     status.half_open = flows_->status();
     status.sweep = sweeps_->status();
     return status;

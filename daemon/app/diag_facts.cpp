@@ -40,4 +40,11 @@ Result<std::optional<DiagSocket>> DiagFacts::find(std::uint32_t netns, const Flo
     return (*diag)->find(key);
 }
 
+Result<Destroyed> DiagFacts::destroy(std::uint32_t netns, const FlowKey& key) {
+    auto diag = session(netns);
+    if (!diag)
+        return fail(diag.error());
+    return (*diag)->destroy(key);
+}
+
 } // namespace ballast::app

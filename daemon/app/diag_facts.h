@@ -18,6 +18,7 @@ public:
     /// Fails for a namespace that no process lives in and that is mounted nowhere.
     Result<FlowList> flows_of(const PeerKey& peer, std::size_t max) override;
     Result<std::optional<DiagSocket>> find(std::uint32_t netns, const FlowKey& key) override;
+    Result<Destroyed> destroy(std::uint32_t netns, const FlowKey& key) override;
     /// Open sessions keep their namespaces alive.
     void rest() override { sessions_.clear(); }
 

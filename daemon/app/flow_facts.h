@@ -23,6 +23,9 @@ public:
     /// One flow; nothing when there is no such socket.
     virtual Result<std::optional<DiagSocket>> find(std::uint32_t netns, const FlowKey& key) = 0;
 
+    /// Destroys that flow and no other; the program that waits in it gets ECONNABORTED.
+    virtual Result<Destroyed> destroy(std::uint32_t netns, const FlowKey& key) = 0;
+
     /// Nothing will be asked for a while: lets go of what is kept open.
     virtual void rest() = 0;
 };

@@ -37,21 +37,25 @@ void store(std::uint32_t& word, std::uint32_t value) {
 
 } // namespace
 
-FlowKeeper::FlowKeeper(kernel::Maps& maps, const kernel::PolicyMap& services, GetPolicy policy,
-                       std::unique_ptr<FlowFacts> facts)
-    : maps_(maps), services_(services), policy_(std::move(policy)), facts_(std::move(facts)),
+FlowKeeper::FlowKeeper(const Parts& parts, std::unique_ptr<FlowFacts> facts)
+    : maps_(parts.maps), services_(parts.services), sweeps_(parts.sweeps),
+      governor_(parts.governor), report_(parts.maps, parts.report_program), policy_(parts.policy),
+      facts_(std::move(facts)),
+      resetter_(
+          *facts_, [this](const std::string& service) { return rules_of(service); },
+          [this](auto now) { return governor_.leave_to_reset(now); },
+          [this](const HalfOpenVerdict& verdict, FlowAct act, Mode mode, bool is_later) {
+              digest_.add(verdict, mode, act, is_later);
+          }),
       hz_(kernel::jiffies_per_second()) {}
 
-Result<std::unique_ptr<FlowKeeper>> FlowKeeper::start(EventLoop& loop, kernel::Maps& maps,
-                                                      const kernel::PolicyMap& services,
-                                                      SweepRunner& sweeps, GetPolicy policy) {
-    std::unique_ptr<FlowKeeper> keeper(
-        new FlowKeeper(maps, services, std::move(policy), std::make_unique<DiagFacts>("/proc")));
+Result<std::unique_ptr<FlowKeeper>> FlowKeeper::start(EventLoop& loop, const Parts& parts) {
+    std::unique_ptr<FlowKeeper> keeper(new FlowKeeper(parts, std::make_unique<DiagFacts>("/proc")));
     if (auto listening = keeper->listen(loop); !listening)
         return fail(listening.error());
     keeper->configure();
-    sweeps.watch({.on_flows = [self = keeper.get()](auto met) { self->on_sweep(met); },
-                  .on_end = [self = keeper.get()] { self->end_sweep(); }});
+    parts.sweeps.watch({.on_flows = [self = keeper.get()](auto met) { self->on_sweep(met); },
+                        .on_end = [self = keeper.get()] { self->end_sweep(); }});
     return keeper;
 }
 
@@ -74,16 +78,19 @@ Result<void> FlowKeeper::listen(EventLoop& loop) {
 
 void FlowKeeper::configure() {
     const Policy& policy = policy_();
-    rules_.clear();
+    known_.clear();
     unsigned confirm = policy.half_open_mode == Mode::off ? 0U : HalfOpen{}.confirm_retransmits;
     wants_answers_ = false;
     for (const auto& service : policy.services) {
-        rules_[service.name] = service.half_open;
+        known_[service.name].rules = service.half_open;
         if (service.half_open.mode == Mode::off)
             continue;
         confirm = std::max<unsigned>(confirm, service.half_open.confirm_retransmits);
         wants_answers_ = wants_answers_ || service.half_open.response_timeout.count() != 0;
     }
+    for (std::uint16_t id = 1; id < BALLAST_MAX_SERVICES; ++id)
+        if (const auto at = known_.find(services_.service_name(id)); at != known_.end())
+            at->second.id = id;
     const auto jiffies = static_cast<std::uint32_t>(suspect_after.count() * hz_ / 1000);
     store(maps_.control->suspect_after, std::max(jiffies, 1U));
     // One more than a lossy path needs, without which it would not be known to be down.
@@ -105,11 +112,15 @@ std::string FlowKeeper::service_at(std::uint16_t id, const Endpoint& remote,
     return policy.services.at(explained.targets.at(*explained.governing).service).name;
 }
 
+/// With the mode that holds now: disarmed, no guard does more than observe.
 HalfOpen FlowKeeper::rules_of(const std::string& service) const {
-    if (const auto known = rules_.find(service); known != rules_.end())
-        return known->second;
     HalfOpen rules;
     rules.mode = policy_().half_open_mode;
+    if (const auto known = known_.find(service); known != known_.end())
+        rules = known->second.rules;
+    const bool is_armed = __atomic_load_n(&maps_.control->disarmed, __ATOMIC_RELAXED) == 0;
+    if (!is_armed && rules.mode == Mode::enforce)
+        rules.mode = Mode::observe;
     return rules;
 }
 
@@ -176,7 +187,31 @@ void FlowKeeper::ask_witnesses() {
 }
 
 void FlowKeeper::add(const HalfOpenVerdict& verdict) {
-    digest_.add(verdict, rules_of(verdict.service).mode);
+    const bool is_outbound = verdict.direction == Direction::outbound;
+    if (verdict.kind == HalfOpenKind::path_down && is_outbound)
+        governor_.on_dead_path(peer_of(verdict.key, verdict.netns, verdict.direction), now());
+    if (is_outbound && !verdict.is_orphan && verdict.kind != HalfOpenKind::cleared)
+        feed_breaker(verdict);
+    resetter_.on_verdict(verdict, now());
+}
+
+void FlowKeeper::feed_breaker(const HalfOpenVerdict& verdict) {
+    const auto known = known_.find(verdict.service);
+    if (known == known_.end() || known->second.id == 0)
+        return;
+    if (auto told = report_.half_open_flow(known->second.id, verdict.key.remote); !told)
+        fail_softly(told.error().context("tell a breaker"));
+}
+
+/// For the governor: destinations that flows are open to, as the last sweep saw them.
+void FlowKeeper::count_paths() {
+    governor_.set_paths(static_cast<std::size_t>(std::ranges::count_if(
+        sweeps_.peers(), [](const PeerRow& peer) { return peer.governed > 0; })));
+}
+
+bool FlowKeeper::is_busy() const {
+    return !guard_.is_idle() || digest_.has_pending() || witness_.is_asking() ||
+           resetter_.has_waiting();
 }
 
 void FlowKeeper::tell() {
@@ -189,6 +224,7 @@ void FlowKeeper::tell() {
 void FlowKeeper::turn() {
     const auto began = now();
     suspicions_->consume();
+    resetter_.turn(began);
     look_at_peers();
     ask_witnesses();
     for (const auto& verdict : guard_.judge(now()))
@@ -198,70 +234,11 @@ void FlowKeeper::turn() {
 }
 
 void FlowKeeper::plan(std::chrono::nanoseconds cost) {
-    if (guard_.is_idle() && !digest_.has_pending() && !witness_.is_asking()) {
+    if (!is_busy()) {
         facts_->rest();
         return;
     }
     timer_.arm(std::max<std::chrono::nanoseconds>(guards::HalfOpenGuard::quick, cost_share * cost));
-}
-
-/// How long a flow has waited for an answer; none where that cannot be found out.
-std::optional<milliseconds> FlowKeeper::waiting_for(const ballast_flow& flow) {
-    if (++looked_up_ > most_waiting) {
-        ++counted_.not_looked_at;
-        return std::nullopt;
-    }
-    const auto found = facts_->find(flow.netns, key_of(flow));
-    if (!found) {
-        fail_softly(found.error());
-        return std::nullopt;
-    }
-    const bool is_waiting = *found && (*found)->tcp.unacked == 0 &&
-                            (*found)->tcp.notsent_bytes == 0 &&
-                            (*found)->tcp.last_data_recv_ms > (*found)->tcp.last_data_sent_ms;
-    return is_waiting ? std::optional(milliseconds((*found)->tcp.last_data_sent_ms)) : std::nullopt;
-}
-
-void FlowKeeper::on_flow(const ballast_flow& flow) {
-    const bool is_shut = (flow.flags & BALLAST_FLOW_ZERO_WINDOW) != 0;
-    const bool is_inbound = (flow.flags & BALLAST_FLOW_INBOUND) != 0;
-    if (flow.cookie == 0 || (!is_shut && (is_inbound || !wants_answers_)))
-        return;
-    guards::HungLook look;
-    look.key = key_of(flow);
-    look.netns = flow.netns;
-    look.direction = is_inbound ? Direction::inbound : Direction::outbound;
-    look.service = service_at(flow.service, look.key.remote, look.direction);
-    look.silent = milliseconds(kernel::idle_ms(flow, hz_));
-    look.is_window_shut = is_shut;
-    const HalfOpen rules = rules_of(look.service);
-    look.limit = rules.response_timeout;
-    if (rules.mode == Mode::off)
-        return;
-    if (!is_shut) {
-        const auto waiting = look.limit.count() != 0 ? waiting_for(flow) : std::nullopt;
-        if (!waiting)
-            return;
-        look.waiting = *waiting;
-    }
-    hung_.on_look(look, now());
-}
-
-void FlowKeeper::on_sweep(std::span<const ballast_flow> flows) {
-    for (const auto& flow : flows)
-        if (flow.flags & (BALLAST_FLOW_ZERO_WINDOW | BALLAST_FLOW_UNANSWERED))
-            on_flow(flow);
-}
-
-void FlowKeeper::end_sweep() {
-    for (const auto& verdict : hung_.end_sweep(sweep_began_)) {
-        ++(verdict.kind == HalfOpenKind::peer_hung ? counted_.peer_hung : counted_.cleared);
-        add(verdict);
-    }
-    tell();
-    plan({});
-    sweep_began_ = now();
-    looked_up_ = 0;
 }
 
 HalfOpenStatus FlowKeeper::status() const {
@@ -277,6 +254,13 @@ HalfOpenStatus FlowKeeper::status() const {
     status.ended = counts.ended;
     status.coalesced = digest_.coalesced();
     status.table_full = counts.table_full + hung_.table_full();
+    const auto acts = [this](auto... of) {
+        return (resetter_.counts().at(static_cast<std::size_t>(of)) + ...);
+    };
+    status.reset = acts(FlowAct::reset);
+    status.reset_withheld = acts(FlowAct::observe, FlowAct::dry_run);
+    status.reset_waiting = resetter_.waiting();
+    status.reset_failed = acts(FlowAct::failed, FlowAct::too_old, FlowAct::full);
     status.suspicions_lost = maps_.counters->suspicions_lost;
     return status;
 }

@@ -10,12 +10,14 @@
 #include <string>
 
 #include "daemon/app/flow_facts.h"
+#include "daemon/app/flow_resetter.h"
 #include "daemon/app/sweep_runner.h"
 #include "daemon/app/witness.h"
 #include "daemon/guards/half_open_digest.h"
 #include "daemon/guards/half_open_guard.h"
 #include "daemon/guards/hung_guard.h"
 #include "daemon/kernel/events.h"
+#include "daemon/kernel/failure_report.h"
 #include "daemon/kernel/maps.h"
 #include "daemon/kernel/policy_map.h"
 #include "daemon/model/policy.h"
@@ -34,11 +36,16 @@ public:
 
     using GetPolicy = std::function<const Policy&()>;
 
-    /// What is referred to must outlive the keeper; the runner, which tells it what sweeps meet,
-    /// must not sweep once it is gone.
-    static Result<std::unique_ptr<FlowKeeper>> start(EventLoop& loop, kernel::Maps& maps,
-                                                     const kernel::PolicyMap& services,
-                                                     SweepRunner& sweeps, GetPolicy policy);
+    /// What the keeper works with; all of it must outlive the keeper.
+    struct Parts {
+        kernel::Maps& maps;
+        const kernel::PolicyMap& services;
+        SweepRunner& sweeps; ///< must not sweep once the keeper is gone
+        govern::Governor& governor;
+        int report_program; ///< of kernel::Programs
+        GetPolicy policy;
+    };
+    static Result<std::unique_ptr<FlowKeeper>> start(EventLoop& loop, const Parts& parts);
 
     /// Another policy is in force.
     void configure();
@@ -46,8 +53,7 @@ public:
     [[nodiscard]] HalfOpenStatus status() const;
 
 private:
-    FlowKeeper(kernel::Maps& maps, const kernel::PolicyMap& services, GetPolicy policy,
-               std::unique_ptr<FlowFacts> facts);
+    FlowKeeper(const Parts& parts, std::unique_ptr<FlowFacts> facts);
     void turn();
     void look_at_peers();
     void look_at(const PeerKey& peer);
@@ -66,18 +72,29 @@ private:
                                          Direction direction) const;
     [[nodiscard]] HalfOpen rules_of(const std::string& service) const;
     void add(const HalfOpenVerdict& verdict);
+    void feed_breaker(const HalfOpenVerdict& verdict);
+    void count_paths();
+    [[nodiscard]] bool is_busy() const;
 
     kernel::Maps& maps_;
     const kernel::PolicyMap& services_;
+    const SweepRunner& sweeps_;
+    govern::Governor& governor_;
+    kernel::FailureReport report_;
     GetPolicy policy_;
     std::unique_ptr<FlowFacts> facts_;
+    FlowResetter resetter_;
     Witness witness_{"/proc"};
     std::uint32_t hz_;
     guards::HalfOpenGuard guard_;
     guards::HungGuard hung_;
     guards::HalfOpenDigest digest_;
-    std::map<std::string, HalfOpen> rules_; ///< by service
-    bool wants_answers_ = false;            ///< some service has a response_timeout
+    struct Known {
+        HalfOpen rules;
+        std::uint16_t id = 0; ///< of the service; 0: none
+    };
+    std::map<std::string, Known> known_; ///< by service
+    bool wants_answers_ = false;         ///< some service has a response_timeout
     std::chrono::steady_clock::time_point sweep_began_;
     std::size_t looked_up_ = 0; ///< facts, in this sweep
     HalfOpenStatus counted_;    ///< what no guard counts

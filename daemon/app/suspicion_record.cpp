@@ -30,6 +30,7 @@ Suspicion suspicion_of(const ballast_suspicion& record, std::uint32_t hz) {
     made.direction =
         record.flags & BALLAST_SUSPICION_INBOUND ? Direction::inbound : Direction::outbound;
     made.what = static_cast<Suspicion::What>(record.kind);
+    made.is_orphan = (record.flags & BALLAST_SUSPICION_ORPHAN) != 0;
     made.is_tail_probe = (record.flags & BALLAST_SUSPICION_TAIL_PROBE) != 0;
     made.at = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(record.now_ns));
     made.silent = ms_of(record.silent_jiffies, hz);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/guards/half_open_digest.h"
 
+#include <array>
 #include <iterator>
 
 #include <fmt/format.h>
@@ -13,6 +14,23 @@ const char* mode_name(Mode mode) {
     if (mode == Mode::off)
         return "off";
     return mode == Mode::enforce ? "enforce" : "observe";
+}
+
+const char* text_of(FlowAct act) {
+    constexpr std::array<const char*, kFlowActs> texts{"",
+                                                       " act=report",
+                                                       " act=none why=observe",
+                                                       " act=none why=dry_run",
+                                                       " act=waiting why=settling",
+                                                       " act=waiting why=cap",
+                                                       " act=waiting why=observer_fault",
+                                                       " act=reset",
+                                                       " act=none why=recovered",
+                                                       " act=none why=gone",
+                                                       " act=none why=too_old",
+                                                       " act=none why=too_many",
+                                                       " act=none why=failed"};
+    return texts.at(static_cast<std::size_t>(act));
 }
 
 std::string flow_names(const std::vector<HalfOpenVerdict>& verdicts) {
@@ -38,13 +56,16 @@ std::string evidence_of(const HalfOpenVerdict& verdict) {
         text += " lossy_path=true";
     if (verdict.has_ended)
         text += " ended=ETIMEDOUT";
+    if (verdict.is_orphan)
+        text += " closed=true";
     return text;
 }
 
 } // namespace
 
-void HalfOpenDigest::add(const HalfOpenVerdict& verdict, Mode mode) {
-    Key key{verdict.kind, peer_of(verdict.key, verdict.netns, verdict.direction), verdict.service};
+void HalfOpenDigest::add(const HalfOpenVerdict& verdict, Mode mode, FlowAct act, bool is_later) {
+    Key key{verdict.kind, peer_of(verdict.key, verdict.netns, verdict.direction), verdict.service,
+            act, is_later};
     if (groups_.size() >= most_groups && !groups_.contains(key)) {
         ++coalesced_;
         return;
@@ -63,13 +84,14 @@ Finding HalfOpenDigest::finding_of(const Key& key, const Group& group) {
     const HalfOpenVerdict& first = group.named.front();
     const bool is_inbound = key.peer.direction == Direction::inbound;
     Finding finding;
-    finding.reason =
-        key.kind == HalfOpenKind::cleared ? "half_open_flow_cleared" : "half_open_flow";
+    finding.reason = key.is_later                        ? "half_open_flow_reset"
+                     : key.kind == HalfOpenKind::cleared ? "half_open_flow_cleared"
+                                                         : "half_open_flow";
     finding.destination = first.key.remote;
     finding.service = key.service;
     finding.evidence =
-        fmt::format("kind={} mode={} side={} flows={}", name_of(key.kind), mode_name(group.mode),
-                    is_inbound ? "server" : "client", group.flows) +
+        fmt::format("kind={} mode={}{} side={} flows={}", name_of(key.kind), mode_name(group.mode),
+                    text_of(key.act), is_inbound ? "server" : "client", group.flows) +
         evidence_of(first) + fmt::format(" netns={} flow={}", first.netns, flow_names(group.named));
     return finding;
 }

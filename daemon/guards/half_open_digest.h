@@ -2,7 +2,9 @@
 // Makes findings of verdicts on flows: thousands at once become one for each peer and kind, with
 // how many there are and the first of them. Pure; time is passed in.
 //
-// Reasons: half_open_flow, half_open_flow_cleared. The evidence begins with the kind.
+// Reasons: half_open_flow, half_open_flow_cleared; half_open_flow_reset for what became of one that
+// had to wait for its reset. The evidence begins with the kind; act says what was done, why why
+// nothing.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +31,9 @@ public:
     /// Peers and kinds at a time; more are counted as coalesced, and told by nothing else.
     static constexpr std::size_t most_groups = 8192;
 
-    void add(const HalfOpenVerdict& verdict, Mode mode);
+    /// is_later: what became of it is told on its own, after the verdict was.
+    void add(const HalfOpenVerdict& verdict, Mode mode, FlowAct act = FlowAct::none,
+             bool is_later = false);
 
     /// What is to be told now. Call it again soon while has_pending().
     std::vector<Finding> take(Monotonic now);
@@ -43,6 +47,8 @@ private:
         HalfOpenKind kind;
         PeerKey peer;
         std::string service;
+        FlowAct act;
+        bool is_later;
         auto operator<=>(const Key&) const = default; // NOLINT(modernize-use-nullptr)
     };
     struct Group {

@@ -43,6 +43,8 @@ HalfOpenVerdict HalfOpenGuard::verdict(const Entry& entry, HalfOpenKind kind, Mo
     made.packets_out = last.packets_out;
     made.is_window_shut = last.snd_wnd == 0;
     made.has_ended = suspect.has_ended();
+    made.is_orphan = last.is_orphan;
+    made.cleared_after = suspect.cleared_after();
     const auto at = peers_.find(entry.peer);
     if (at == peers_.end())
         return made;

@@ -43,7 +43,7 @@ bool is_any_within(std::span<const Monotonic> ascending, Monotonic after, Monoto
 Suspect::Suspect(const Suspicion& first, unsigned confirm)
     : last_(first), confirm_(confirm), was_lossy_(is_lossy(first)),
       silent_since_(first.at - first.silent), previous_try_(first.at - first.try_gap),
-      last_try_(first.at) {
+      last_try_(first.at), cleared_after_(silent_since_ + first.silent / 2) {
     add(first);
 }
 

@@ -40,8 +40,10 @@ public:
     [[nodiscard]] bool is_same_silence(const Suspicion& next) const;
     void add(const Suspicion& next);
 
-    /// Whether something that the flow received at `at` clears it.
-    [[nodiscard]] bool is_cleared_by(Monotonic at) const { return at > silent_since_ + margin; }
+    /// Whether something that the flow received at `at` clears it. What is received from now on
+    /// comes long after the silence began, so that a kernel's clock that lags misleads nobody.
+    [[nodiscard]] bool is_cleared_by(Monotonic at) const { return at > cleared_after_; }
+    [[nodiscard]] Monotonic cleared_after() const { return cleared_after_; }
 
     /// When the peer was last heard of on each other flow, ascending; what was known before stays.
     void see_life(std::span<const Monotonic> heard);
@@ -78,6 +80,7 @@ private:
     Monotonic silent_since_;
     Monotonic previous_try_;
     Monotonic last_try_;
+    Monotonic cleared_after_;
     unsigned tries_ = 0;
     bool tail_probed_ = false;
     std::optional<Monotonic> ended_;

@@ -53,12 +53,13 @@ struct Suspicion {
     std::string service; ///< empty: none governs it
     What what = What::retransmission;
     bool is_tail_probe = false;
+    bool is_orphan = false; ///< no process has it open
     std::chrono::steady_clock::time_point at;
-    std::chrono::milliseconds silent{0};    ///< since anything was received
-    std::chrono::milliseconds rtt{0};       ///< smoothed
-    std::chrono::milliseconds try_gap{0};   ///< between the last two tries; 0: not known
-    std::uint32_t retransmits = 0;          ///< by the retransmission timer, with this one
-    std::uint32_t probes = 0;               ///< unanswered
+    std::chrono::milliseconds silent{0};  ///< since anything was received
+    std::chrono::milliseconds rtt{0};     ///< smoothed
+    std::chrono::milliseconds try_gap{0}; ///< between the last two tries; 0: not known
+    std::uint32_t retransmits = 0;        ///< by the retransmission timer, with this one
+    std::uint32_t probes = 0;             ///< unanswered
     std::uint32_t packets_out = 0;
     std::uint32_t snd_wnd = 0;
     std::uint32_t total_retrans = 0; ///< segments, in its whole life
@@ -81,7 +82,27 @@ struct HalfOpenVerdict {
     std::uint32_t others_alive = 0;          ///< those with something received since the last try
     bool is_lossy = false;                   ///< the path loses packets of other flows too
     bool has_ended = false;                  ///< the kernel gave it up
+    bool is_orphan = false;                  ///< no process has it open
+    std::chrono::steady_clock::time_point cleared_after; ///< by what is received later than that
     const char* witness = ""; ///< of a fresh connect: "answered", "silent"; empty: none made
 };
+
+/// What was done about a flow that was found half-open, or why nothing.
+enum class FlowAct : std::uint8_t {
+    none,      ///< it has ended, or nobody waits in it
+    report,    ///< the service wants no more
+    observe,   ///< the guard may do no more
+    dry_run,   ///< the governor decides only
+    settling,  ///< waits for whether other destinations fail with it
+    waiting,   ///< for the caps of the governor
+    held,      ///< most destinations fail at once: this host itself is suspect
+    reset,     ///< destroyed
+    recovered, ///< not half-open any more when it was to be
+    gone,      ///< there was no such socket any more
+    too_old,   ///< it waited for too long
+    full,      ///< too many were waiting
+    failed,    ///< the kernel would not
+};
+inline constexpr std::size_t kFlowActs = 13;
 
 } // namespace ballast

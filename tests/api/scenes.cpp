@@ -60,6 +60,8 @@ DaemonStatus night_status() {
     status.half_open.suspected = 40;
     status.half_open.silently_dropped = 12;
     status.half_open.refused_late = 1;
+    status.half_open.reset = 4;
+    status.half_open.reset_waiting = 2;
     status.half_open.suspicions_lost = 7;
     status.sweep.drift = 1;
     status.sweep.repairs = 2;

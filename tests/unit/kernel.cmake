@@ -31,6 +31,7 @@ ballast_add_test(unit sweep_pace SOURCES ${unit}/test_sweep_pace.cpp LIBS ballas
 ballast_add_test(unit service_row SOURCES ${unit}/test_service_row.cpp LIBS ballast_kernel)
 ballast_add_test(unit peer_table SOURCES ${unit}/test_peer_table.cpp LIBS ballast_app)
 ballast_add_test(unit suspicion_record SOURCES ${unit}/test_suspicion_record.cpp LIBS ballast_app)
+ballast_add_test(unit flow_resetter SOURCES ${unit}/test_flow_resetter.cpp LIBS ballast_app)
 ballast_add_test(unit doubts SOURCES ${unit}/test_doubts.cpp LIBS ballast_app)
 ballast_add_test(unit rate SOURCES ${unit}/test_rate.cpp LIBS Threads::Threads)
 ballast_add_test(unit suspicion SOURCES ${unit}/test_suspicion.cpp)

@@ -51,6 +51,23 @@ void one_verdict_is_told_with_its_evidence(void**) {
     assert_false(digest.has_pending());
 }
 
+void what_was_done_is_told_by_itself(void**) {
+    HalfOpenDigest digest;
+    digest.add(dropped(4000), Mode::enforce, FlowAct::reset);
+    digest.add(dropped(4001), Mode::enforce, FlowAct::waiting);
+    digest.add(dropped(4002), Mode::enforce, FlowAct::reset, true);
+    std::string text;
+    for (const auto& finding : digest.take(start))
+        text += finding.reason + " " +
+                finding.evidence.substr(0, finding.evidence.find(" silent")) + "\n";
+    assert_string_equal(
+        text.c_str(),
+        "half_open_flow kind=silently_dropped mode=enforce act=waiting why=cap side=client "
+        "flows=1\n"
+        "half_open_flow kind=silently_dropped mode=enforce act=reset side=client flows=1\n"
+        "half_open_flow_reset kind=silently_dropped mode=enforce act=reset side=client flows=1\n");
+}
+
 void the_evidence_names_what_is_unusual(void**) {
     HalfOpenDigest digest;
     auto verdict = dropped(4000);
@@ -136,6 +153,7 @@ void the_table_is_bounded(void**) {
 
 int main() {
     const CMUnitTest tests[] = {cmocka_unit_test(one_verdict_is_told_with_its_evidence),
+                                cmocka_unit_test(what_was_done_is_told_by_itself),
                                 cmocka_unit_test(the_evidence_names_what_is_unusual),
                                 cmocka_unit_test(many_become_a_number),
                                 cmocka_unit_test(what_follows_soon_waits),

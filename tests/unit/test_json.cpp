@@ -247,7 +247,7 @@ void status(void**) {
     now.sweep.last_cpu = 50ms;
     now.fail_open = {1, 2, 3, 4, 5, 6, 7, 8, 9};
     now.breaker_losses = {9, 10, 11};
-    now.half_open = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13};
+    now.half_open = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17};
     const Json json = encode_status(now, {}, WallTime(200s));
     assert_int_equal(json.at("uptime_ms").get<int>(), 100'000);
     assert_int_equal(json.at("policy").at("age_ms").get<int>(), 0);
@@ -263,9 +263,10 @@ void status(void**) {
                 R"({"breakers_full":9,"events_lost":10,"trips_withheld":11})");
     assert_text(json.at("half_open"),
                 R"({"suspects":1,"suspected":2,"silently_dropped":3,"path_down":4,"peer_hung":5,)"
-                R"("refused_late":6,"cleared":7,"recovered":8,"ended":9,"coalesced":10})");
+                R"("refused_late":6,"cleared":7,"recovered":8,"ended":9,"coalesced":10,)"
+                R"("reset":14,"reset_withheld":15,"reset_waiting":16})");
     assert_text(json.at("half_open_losses"),
-                R"({"suspicions_lost":11,"table_full":12,"not_looked_at":13})");
+                R"({"suspicions_lost":11,"table_full":12,"not_looked_at":13,"reset_failed":17})");
     now.governor_dry_run = true;
     now.policy_error = "line 3";
     now.sweep.interval = 0ms;

@@ -43,7 +43,7 @@ void daemon_series(void**) {
     status.fail_open.rate_contended = 20;
     status.fail_open.timeouts_failed = 21;
     status.breaker_losses = {21, 22, 23};
-    status.half_open = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13};
+    status.half_open = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17};
     status.sweep.last_cpu = std::chrono::microseconds(4'200);
     status.sweep.interval = std::chrono::milliseconds(5'000);
     status.sweep.repairs = 2;
@@ -72,6 +72,10 @@ void daemon_series(void**) {
              R"(ballast_half_open_losses_total{reason="table_full"} 12)",
              R"(ballast_half_open_losses_total{reason="not_looked_at"} 13)",
              R"(ballast_half_open_losses_total{reason="coalesced"} 10)",
+             R"(ballast_half_open_resets_total{outcome="done"} 14)",
+             R"(ballast_half_open_resets_total{outcome="withheld"} 15)",
+             R"(ballast_half_open_resets_total{outcome="failed"} 17)",
+             "ballast_half_open_resets_waiting 16",
              "ballast_half_open_suspects 1",
              "ballast_sweep_cpu_seconds 0.0042",
              "ballast_sweep_interval_seconds 5",

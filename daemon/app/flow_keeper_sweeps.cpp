@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the keeper of half-open flows takes from sweeps: peers that hang.
+#include "daemon/app/flow_keeper.h"
+
+#include "daemon/app/suspicion_record.h"
+#include "daemon/kernel/flows.h"
+
+namespace ballast::app {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+std::chrono::steady_clock::time_point now() {
+    return std::chrono::steady_clock::now();
+}
+
+} // namespace
+
+/// How long a flow has waited for an answer; none where that cannot be found out.
+std::optional<milliseconds> FlowKeeper::waiting_for(const ballast_flow& flow) {
+    if (++looked_up_ > most_waiting) {
+        ++counted_.not_looked_at;
+        return std::nullopt;
+    }
+    const auto found = facts_->find(flow.netns, key_of(flow));
+    if (!found) {
+        fail_softly(found.error());
+        return std::nullopt;
+    }
+    const bool is_waiting = *found && (*found)->tcp.unacked == 0 &&
+                            (*found)->tcp.notsent_bytes == 0 &&
+                            (*found)->tcp.last_data_recv_ms > (*found)->tcp.last_data_sent_ms;
+    return is_waiting ? std::optional(milliseconds((*found)->tcp.last_data_sent_ms)) : std::nullopt;
+}
+
+void FlowKeeper::on_flow(const ballast_flow& flow) {
+    const bool is_shut = (flow.flags & BALLAST_FLOW_ZERO_WINDOW) != 0;
+    const bool is_inbound = (flow.flags & BALLAST_FLOW_INBOUND) != 0;
+    if (flow.cookie == 0 || (!is_shut && (is_inbound || !wants_answers_)))
+        return;
+    guards::HungLook look;
+    look.key = key_of(flow);
+    look.netns = flow.netns;
+    look.direction = is_inbound ? Direction::inbound : Direction::outbound;
+    look.service = service_at(flow.service, look.key.remote, look.direction);
+    look.silent = milliseconds(kernel::idle_ms(flow, hz_));
+    look.is_window_shut = is_shut;
+    const HalfOpen rules = rules_of(look.service);
+    look.limit = rules.response_timeout;
+    if (rules.mode == Mode::off)
+        return;
+    if (!is_shut) {
+        const auto waiting = look.limit.count() != 0 ? waiting_for(flow) : std::nullopt;
+        if (!waiting)
+            return;
+        look.waiting = *waiting;
+    }
+    hung_.on_look(look, now());
+}
+
+void FlowKeeper::on_sweep(std::span<const ballast_flow> flows) {
+    for (const auto& flow : flows)
+        if (flow.flags & (BALLAST_FLOW_ZERO_WINDOW | BALLAST_FLOW_UNANSWERED))
+            on_flow(flow);
+}
+
+void FlowKeeper::end_sweep() {
+    for (const auto& verdict : hung_.end_sweep(sweep_began_)) {
+        ++(verdict.kind == HalfOpenKind::peer_hung ? counted_.peer_hung : counted_.cleared);
+        add(verdict);
+    }
+    count_paths();
+    tell();
+    plan({});
+    sweep_began_ = now();
+    looked_up_ = 0;
+}
+
+} // namespace ballast::app
