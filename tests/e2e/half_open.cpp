@@ -90,7 +90,7 @@ void leaves_alone_what_is_off(const Family& family) {
 
 /// Emulated processors have less to spare for cases that wait.
 unsigned at_once() {
-    return std::getenv("BALLAST_VM") ? 4 : 8;
+    return std::getenv("BALLAST_VM") ? 6 : 8;
 }
 
 } // namespace

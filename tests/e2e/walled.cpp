@@ -127,6 +127,11 @@ void Wall::cut(const Fd& client, Way way) {
     open();
 }
 
+void Wall::cut_off(const std::string& address) {
+    cuts_ += fmt::format("    ip saddr {0} drop\n    ip daddr {0} drop\n", address);
+    open();
+}
+
 void Wall::translate(int forget_after_s) {
     const auto file = make_temp_dir() + "/rules";
     write_file(file, "flush ruleset\n"
@@ -145,7 +150,7 @@ Through& through(const Wall& wall, Listener& listener) {
     auto made = attempt(wall.link().client, listener.dest());
     check_errno(made.error, 0, "connect() through the wall");
     auto& pair = make<Through>(std::move(made.socket), listener.accept());
-    for (unsigned i = 0; i < 20 || (i < 1000 && !loses_little(pair, i)); ++i)
+    for (unsigned i = 0; i < 20 || (i < 200 && !loses_little(pair, i)); ++i)
         check(exchange(pair), "an exchange through the wall");
     return pair;
 }

@@ -34,6 +34,8 @@ public:
     void emulate_loss(int percent);
     /// Of the client's connection, nothing passes that way any more, whatever the rules say.
     void cut(const Fd& client, Way way);
+    /// The same of all connections of one of the client's addresses (IPv4).
+    void cut_off(const std::string& address);
     /// Lets everything pass, the client's connections from a port of the wall's own choice. It
     /// chooses anew for a connection that was idle for so long.
     void translate(int forget_after_s);
