@@ -10,16 +10,13 @@ using namespace ballast::test;
 
 namespace {
 
-/// For the daemon that most tests share, which is not to wonder at how many peers fail.
+/// Not to wonder at how many peers fail.
 constexpr const char* calm_governor = "\n[governor]\nactions_per_minute = 10000\n"
                                       "breaker_opens_per_minute = 10000\n"
                                       "observer_fault_ratio = 1.0\n";
 
-Scene* shared = nullptr;
-
 Scene& scene_with(const BreakerKnobs& knobs) {
-    shared->ballastd.enforce(breaker_policy(knobs) + calm_governor);
-    return *shared;
+    return make_scene(breaker_policy(knobs) + calm_governor);
 }
 
 void failures_open(const Family& family) {
@@ -157,7 +154,6 @@ void limit_ramps_up(const Family& family) {
 
 int main() {
     return Suite()
-        .shared([] { shared = &make_scene(breaker_policy({}) + calm_governor); })
         .each(families, "failures open", failures_open)
         .each(families, "observe only observes", observed_only)
         .each(families, "a peer that returns is found", peer_that_returns_is_found)
@@ -167,5 +163,5 @@ int main() {
         .each(families, "early resets open", early_resets_open)
         .each(families, "needs no daemon", needs_no_daemon)
         .each(families, "the limit ramps up", limit_ramps_up)
-        .run("breaker");
+        .run_at_once("breaker", 4);
 }

@@ -177,5 +177,5 @@ int main() {
               dry_run_comes_and_goes_with_the_policy)
         .add("a dry run finds an observer fault", dry_run_finds_an_observer_fault)
         .add("a dry run lets go of nothing", dry_run_lets_go_of_nothing)
-        .run("governor");
+        .run_at_once("governor", 3);
 }

@@ -16,8 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const Link* link_of_all = nullptr;
-
 constexpr std::uint16_t port = 8001;
 
 /// The addresses that names have here: the server's own, and one more.
@@ -31,6 +29,17 @@ constexpr Both both[] = {
     {"ipv4", "10.77.0.2", "10.77.0.3"},
     {"ipv6", "fd77::2", "fd77::3"},
 };
+
+/// The case's own; the server has the addresses of `both`.
+const Link& link_here() {
+    static const Link* link = nullptr;
+    if (link == nullptr) {
+        link = &make<Link>(make_link());
+        link->server.ip({fmt::format("addr add {}/24 dev s0", both[0].second),
+                         fmt::format("addr add {}/64 dev s0 nodad", both[1].second)});
+    }
+    return *link;
+}
 
 /// A line of /etc/hosts for each address.
 std::string hosts_of(const std::string& name, const std::vector<const char*>& addresses) {
@@ -59,11 +68,11 @@ Named& start(const std::string& policy_text, const std::string& hosts) {
     etc.hosts(hosts);
     auto& ballastd = make<Ballastd>(policy_text, BallastdOptions{.mount_namespace = etc.mounts()});
     ballastd.start();
-    return make<Named>(etc, Scene{*link_of_all, ballastd});
+    return make<Named>(etc, Scene{link_here(), ballastd});
 }
 
 Dest serve_at(const char* address) {
-    return make<Listener>(link_of_all->server, Dest{address, port}).dest();
+    return make<Listener>(link_here().server, Dest{address, port}).dest();
 }
 
 /// The service that governs it; empty: none does.
@@ -103,9 +112,9 @@ void limits_the_addresses(const Both& family) {
     const auto dest = serve_at(family.first);
     const auto other = serve_at(family.second);
     await_governed(named, dest, "db");
-    open_connections(link_of_all->client, dest, 2);
+    open_connections(link_here().client, dest, 2);
     check_refused(named.scene, dest, "one over the limit");
-    open_connections(link_of_all->client, other, 3);
+    open_connections(link_here().client, other, 3);
     check_equal(governing(named.scene.ballastd, other), "", "who governs another address");
     check_exact(named.scene, dest, 2);
 }
@@ -116,14 +125,14 @@ void follows_a_change(const Both& family) {
     const auto first = serve_at(family.first);
     const auto second = serve_at(family.second);
     await_governed(named, first, "db");
-    open_connections(link_of_all->client, first, 2);
+    open_connections(link_here().client, first, 2);
     check_refused(named.scene, first, "one over the limit");
     named.etc.hosts(hosts_of("db.test", {family.second}));
     await_governed(named, second, "db");
     check_equal(governing(named.scene.ballastd, first), "", "who governs the old address");
-    open_connections(link_of_all->client, second, 2);
+    open_connections(link_here().client, second, 2);
     check_refused(named.scene, second, "one over the limit of the new address");
-    open_connections(link_of_all->client, first, 1);
+    open_connections(link_here().client, first, 1);
     named.etc.hosts(hosts_of("db.test", {family.first, family.second}));
     await_governed(named, first, "db");
     check_refused(named.scene, first, "three are open where two may be");
@@ -148,7 +157,7 @@ void keeps_the_last_answer(const Both& family) {
     auto& named = start(quick + to("\"db.test:8001\"", 2), hosts_of("db.test", {family.first}));
     const auto dest = serve_at(family.first);
     await_governed(named, dest, "db");
-    open_connections(link_of_all->client, dest, 2);
+    open_connections(link_here().client, dest, 2);
     named.etc.hosts("");
     await_lookups(named, 3, failure);
     check_refused(named.scene, dest, "one over the limit, with the name gone");
@@ -183,7 +192,7 @@ void keeps_governing_after(const Restart& how) {
     for (const Both& family : both) {
         dests.push_back(serve_at(family.first));
         await_governed(named, dests.back(), "db");
-        open_connections(link_of_all->client, dests.back(), 2);
+        open_connections(link_here().client, dests.back(), 2);
     }
     named.etc.hosts("");
     how.end(named.scene.ballastd);
@@ -201,12 +210,12 @@ void unknown_at_the_start() {
     auto& named = start(quick + to("\"db.test:8001\",\n\"10.77.0.3:8001\"", 1), "");
     const auto literal = serve_at("10.77.0.3");
     const auto dest = serve_at("10.77.0.2");
-    open_connections(link_of_all->client, literal, 1);
+    open_connections(link_here().client, literal, 1);
     check_refused(named.scene, literal, "one over the limit of the other target");
     await([&] { return logged(named, "policy.toml:7: key service.to: \"db.test:8001\"") == 1; },
           "a warning with its place");
     check_equal(logged(named, "no address of it is governed"), 1U, "what the warning says");
-    open_connections(link_of_all->client, dest, 2);
+    open_connections(link_here().client, dest, 2);
     named.etc.hosts(hosts_of("db.test", {"10.77.0.2"}));
     await_governed(named, dest, "db");
     check_refused(named.scene, dest, "two are open where one may be");
@@ -219,7 +228,7 @@ void names_of_one_address() {
     const auto dest = serve_at("10.77.0.2");
     await_governed(named, {"10.77.0.3", port}, "b");
     await_governed(named, dest, "a");
-    open_connections(link_of_all->client, dest, 1);
+    open_connections(link_here().client, dest, 1);
     check_refused(named.scene, dest, "one over the limit of the first service");
     await_lookups(named, 2, "looked up name=b.test addresses=2");
     check_equal(logged(named, "policy.toml:13: key service.to: \"b.test:8001\" of \"b\" does not "
@@ -236,7 +245,7 @@ void a_lookup_that_hangs() {
     auto& ballastd = named.scene.ballastd;
     const auto dest = serve_at("10.77.0.2");
     await_governed(named, dest, "db");
-    open_connections(link_of_all->client, dest, 1);
+    open_connections(link_here().client, dest, 1);
     const Fd hanging = named.etc.hang();
     check_refused(named.scene, dest, "one over the limit while a lookup hangs");
     check_exact(named.scene, dest, 1);
@@ -296,11 +305,6 @@ void loading_warns_of_from() {
 
 int main() {
     return Suite()
-        .shared([] {
-            link_of_all = &make<Link>(make_link());
-            link_of_all->server.ip({fmt::format("addr add {}/24 dev s0", both[0].second),
-                                    fmt::format("addr add {}/64 dev s0 nodad", both[1].second)});
-        })
         .each(both, "the addresses of a name are limited", limits_the_addresses)
         .each(both, "a changed address is followed", follows_a_change)
         .add("no change, nothing written", writes_nothing_without_a_change)
@@ -312,5 +316,5 @@ int main() {
         .add("no thread without names", no_thread_without_names)
         .add("--check warns of names and from", check_warns)
         .add("loading warns of from", loading_warns_of_from)
-        .run("names");
+        .run_at_once("names", 4);
 }

@@ -122,5 +122,5 @@ int main() {
         .add("consumers are given back", [] { consumers_are_given_back(families.front()); })
         .add("a forced breaker outlives its destination",
              [] { forced_breakers_stay(families.back()); })
-        .run("recycling");
+        .run_at_once("recycling", 2);
 }
