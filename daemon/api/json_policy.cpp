@@ -55,6 +55,21 @@ Json encode_settings(const HalfOpen& half_open) {
             {"witness", name_of(half_open.witness)}};
 }
 
+/// Null where another kind leaves a number without meaning.
+Json encode_settings(const KeepaliveRule& rule) {
+    const bool is_auto = rule.kind == KeepaliveKind::automatic;
+    const bool is_fixed = rule.kind == KeepaliveKind::fixed;
+    const auto number = [](bool has_meaning, auto value) {
+        return has_meaning ? Json(value) : Json(nullptr);
+    };
+    return {{"mode", name_of(rule.mode)},
+            {"kind", name_of(rule.kind)},
+            {"start_s", number(is_auto, rule.start.count())},
+            {"idle_s", number(is_fixed, rule.idle.count())},
+            {"interval_s", number(is_fixed, rule.interval.count())},
+            {"count", number(is_fixed, rule.count)}};
+}
+
 } // namespace
 
 Json encode_service(const Service& service) {
@@ -73,6 +88,7 @@ Json encode_service(const Service& service) {
     json["on_limit"] = name_of(service.on_limit);
     json["breaker"] = encode_settings(service.breaker);
     json["half_open"] = encode_settings(service.half_open);
+    json["keepalive"] = encode_settings(service.keepalive);
     json["origin"] = service.origin;
     return json;
 }

@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 constexpr std::array<std::string_view, 4> kTopKeys{"daemon", "guards", "governor", "service"};
 constexpr std::array<std::string_view, 5> kDaemonKeys{
     "daemon_grace", "sweep_interval", "destination_ttl", "metrics_listen", "resolve_every"};
-constexpr std::array<std::string_view, 3> kGuardsKeys{"limit", "breaker", "half_open"};
+constexpr std::array<std::string_view, 4> kGuardsKeys{"limit", "breaker", "half_open", "keepalive"};
 constexpr std::array<std::string_view, 7> kGovernorKeys{"actions_per_minute",
                                                         "breaker_opens_per_minute",
                                                         "resets_per_minute",
@@ -76,6 +76,7 @@ void read_guards(const TableReader& reader, Policy& out) {
     reader.fill(out.limit_mode, "limit", kModeNames);
     reader.fill(out.breaker_mode, "breaker", kModeNames);
     reader.fill(out.half_open_mode, "half_open", kModeNames);
+    reader.fill(out.keepalive_mode, "keepalive", kModeNames);
 }
 
 void read_governor(const TableReader& reader, GovernorOptions& out) {

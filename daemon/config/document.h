@@ -36,6 +36,7 @@ struct ServiceEntry {
     std::optional<Mode> mode; ///< none: as [guards] has it after the last file
     std::optional<Mode> breaker_mode;
     std::optional<Mode> half_open_mode;
+    std::optional<Mode> keepalive_mode;
 };
 
 struct PolicyDocument {

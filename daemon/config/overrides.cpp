@@ -38,7 +38,7 @@ void change(Service& service, const Override& wanted) {
     service.burst = wanted.burst.value_or(service.burst);
     service.mode = wanted.mode.value_or(service.mode);
     if (wanted.mode == Mode::off)
-        service.breaker.mode = service.half_open.mode = Mode::off;
+        service.breaker.mode = service.half_open.mode = service.keepalive.mode = Mode::off;
     service.on_limit = wanted.on_limit.value_or(service.on_limit);
 }
 
@@ -122,15 +122,16 @@ std::optional<std::string> contradiction(const Service& service) {
     return std::nullopt;
 }
 
-/// Of what governs the endpoint so far: a limit set for it is no reason to treat its flows
-/// differently.
-HalfOpen half_open_at(const Policy& policy, const Endpoint& endpoint) {
+/// A limit set for an endpoint is no reason to treat its connections differently otherwise.
+void keep_what_holds(Service& added, const Policy& policy, const Endpoint& endpoint) {
+    added.half_open.mode = policy.half_open_mode;
+    added.keepalive.mode = policy.keepalive_mode;
     const auto explained = explain(policy, endpoint, std::nullopt);
-    if (explained.governing)
-        return policy.services.at(explained.targets.at(*explained.governing).service).half_open;
-    HalfOpen rules;
-    rules.mode = policy.half_open_mode;
-    return rules;
+    if (!explained.governing)
+        return;
+    const Service& before = policy.services.at(explained.targets.at(*explained.governing).service);
+    added.half_open = before.half_open;
+    added.keepalive = before.keepalive;
 }
 
 /// Adds the service of an endpoint override; nothing is changed where a reason not to is returned.
@@ -142,7 +143,7 @@ std::optional<std::string> add_endpoint(Policy& policy, const Override& wanted,
     added.to = {target};
     added.mode = policy.limit_mode;
     added.breaker.mode = policy.breaker_mode;
-    added.half_open = half_open_at(policy, endpoint);
+    keep_what_holds(added, policy, endpoint);
     added.origin = origin_of(wanted);
     change(added, wanted);
     if (auto wrong = contradiction(added))

@@ -18,6 +18,7 @@ Service service_of(const ServiceEntry& entry, const Policy& options) {
     };
     service.breaker.mode = mode_of(entry.breaker_mode, options.breaker_mode);
     service.half_open.mode = mode_of(entry.half_open_mode, options.half_open_mode);
+    service.keepalive.mode = mode_of(entry.keepalive_mode, options.keepalive_mode);
     service.origin = entry.place.text();
     for (const auto& placed : entry.to)
         service.to.push_back(placed.value);

@@ -5,6 +5,7 @@
 
 #include "daemon/config/breaker_entry.h"
 #include "daemon/config/half_open_entry.h"
+#include "daemon/config/keepalive_entry.h"
 #include "daemon/config/service_lists.h"
 #include "daemon/util/quote.h"
 
@@ -13,7 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::array<std::string_view, 13> kServiceKeys{"name",
+constexpr std::array<std::string_view, 15> kServiceKeys{"name",
                                                         "to",
                                                         "from",
                                                         "max_connections",
@@ -25,7 +26,9 @@ constexpr std::array<std::string_view, 13> kServiceKeys{"name",
                                                         "on_limit",
                                                         "mode",
                                                         "breaker",
-                                                        "half_open"};
+                                                        "half_open",
+                                                        "keepalive",
+                                                        "keepalive_start"};
 
 constexpr std::string_view kNameCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                              "abcdefghijklmnopqrstuvwxyz"
@@ -121,6 +124,7 @@ ServiceEntry read_service(const toml::table& table, const std::string& file, Pro
         read_breaker({*breaker, file, "service.breaker.", errors}, entry, warnings);
     if (const auto* half_open = reader.table("half_open"))
         read_half_open({*half_open, file, "service.half_open.", errors}, entry, warnings);
+    read_keepalive(reader, table.get("keepalive"), {file, errors, warnings}, entry);
     warn_pointless(reader, entry, warnings);
     return entry;
 }

@@ -17,6 +17,8 @@ inline constexpr std::array<std::string_view, 3> kOnLimitNames{"refused", "again
 inline constexpr std::array<std::string_view, 2> kHalfOpenActionNames{"report", "reset"};
 inline constexpr std::array<std::string_view, 2> kHalfOpenWitnessNames{"passive", "connect"};
 
+inline constexpr std::array<std::string_view, 3> kKeepaliveKindNames{"off", "auto", "fixed"};
+
 constexpr std::string_view name_of(Mode mode) {
     return kModeNames.at(static_cast<std::size_t>(mode));
 }
@@ -31,6 +33,10 @@ constexpr std::string_view name_of(HalfOpenAction action) {
 
 constexpr std::string_view name_of(HalfOpenWitness witness) {
     return kHalfOpenWitnessNames.at(static_cast<std::size_t>(witness));
+}
+
+constexpr std::string_view name_of(KeepaliveKind kind) {
+    return kKeepaliveKindNames.at(static_cast<std::size_t>(kind));
 }
 
 /// The enumerator whose name stands at the same place of `names`; none for any other word.

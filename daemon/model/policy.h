@@ -144,6 +144,25 @@ struct HalfOpen {
     bool operator==(const HalfOpen&) const = default;
 };
 
+/// Where the settings of keepalive come from. Values are those of `enum ballast_keepalive_kind`.
+enum class KeepaliveKind : std::uint8_t {
+    off = 0,       ///< applications' own stand
+    automatic = 1, ///< what is known of the path
+    fixed = 2,     ///< the policy
+};
+
+/// How a service's connections are kept alive while nobody uses them.
+struct KeepaliveRule {
+    Mode mode = Mode::observe;
+    KeepaliveKind kind = KeepaliveKind::automatic;
+    std::chrono::seconds start{60}; ///< automatic: silence before a probe, where nothing is known
+    std::chrono::seconds idle{60};  ///< fixed: silence before the first probe, 10% less at least
+    std::chrono::seconds interval{10}; ///< fixed: between probes without answer
+    std::uint8_t count = 9;            ///< fixed: of them, then the connection ends
+
+    bool operator==(const KeepaliveRule&) const = default;
+};
+
 /// One policy row. Where not said otherwise the limits hold per destination.
 struct Service {
     std::string name;
@@ -163,6 +182,7 @@ struct Service {
     Mode mode = Mode::observe; ///< of the limits
     Breaker breaker;
     HalfOpen half_open;
+    KeepaliveRule keepalive;
     std::string origin; ///< "FILE:LINE", or "override by USER at TIME" for one set by the CLI
 
     bool operator==(const Service&) const = default;
@@ -199,6 +219,7 @@ struct Policy {
     /// [guards] half_open: the same for half-open flows, and the mode of flows that no service
     /// governs.
     Mode half_open_mode = Mode::observe;
+    Mode keepalive_mode = Mode::observe; ///< [guards] keepalive
     std::vector<Service> services;
 
     bool operator==(const Policy&) const = default;

@@ -9,6 +9,7 @@ ballast_add_test(unit prefix_rules SOURCES ${unit}/test_prefix_rules.cpp LIBS ba
 ballast_add_test(unit from_pattern SOURCES ${unit}/test_from_pattern.cpp LIBS ballast_model)
 ballast_add_test(unit explain SOURCES ${unit}/test_explain.cpp LIBS ballast_model)
 ballast_add_test(unit policy SOURCES ${unit}/test_policy.cpp LIBS ballast_config)
+ballast_add_test(unit policy_keepalive SOURCES ${unit}/test_policy_keepalive.cpp LIBS ballast_config)
 ballast_add_test(unit policy_invalid SOURCES ${unit}/test_policy_invalid.cpp LIBS ballast_config)
 ballast_add_test(unit service_invalid SOURCES ${unit}/test_service_invalid.cpp LIBS ballast_config)
 ballast_add_test(unit policy_conflicts SOURCES ${unit}/test_policy_conflicts.cpp LIBS ballast_config)

@@ -115,7 +115,9 @@ void plain_service(void**) {
         R"("slow_connect_ms":null,"reset_within_ms":null,"open_for_ms":5000,"open_max_ms":60000,)"
         R"("probes":1,"ramp_ms":10000,"ramp_start_percent":10},)"
         R"("half_open":{"mode":"observe","action":"report","confirm_retransmits":3,)"
-        R"("response_timeout_ms":null,"witness":"passive"},"origin":"p.toml:3"})");
+        R"("response_timeout_ms":null,"witness":"passive"},)"
+        R"("keepalive":{"mode":"observe","kind":"auto","start_s":60,"idle_s":null,)"
+        R"("interval_s":null,"count":null},"origin":"p.toml:3"})");
 }
 
 void full_service(void**) {
@@ -132,6 +134,7 @@ void full_service(void**) {
     service.breaker.reset_within = 7ms;
     service.breaker.ramp = 0ms;
     service.half_open = {Mode::enforce, HalfOpenAction::reset, 5, 9ms, HalfOpenWitness::connect};
+    service.keepalive = {Mode::enforce, KeepaliveKind::fixed, 60s, 30s, 5s, 4};
     Json json = encode_service(service);
     assert_int_equal(json.at("burst").get<int>(), 4); // as the rate
     service.burst = 8;
@@ -141,6 +144,10 @@ void full_service(void**) {
                 R"({"mode":"enforce","action":"reset","confirm_retransmits":5,)"
                 R"("response_timeout_ms":9,"witness":"connect"})");
     json.erase("half_open");
+    assert_text(json.at("keepalive"),
+                R"({"mode":"enforce","kind":"fixed","start_s":null,"idle_s":30,"interval_s":5,)"
+                R"("count":4})");
+    json.erase("keepalive");
     json.erase("breaker");
     assert_text(json, R"({"service":"web","to":["db.internal:5432","10.0.0.0/8:80-90"],)"
                       R"("resolved":[{"target":"10.0.0.0/8:80-90","name":"db.internal"}],)"

@@ -179,12 +179,43 @@ void half_open_flows(void**) {
         check(c);
 }
 
+void keepalive(void**) {
+    const auto table = [](const std::string& lines) {
+        return service("[service.keepalive]\n" + lines + "\n");
+    };
+    for (const Case& c : std::array{
+             Case{service("keepalive = 'on'\n"), 4, "service.keepalive",
+                  "\"on\" is not one of auto, off; or wanted a table"},
+             Case{service("keepalive = 60\n"), 4, "service.keepalive",
+                  "60 (an integer) is neither \"auto\", \"off\" nor a table"},
+             Case{service("keepalive_start = '500ms'\n"), 4, "service.keepalive_start",
+                  "\"500ms\" is not in 1s..9h"},
+             Case{service("keepalive_start = '1500ms'\n"), 4, "service.keepalive_start",
+                  "\"1500ms\" is not a whole number of seconds"},
+             Case{table("mode = 'auto'"), 5, "service.keepalive.mode",
+                  "\"auto\" is not one of off, observe, enforce"},
+             Case{table("idle = '10h'"), 5, "service.keepalive.idle", "\"10h\" is not in 1s..9h"},
+             Case{table("idle = 60"), 5, "service.keepalive.idle",
+                  "60 (an integer) is not a duration such as"},
+             Case{table("idle = '60s'\ninterval = '2h'"), 6, "service.keepalive.interval",
+                  "\"2h\" is not in 1s..1h"},
+             Case{table("idle = '60s'\ncount = 128"), 6, "service.keepalive.count",
+                  "128 is not in 1..127"},
+             Case{table("count = 3"), 5, "service.keepalive.count", "needs idle"},
+             Case{table("interval = '3s'"), 5, "service.keepalive.interval", "needs idle"},
+             Case{table("idel = '60s'"), 5, "service.keepalive.idel", "did you mean \"idle\"?"},
+             Case{"[guards]\nkeepalive = 'auto'\n", 2, "guards.keepalive",
+                  "\"auto\" is not one of off, observe, enforce"},
+         })
+        check(c);
+}
+
 } // namespace
 
 int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(dns_names), cmocka_unit_test(consumers),       cmocka_unit_test(limits),
-        cmocka_unit_test(breakers),  cmocka_unit_test(half_open_flows),
+        cmocka_unit_test(breakers),  cmocka_unit_test(half_open_flows), cmocka_unit_test(keepalive),
     };
     return cmocka_run_group_tests_name("service_invalid", tests, nullptr, nullptr);
 }
