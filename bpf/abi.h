@@ -15,6 +15,7 @@
 #define BALLAST_BPF_ABI_H
 
 #include "bpf/abi_breaker.h"
+#include "bpf/abi_keepalive.h"
 #include "bpf/abi_suspicion.h"
 
 #include <linux/types.h>
@@ -91,7 +92,7 @@ struct ballast_control {
     __u32 tuning;            /* 1: program `tune` is attached, so that connect_timeout may be set */
     __u32 suspect_after;     /* jiffies without a sign of the peer that make a flow suspect */
     __u32 suspect_until;     /* retransmissions in a row that are told; 0: no suspicion is */
-    __u32 reserved_too;
+    __u32 ticks_per_second;  /* of the kernel's jiffies */
     __u64 reserved[4];
 };
 
@@ -112,7 +113,7 @@ struct ballast_counters {
     __u64 trips_withheld;    /* breakers that stayed closed for want of budget */
     __u64 timeouts_failed;   /* connect_timeouts that could not be set or taken back */
     __u64 suspicions_lost;   /* suspicions of a flow not reported: ring buffer full */
-    __u64 reserved[1];
+    __u64 keepalives_failed; /* options of keepalive that could not be set or given back */
 };
 
 /* Key of a policy's prefix trie. 10.0.0.0/8 is { 104, ::ffff:10.0.0.0 }. */
@@ -173,7 +174,8 @@ struct ballast_service {
     __u32 connect_timeout_ms; /* 0: the kernel's */
     __u32 reserved;
     struct ballast_breaker_limits breaker;
-    __u64 reserved_too[6];
+    struct ballast_keepalive_rule keepalive;
+    __u64 reserved_too[4];
 };
 
 #define BALLAST_UNLIMITED 0xffffffffu
@@ -214,7 +216,10 @@ struct ballast_destination {
     __u8 address[16];
     __u64 refused[BALLAST_REASONS]; /* by enum ballast_reason */
     __u64 over[BALLAST_REASONS];    /* admitted all the same: observe, disarmed or daemon silent */
-    __u64 reserved_end[2];
+    /* What is known of the path's idle timeout, as keepalive `auto` needs it; the daemon's. */
+    __u32 keepalive_longest_ms; /* silence before a probe at the most; 0: nothing is known */
+    __u32 keepalive_died_ms;    /* a flow was dropped after so long a silence; 0: none was */
+    __u64 reserved_end[1];
 };
 
 #define BALLAST_RETIRED 0x80000000u
@@ -340,6 +345,7 @@ struct ballast_flow {
     __u32 idle_jiffies; /* since anything was received */
     __u8 retransmits;   /* unacknowledged, now */
     __u8 reserved[3];
+    struct ballast_flow_keepalive keepalive;
 };
 
 /* Map `sweep_totals`, one element: zeroed by the daemon before each namespace is swept. */
@@ -349,7 +355,9 @@ struct ballast_sweep_totals {
     __u64 adopted;
     __u64 moved;
     __u64 untracked;
-    __u64 reserved[3];
+    __u64 kept_alive;       /* with keepalive of Ballast's */
+    __u64 keepalive_wanted; /* that would have it if the guard enforced */
+    __u64 reserved[1];
 };
 
 BALLAST_ASSERT_SIZE(struct ballast_control, 128);
@@ -372,7 +380,7 @@ BALLAST_ASSERT_SIZE(struct ballast_bucket, 128);
 BALLAST_ASSERT_SIZE(struct ballast_bucket_seen, 32);
 BALLAST_ASSERT_SIZE(struct ballast_user_timeout, 8);
 BALLAST_ASSERT_SIZE(struct ballast_service_name, 64);
-BALLAST_ASSERT_SIZE(struct ballast_flow, 64);
+BALLAST_ASSERT_SIZE(struct ballast_flow, 80);
 BALLAST_ASSERT_SIZE(struct ballast_sweep_totals, 64);
 
 #endif

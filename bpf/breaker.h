@@ -12,13 +12,6 @@
 
 #define BALLAST_NS_PER_MS 1000000ull
 
-/* The row of the policy in force for the service of a destination, or NULL. */
-BALLAST_INLINE const struct ballast_service* ballast_row_of(__u32 service) {
-    struct ballast_control* head = BALLAST_FIRST(control);
-    __u32 row = head ? (BALLAST_LOAD(head->half) & 1) * BALLAST_MAX_SERVICES + service : 0;
-    return bpf_map_lookup_elem(&services, &row);
-}
-
 BALLAST_INLINE void ballast_tell(__u32 index, const struct ballast_destination* destination,
                                  const struct ballast_breaker* breaker,
                                  const struct ballast_breaker_change* change, __u64 now_ms,

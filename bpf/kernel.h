@@ -30,7 +30,10 @@ struct inet_timewait_death_row {
 
 struct netns_ipv4 {
     struct inet_timewait_death_row tcp_death_row;
-    int sysctl_tcp_keepalive_intvl; /* jiffies */
+    int sysctl_tcp_keepalive_time; /* jiffies */
+    int sysctl_tcp_keepalive_intvl;
+    __u8 sysctl_tcp_keepalive_probes;
+    __u8 sysctl_tcp_retries2;
 };
 
 struct net {
@@ -61,6 +64,7 @@ struct sock_common {
     unsigned short skc_family;
     volatile unsigned char skc_state;
     int skc_bound_dev_if;
+    unsigned long skc_flags; /* bits of enum sock_flags */
     struct possible_net skc_net;
     struct kernel_in6_addr skc_v6_daddr;
     struct kernel_in6_addr skc_v6_rcv_saddr;
@@ -135,7 +139,14 @@ struct tcp_sock {
     __u32 write_seq;
     __u32 total_retrans;
     __u32 data_segs_out;
-    unsigned int keepalive_intvl; /* jiffies; 0: the kernel's */
+    unsigned int keepalive_time;  /* jiffies; 0: the kernel's */
+    unsigned int keepalive_intvl; /* the same */
+    __u8 keepalive_probes;        /* 0: the kernel's */
+};
+
+enum sock_flags {
+    SOCK_DEAD,
+    SOCK_KEEPOPEN,
 };
 
 struct seq_file;
@@ -163,6 +174,7 @@ enum {
     TCP_ESTABLISHED = 1,
     TCP_SYN_SENT = 2,
     TCP_FIN_WAIT1 = 4,
+    TCP_FIN_WAIT2 = 5,
     TCP_TIME_WAIT = 6,
     TCP_CLOSE = 7,
     TCP_CLOSE_WAIT = 8,

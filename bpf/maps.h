@@ -92,6 +92,13 @@ BALLAST_MAP struct {
     __type(value, struct ballast_user_timeout);
 } user_timeouts SEC(".maps");
 
+BALLAST_MAP struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, struct ballast_kept_keepalive);
+} keepalives SEC(".maps");
+
 /* Recycled indexes. */
 #define BALLAST_FREE_LIST(map, entries)                                                            \
     BALLAST_MAP struct {                                                                           \

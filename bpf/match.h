@@ -89,8 +89,9 @@ BALLAST_ONCE __u32 ballast_row_for(const union ballast_address* address, __u16 p
 /* The service of a row, if it does anything; or NULL. */
 BALLAST_INLINE const struct ballast_service* ballast_service_at(__u32 row) {
     const struct ballast_service* service = row ? bpf_map_lookup_elem(&services, &row) : NULL;
-    return service &&
-                   (service->mode != BALLAST_MODE_OFF || service->breaker.mode != BALLAST_MODE_OFF)
+    return service && (service->mode != BALLAST_MODE_OFF ||
+                       service->breaker.mode != BALLAST_MODE_OFF ||
+                       service->keepalive.mode != BALLAST_MODE_OFF)
                ? service
                : NULL;
 }

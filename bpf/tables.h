@@ -29,6 +29,13 @@
             ballast_count(&counters_->event);                                                      \
     } while (0)
 
+/* The row of the policy in force for the service of a destination, or NULL. */
+BALLAST_INLINE const struct ballast_service* ballast_row_of(__u32 service) {
+    struct ballast_control* head = BALLAST_FIRST(control);
+    __u32 row = head ? (BALLAST_LOAD(head->half) & 1) * BALLAST_MAX_SERVICES + service : 0;
+    return bpf_map_lookup_elem(&services, &row);
+}
+
 /* An unused index of a table: a recycled one, or else the next; -1 when there is none. */
 BALLAST_INLINE __s64 ballast_new_index(void* free_list, __u32* next, __u32 most) {
     __u32 index;

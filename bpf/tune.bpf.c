@@ -1,16 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A connection is established: its socket gets back what connect_timeout had changed. Attached only
- * while some service has one, since the kernel runs it several times for each connection.
+ * A connection is established: its socket gets back what connect_timeout had changed, and the
+ * keepalive that its service has. Attached only while some service has one of the two, since the
+ * kernel runs it several times for each connection.
  */
+#include "bpf/keepalive.h"
 #include "bpf/timeout.h"
 
+#include <bpf/bpf_tracing.h>
+
 #define PASS 1
+
+BALLAST_INLINE void start_keepalive(struct bpf_sock_ops* ctx, struct bpf_sock* sk) {
+    struct tcp_sock* tp = bpf_skc_to_tcp_sock(sk);
+    struct ballast_control* head = BALLAST_FIRST(control);
+    if (!tp || !head)
+        return;
+    __u64 cookie = (__u64)tp->inet_conn.icsk_inet.sk.__sk_common.skc_cookie.counter;
+    struct ballast_keepalive_wish wish = {};
+    if (!cookie || ballast_wish_keepalive(cookie, &wish) != BALLAST_MODE_ENFORCE)
+        return;
+    struct ballast_keepalive_look look = {};
+    ballast_keep_alive(ctx, sk, tp, BALLAST_LOAD(head->ticks_per_second), &wish, &look);
+}
 
 SEC("sockops")
 int ballast_tune(struct bpf_sock_ops* ctx) {
     struct bpf_sock* sk = ctx->sk;
-    if (ctx->op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB && sk)
-        ballast_restore_timeout(ctx, sk);
+    if (ctx->op != BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB || !sk)
+        return PASS;
+    ballast_restore_timeout(ctx, sk);
+    start_keepalive(ctx, sk);
     return PASS;
 }

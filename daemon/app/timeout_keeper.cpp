@@ -9,24 +9,26 @@ namespace ballast::app {
 
 namespace {
 
-bool wants_timeouts(const Policy& policy) {
+bool wants_tuning(const Policy& policy) {
     return std::ranges::any_of(policy.services, [](const Service& service) {
-        return service.connect_timeout.count() != 0;
+        return service.connect_timeout.count() != 0 ||
+               (service.keepalive.mode == Mode::enforce &&
+                service.keepalive.kind != KeepaliveKind::off);
     });
 }
 
 } // namespace
 
 Result<void> TimeoutKeeper::prepare(const Policy& policy) {
-    if (!wants_timeouts(policy))
+    if (!wants_tuning(policy))
         return {};
     if (auto started = programs_.start_tuning(); !started)
-        return fail(started.error().context("hold connect_timeout"));
+        return fail(started.error().context("hold connect_timeout or keepalive"));
     return {};
 }
 
 void TimeoutKeeper::follow(const Policy& policy, std::chrono::nanoseconds now) {
-    const bool is_wanted = wants_timeouts(policy);
+    const bool is_wanted = wants_tuning(policy);
     if (!is_wanted)
         programs_.stop_tuning();
     if (!linger_.is_over(is_wanted, now) || !programs_.is_tune_attached())
@@ -34,7 +36,8 @@ void TimeoutKeeper::follow(const Policy& policy, std::chrono::nanoseconds now) {
     if (auto detached = programs_.detach_tune(); !detached)
         spdlog::error("{}", detached.error().text());
     else
-        spdlog::info("program tune detached: no service has a connect_timeout");
+        spdlog::info(
+            "program tune detached: no service has a connect_timeout or enforces keepalive");
 }
 
 } // namespace ballast::app

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeps program `tune` attached for as long as some connection may be under a connect_timeout, and
-// no longer, since the kernel runs it for every connection of the host.
+// Keeps program `tune` attached for as long as some connection may be under a connect_timeout or is
+// to get keepalive, and no longer, since the kernel runs it for every connection of the host.
 #pragma once
 
 #include <chrono>

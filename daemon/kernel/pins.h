@@ -14,7 +14,7 @@
 namespace ballast::kernel {
 
 /// Maps that outlive the daemon, pinned under their own names; `policy` before its users.
-inline constexpr std::array<std::string_view, 26> pinned_maps{
+inline constexpr std::array<std::string_view, 27> pinned_maps{
     "control",           "counters",       "services",
     "alternatives",      "from_patterns",  "totals",
     "consumers",         "shares",         "destinations",
@@ -23,13 +23,13 @@ inline constexpr std::array<std::string_view, 26> pinned_maps{
     "service_names",     "sweep_totals",   "policy",
     "destination_index", "consumer_index", "share_index",
     "free_destinations", "free_consumers", "free_shares",
-    "user_timeouts",     "suspicions"};
+    "user_timeouts",     "suspicions",     "keepalives"};
 
 /// Links, pinned as "link_NAME"; admission last in both attaching and pinning.
 inline constexpr std::array<std::string_view, 7> pinned_links{
     "set_state", "destroy", "retransmit", "reset", "error", "connect4", "connect6"};
 
-/// A link that is there only while some service has a connect_timeout.
+/// A link that is there only while some service has a connect_timeout or enforces keepalive.
 inline constexpr std::string_view tune_link_name = "tune";
 
 std::string map_pin(const std::string& bpffs_dir, std::string_view map);

@@ -10,6 +10,7 @@
 
 #include "ballast.skel.h"
 #include "daemon/kernel/bpffs.h"
+#include "daemon/kernel/flows.h"
 #include "daemon/kernel/pinned.h"
 #include "daemon/kernel/pins.h"
 
@@ -225,6 +226,7 @@ Result<void> Programs::State::map_memory() {
 
 void Programs::State::stamp_control() {
     maps.control->abi_version = BALLAST_ABI_VERSION;
+    maps.control->ticks_per_second = jiffies_per_second();
     if (!maps.control->next_consumer)
         maps.control->next_consumer = 1; // consumer 0 is nobody
     if (!maps.control->next_breaker)

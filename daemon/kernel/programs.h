@@ -39,8 +39,9 @@ public:
     /// earlier daemon left it attached, it is replaced if this build's programs differ.
     Result<void> attach_admission();
 
-    /// Attaches `tune`, which gives an established connection back what connect_timeout changed,
-    /// and lets admission change it. Nothing to do where it is attached.
+    /// Attaches `tune`, which gives an established connection back what connect_timeout changed and
+    /// starts its keepalive, and lets admission set connect_timeout. Nothing to do where it is
+    /// attached.
     Result<void> start_tuning();
     /// Admission changes no socket from now on; `tune` stays.
     void stop_tuning();

@@ -33,6 +33,16 @@ ballast_breaker_limits to_row(const Breaker& breaker) {
     return row;
 }
 
+ballast_keepalive_rule to_row(const KeepaliveRule& rule) {
+    const auto idle = rule.kind == KeepaliveKind::fixed ? rule.idle : rule.start;
+    return {.idle_ms = static_cast<std::uint32_t>(std::chrono::milliseconds(idle).count()),
+            .interval_s = static_cast<std::uint16_t>(rule.interval.count()),
+            .count = rule.count,
+            .kind = static_cast<std::uint8_t>(rule.kind),
+            .mode = static_cast<std::uint8_t>(rule.mode),
+            .reserved = {}};
+}
+
 } // namespace
 
 ballast_service to_row(const Service& service, std::uint16_t id) {
@@ -54,6 +64,7 @@ ballast_service to_row(const Service& service, std::uint16_t id) {
     }
     row.connect_timeout_ms = static_cast<std::uint32_t>(service.connect_timeout.count());
     row.breaker = to_row(service.breaker);
+    row.keepalive = to_row(service.keepalive);
     return row;
 }
 
@@ -75,6 +86,18 @@ Breaker from_row(const ballast_breaker_limits& row) {
     return breaker;
 }
 
+/// What another kind says nothing of has its default.
+KeepaliveRule from_row(const ballast_keepalive_rule& row) {
+    KeepaliveRule rule;
+    rule.mode = static_cast<Mode>(row.mode);
+    rule.kind = static_cast<KeepaliveKind>(row.kind);
+    const auto idle = std::chrono::seconds(row.idle_ms / 1000);
+    (rule.kind == KeepaliveKind::fixed ? rule.idle : rule.start) = idle;
+    rule.interval = std::chrono::seconds(row.interval_s);
+    rule.count = row.count;
+    return rule;
+}
+
 } // namespace
 
 Service from_row(const ballast_service& row) {
@@ -90,6 +113,7 @@ Service from_row(const ballast_service& row) {
     }
     service.connect_timeout = std::chrono::milliseconds(row.connect_timeout_ms);
     service.breaker = from_row(row.breaker);
+    service.keepalive = from_row(row.keepalive);
     return service;
 }
 

@@ -30,6 +30,7 @@ struct contract {
     struct ballast_time time;
     struct ballast_bucket_times bucket_times;
     struct ballast_user_timeout user_timeout;
+    struct ballast_kept_keepalive kept_keepalive;
     struct ballast_service_name service_name;
     struct ballast_flow flow;
     struct ballast_sweep_totals sweep_totals;

@@ -55,7 +55,7 @@ constexpr std::array control_members{MEMBER(ballast_control, abi_version),
                                      MEMBER(ballast_control, tuning),
                                      MEMBER(ballast_control, suspect_after),
                                      MEMBER(ballast_control, suspect_until),
-                                     MEMBER(ballast_control, reserved_too),
+                                     MEMBER(ballast_control, ticks_per_second),
                                      MEMBER(ballast_control, reserved)};
 constexpr std::array counters_members{
     MEMBER(ballast_counters, destinations_full), MEMBER(ballast_counters, reservations_full),
@@ -65,7 +65,7 @@ constexpr std::array counters_members{
     MEMBER(ballast_counters, shares_full),       MEMBER(ballast_counters, rate_contended),
     MEMBER(ballast_counters, breakers_full),     MEMBER(ballast_counters, events_lost),
     MEMBER(ballast_counters, trips_withheld),    MEMBER(ballast_counters, timeouts_failed),
-    MEMBER(ballast_counters, suspicions_lost),   MEMBER(ballast_counters, reserved)};
+    MEMBER(ballast_counters, suspicions_lost),   MEMBER(ballast_counters, keepalives_failed)};
 constexpr std::array breaker_limits_members{MEMBER(ballast_breaker_limits, window_ms),
                                             MEMBER(ballast_breaker_limits, slow_connect_ms),
                                             MEMBER(ballast_breaker_limits, reset_within_ms),
@@ -127,18 +127,27 @@ constexpr std::array service_members{MEMBER(ballast_service, max_connections),
                                      MEMBER(ballast_service, connect_timeout_ms),
                                      MEMBER(ballast_service, reserved),
                                      MEMBER(ballast_service, breaker),
+                                     MEMBER(ballast_service, keepalive),
                                      MEMBER(ballast_service, reserved_too)};
 constexpr std::array destination_key_members{MEMBER(ballast_destination_key, address),
                                              MEMBER(ballast_destination_key, port),
                                              MEMBER(ballast_destination_key, service)};
-constexpr std::array destination_members{
-    MEMBER(ballast_destination, in_use),      MEMBER(ballast_destination, service),
-    MEMBER(ballast_destination, port),        MEMBER(ballast_destination, breaker),
-    MEMBER(ballast_destination, ask),         MEMBER(ballast_destination, admitted),
-    MEMBER(ballast_destination, adopted),     MEMBER(ballast_destination, last_use_ns),
-    MEMBER(ballast_destination, rate_tat_ns), MEMBER(ballast_destination, reserved_too),
-    MEMBER(ballast_destination, address),     MEMBER(ballast_destination, refused),
-    MEMBER(ballast_destination, over),        MEMBER(ballast_destination, reserved_end)};
+constexpr std::array destination_members{MEMBER(ballast_destination, in_use),
+                                         MEMBER(ballast_destination, service),
+                                         MEMBER(ballast_destination, port),
+                                         MEMBER(ballast_destination, breaker),
+                                         MEMBER(ballast_destination, ask),
+                                         MEMBER(ballast_destination, admitted),
+                                         MEMBER(ballast_destination, adopted),
+                                         MEMBER(ballast_destination, last_use_ns),
+                                         MEMBER(ballast_destination, rate_tat_ns),
+                                         MEMBER(ballast_destination, reserved_too),
+                                         MEMBER(ballast_destination, address),
+                                         MEMBER(ballast_destination, refused),
+                                         MEMBER(ballast_destination, over),
+                                         MEMBER(ballast_destination, keepalive_longest_ms),
+                                         MEMBER(ballast_destination, keepalive_died_ms),
+                                         MEMBER(ballast_destination, reserved_end)};
 constexpr std::array total_members{MEMBER(ballast_total, in_use), MEMBER(ballast_total, reserved)};
 constexpr std::array consumer_members{
     MEMBER(ballast_consumer, cgroup),     MEMBER(ballast_consumer, from),
@@ -162,6 +171,22 @@ constexpr std::array time_members{MEMBER(ballast_time, since_ms), MEMBER(ballast
 constexpr std::array bucket_times_members{MEMBER(ballast_bucket_times, entries)};
 constexpr std::array user_timeout_members{MEMBER(ballast_user_timeout, set_ms),
                                           MEMBER(ballast_user_timeout, own_ms)};
+constexpr std::array keepalive_rule_members{
+    MEMBER(ballast_keepalive_rule, idle_ms), MEMBER(ballast_keepalive_rule, interval_s),
+    MEMBER(ballast_keepalive_rule, count),   MEMBER(ballast_keepalive_rule, kind),
+    MEMBER(ballast_keepalive_rule, mode),    MEMBER(ballast_keepalive_rule, reserved)};
+constexpr std::array keepalive_members{MEMBER(ballast_keepalive, value),
+                                       MEMBER(ballast_keepalive, chosen)};
+constexpr std::array kept_keepalive_members{MEMBER(ballast_kept_keepalive, set),
+                                            MEMBER(ballast_kept_keepalive, written),
+                                            MEMBER(ballast_kept_keepalive, own)};
+constexpr std::array flow_keepalive_members{MEMBER(ballast_flow_keepalive, idle_s),
+                                            MEMBER(ballast_flow_keepalive, interval_s),
+                                            MEMBER(ballast_flow_keepalive, user_timeout_ms),
+                                            MEMBER(ballast_flow_keepalive, count),
+                                            MEMBER(ballast_flow_keepalive, on),
+                                            MEMBER(ballast_flow_keepalive, setter),
+                                            MEMBER(ballast_flow_keepalive, wanted)};
 constexpr std::array service_name_members{MEMBER(ballast_service_name, name)};
 constexpr std::array flow_members{
     MEMBER(ballast_flow, cookie),         MEMBER(ballast_flow, local_address),
@@ -170,11 +195,12 @@ constexpr std::array flow_members{
     MEMBER(ballast_flow, state),          MEMBER(ballast_flow, flags),
     MEMBER(ballast_flow, netns),          MEMBER(ballast_flow, rtt_us),
     MEMBER(ballast_flow, idle_jiffies),   MEMBER(ballast_flow, retransmits),
-    MEMBER(ballast_flow, reserved)};
+    MEMBER(ballast_flow, reserved),       MEMBER(ballast_flow, keepalive)};
 constexpr std::array sweep_totals_members{
-    MEMBER(ballast_sweep_totals, sockets),   MEMBER(ballast_sweep_totals, time_wait),
-    MEMBER(ballast_sweep_totals, adopted),   MEMBER(ballast_sweep_totals, moved),
-    MEMBER(ballast_sweep_totals, untracked), MEMBER(ballast_sweep_totals, reserved)};
+    MEMBER(ballast_sweep_totals, sockets),          MEMBER(ballast_sweep_totals, time_wait),
+    MEMBER(ballast_sweep_totals, adopted),          MEMBER(ballast_sweep_totals, moved),
+    MEMBER(ballast_sweep_totals, untracked),        MEMBER(ballast_sweep_totals, kept_alive),
+    MEMBER(ballast_sweep_totals, keepalive_wanted), MEMBER(ballast_sweep_totals, reserved)};
 
 constexpr std::array layouts{
     Layout{"ballast_control", sizeof(ballast_control), control_members},
@@ -201,6 +227,10 @@ constexpr std::array layouts{
     Layout{"ballast_time", sizeof(ballast_time), time_members},
     Layout{"ballast_bucket_times", sizeof(ballast_bucket_times), bucket_times_members},
     Layout{"ballast_user_timeout", sizeof(ballast_user_timeout), user_timeout_members},
+    Layout{"ballast_keepalive_rule", sizeof(ballast_keepalive_rule), keepalive_rule_members},
+    Layout{"ballast_keepalive", sizeof(ballast_keepalive), keepalive_members},
+    Layout{"ballast_kept_keepalive", sizeof(ballast_kept_keepalive), kept_keepalive_members},
+    Layout{"ballast_flow_keepalive", sizeof(ballast_flow_keepalive), flow_keepalive_members},
     Layout{"ballast_service_name", sizeof(ballast_service_name), service_name_members},
     Layout{"ballast_flow", sizeof(ballast_flow), flow_members},
     Layout{"ballast_sweep_totals", sizeof(ballast_sweep_totals), sweep_totals_members}};
@@ -242,10 +272,11 @@ void every_struct_of_the_contract_is_compared(void**) {
     const btf* types = bpf_object__btf(skeleton->obj);
     // Structs of the programs' own that no other side reads.
     const std::vector<std::string> inner{
-        "ballast_prefix_trie",  "ballast_place",   "ballast_places",   "ballast_who",
-        "ballast_cgroup",       "ballast_choice",  "ballast_matching", "ballast_path",
-        "ballast_glob",         "ballast_globbed", "ballast_globbing", "ballast_breaker_change",
-        "ballast_breaker_event"};
+        "ballast_prefix_trie",   "ballast_place",          "ballast_places",
+        "ballast_who",           "ballast_cgroup",         "ballast_choice",
+        "ballast_matching",      "ballast_path",           "ballast_glob",
+        "ballast_globbed",       "ballast_globbing",       "ballast_breaker_change",
+        "ballast_breaker_event", "ballast_keepalive_wish", "ballast_keepalive_look"};
     for (__u32 id = 1; id < btf__type_cnt(types); ++id) {
         const btf_type* type = btf__type_by_id(types, id);
         const std::string name = btf__name_by_offset(types, type->name_off);

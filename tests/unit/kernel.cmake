@@ -18,6 +18,7 @@ ballast_add_test(unit keepalive_choice SOURCES ${unit}/test_keepalive_choice.cpp
                  LIBS ballast_guards)
 ballast_add_test(unit keepalive_choice_random SOURCES ${unit}/test_keepalive_choice_random.cpp
                  LIBS ballast_guards)
+ballast_add_test(unit keepalive SOURCES ${unit}/test_keepalive.cpp LIBS ballast_guards)
 ballast_add_test(unit gap_search SOURCES ${unit}/test_gap_search.cpp LIBS ballast_guards)
 ballast_add_test(unit probe_judge SOURCES ${unit}/test_probe_judge.cpp LIBS ballast_guards)
 ballast_add_test(unit discovery SOURCES ${unit}/test_discovery.cpp LIBS ballast_guards)

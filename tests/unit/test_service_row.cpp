@@ -38,6 +38,7 @@ Service full() {
                        .probes = 3,
                        .ramp = 12s,
                        .ramp_start = 25};
+    service.keepalive = {Mode::enforce, KeepaliveKind::fixed, 60s, 70s, 5s, 4};
     return service;
 }
 
@@ -47,6 +48,15 @@ void everything_comes_back(void**) {
 
 void none_stays_none(void**) {
     assert_true(there_and_back(Service{}) == Service{});
+}
+
+void keepalive_starts_where_it_said(void**) {
+    Service service;
+    service.keepalive.start = 45s;
+    assert_true(there_and_back(service) == service);
+    service.keepalive = {};
+    service.keepalive.kind = KeepaliveKind::off;
+    assert_true(there_and_back(service) == service);
 }
 
 void each_limit_by_itself(void**) {
@@ -98,9 +108,13 @@ void off_limits_nothing(void**) {
 
 int main() {
     const CMUnitTest tests[] = {
-        cmocka_unit_test(everything_comes_back),      cmocka_unit_test(none_stays_none),
-        cmocka_unit_test(each_limit_by_itself),       cmocka_unit_test(burst_is_named),
-        cmocka_unit_test(rates_come_back_as_applied), cmocka_unit_test(off_limits_nothing),
+        cmocka_unit_test(everything_comes_back),
+        cmocka_unit_test(none_stays_none),
+        cmocka_unit_test(keepalive_starts_where_it_said),
+        cmocka_unit_test(each_limit_by_itself),
+        cmocka_unit_test(burst_is_named),
+        cmocka_unit_test(rates_come_back_as_applied),
+        cmocka_unit_test(off_limits_nothing),
     };
     return cmocka_run_group_tests_name("service_row", tests, nullptr, nullptr);
 }

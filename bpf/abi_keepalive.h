@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* The contract's part about keepalive; rules at the head of bpf/abi.h. */
+#ifndef BALLAST_BPF_ABI_KEEPALIVE_H
+#define BALLAST_BPF_ABI_KEEPALIVE_H
+
+#include "bpf/abi_breaker.h"
+
+#include <linux/types.h>
+
+enum ballast_keepalive_kind {
+    BALLAST_KEEPALIVE_OFF = 0,   /* applications' own stands */
+    BALLAST_KEEPALIVE_AUTO = 1,  /* by what is known of the path */
+    BALLAST_KEEPALIVE_FIXED = 2, /* as the policy says */
+};
+
+/* Part of a row of `services`. */
+struct ballast_keepalive_rule {
+    __u32 idle_ms;    /* auto: where nothing is known of the path; fixed: always; the most */
+    __u16 interval_s; /* fixed */
+    __u8 count;       /* fixed */
+    __u8 kind;        /* enum ballast_keepalive_kind */
+    __u8 mode;        /* enum ballast_mode */
+    __u8 reserved[7];
+};
+
+/* The socket options that make up keepalive, in the order in which they have to be set. */
+enum ballast_keepalive_option {
+    BALLAST_KEEPALIVE_ON = 0,           /* SO_KEEPALIVE: 0 or 1 */
+    BALLAST_KEEPALIVE_IDLE = 1,         /* TCP_KEEPIDLE, seconds */
+    BALLAST_KEEPALIVE_INTERVAL = 2,     /* TCP_KEEPINTVL, seconds */
+    BALLAST_KEEPALIVE_COUNT = 3,        /* TCP_KEEPCNT */
+    BALLAST_KEEPALIVE_USER_TIMEOUT = 4, /* TCP_USER_TIMEOUT, milliseconds; 0: none */
+    BALLAST_KEEPALIVE_OPTIONS = 5,
+};
+
+/* What a socket's options say; `chosen`: bits of those that an application has set. Where none has,
+ * the value is the kernel's. */
+struct ballast_keepalive {
+    __u32 value[BALLAST_KEEPALIVE_OPTIONS];
+    __u32 chosen;
+};
+
+/* Map `keepalives`, kept with the socket. */
+struct ballast_kept_keepalive {
+    __u32 set[BALLAST_KEEPALIVE_OPTIONS]; /* what Ballast wrote last */
+    __u32 written;                        /* bits of the options that it ever wrote */
+    struct ballast_keepalive own;         /* what they were before */
+};
+
+/* Who decides a connection's keepalive. */
+enum ballast_keepalive_setter {
+    BALLAST_SET_BY_KERNEL = 0, /* or nobody: it is off */
+    BALLAST_SET_BY_APPLICATION = 1,
+    BALLAST_SET_BY_BALLAST = 2,
+};
+
+/* Part of what a sweep emits per socket: what is in force. */
+struct ballast_flow_keepalive {
+    __u32 idle_s;
+    __u32 interval_s;
+    __u32 user_timeout_ms; /* 0: none */
+    __u8 count;
+    __u8 on;
+    __u8 setter; /* enum ballast_keepalive_setter */
+    __u8 wanted; /* 1: some option would be tighter if the guard enforced */
+};
+
+BALLAST_ASSERT_SIZE(struct ballast_keepalive_rule, 16);
+BALLAST_ASSERT_SIZE(struct ballast_keepalive, 24);
+BALLAST_ASSERT_SIZE(struct ballast_kept_keepalive, 48);
+BALLAST_ASSERT_SIZE(struct ballast_flow_keepalive, 16);
+
+#endif
