@@ -132,14 +132,15 @@ BALLAST_INLINE void ballast_force_keepalive(void* ctx, void* sk,
     }
 }
 
-/* Grants a wish (NULL: none) as far as it tightens; the bits of the options that are Ballast's. */
+/* Grants a wish, or gives back what the application had; the bits of the options that are
+ * Ballast's. */
 BALLAST_INLINE __u32 ballast_keep_alive(void* ctx, void* sk, struct tcp_sock* tp, __u32 hz,
-                                        const struct ballast_keepalive_wish* wish,
+                                        const struct ballast_keepalive_wish* wish, bool is_granted,
                                         struct ballast_keepalive_look* look) {
     struct ballast_kept_keepalive* kept = bpf_sk_storage_get(&keepalives, sk, NULL, 0);
     ballast_look_at_keepalive(tp, hz, look);
     ballast_own_keepalive(kept, &look->now, look->kernel, &look->own);
-    __u32 ours = ballast_tighten(&look->own, wish, look->give_up_ms, look->force);
+    __u32 ours = ballast_tighten(&look->own, wish, is_granted, look->give_up_ms, look->force);
     ballast_force_keepalive(ctx, sk, look);
     return ours;
 }
@@ -159,8 +160,7 @@ BALLAST_ONCE int ballast_wish_keepalive(__u64 cookie, struct ballast_keepalive_w
         return BALLAST_MODE_OFF;
     ballast_choose_keepalive(&service->keepalive, BALLAST_LOAD(at->keepalive_longest_ms),
                              BALLAST_LOAD(at->keepalive_died_ms), (__u32)cookie, wish);
-    return ballast_over_limit(head, service->keepalive.mode, bpf_ktime_get_coarse_ns()) ==
-                   BALLAST_REFUSE
+    return ballast_over_limit(head, service->keepalive.mode, bpf_ktime_get_ns()) == BALLAST_REFUSE
                ? BALLAST_MODE_ENFORCE
                : BALLAST_MODE_OBSERVE;
 }

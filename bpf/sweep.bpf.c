@@ -3,12 +3,14 @@
  * The sweep: visits every TCP socket of one network namespace with the socket locked
  * (net/ipv4/tcp_ipv4.c, bpf_iter_tcp_seq_show()). For each outbound
  * connection that a policy governs it marks the reservation as seen, adopts the socket where it has
- * none, and moves the reservation where the policy now names another service. Emits one record a
- * socket. May meet a socket twice or miss one when a bucket changes under it (fixed in 6.17), so
- * everything it does is idempotent. Until then it may also miss a whole bucket, unless somebody
- * listens in a certain place, which is why the daemon does (daemon/kernel/iterator_listener.h).
+ * none, moves the reservation where the policy now names another service, and sets or gives back
+ * its keepalive. Emits one record a socket. May meet a socket twice or miss one when a bucket
+ * changes under it (fixed in 6.17), so everything it does is idempotent. Until then it may also miss
+ * a whole bucket, unless somebody listens in a certain place, which is why the daemon does
+ * (daemon/kernel/iterator_listener.h).
  */
 #include "bpf/breaker.h"
+#include "bpf/keepalive.h"
 #include "bpf/lib/suspicion.h"
 #include "bpf/places.h"
 #include "bpf/socket.h"
@@ -166,6 +168,36 @@ BALLAST_INLINE void govern(struct sock_common* skc, struct ballast_flow* flow,
         account(skc, flow, service, subject, sums);
 }
 
+/* Its keepalive: what the policy wishes where it may be done, else what the application had. */
+static __attribute__((noinline)) int keep_alive(struct sock_common* skc, struct ballast_flow* flow,
+                                                struct ballast_sweep_totals* sums) {
+    struct tcp_sock* tp = bpf_skc_to_tcp_sock(skc);
+    struct ballast_control* head = BALLAST_FIRST(control);
+    if (!tp || !head || !flow || !sums || !ballast_may_keep_alive(skc))
+        return 0;
+    struct ballast_keepalive_wish wish = {};
+    struct ballast_keepalive_look look = {};
+    int mode = flow->flags & BALLAST_FLOW_RESERVED ? ballast_wish_keepalive(flow->cookie, &wish)
+                                                   : BALLAST_MODE_OFF;
+    __u32 ours = ballast_keep_alive(skc, skc, tp, BALLAST_LOAD(head->ticks_per_second), &wish,
+                                    mode == BALLAST_MODE_ENFORCE, &look);
+    struct ballast_flow_keepalive* shown = &flow->keepalive;
+    shown->setter = ballast_keepalive_setter(&look.own, ours);
+    shown->on = (__u8)look.force[BALLAST_KEEPALIVE_ON];
+    shown->idle_s = look.force[BALLAST_KEEPALIVE_IDLE];
+    shown->interval_s = look.force[BALLAST_KEEPALIVE_INTERVAL];
+    shown->count = (__u8)look.force[BALLAST_KEEPALIVE_COUNT];
+    shown->user_timeout_ms = look.force[BALLAST_KEEPALIVE_USER_TIMEOUT];
+    if (ours)
+        ballast_count(&sums->kept_alive);
+    else if (mode == BALLAST_MODE_OBSERVE &&
+             ballast_tighten(&look.own, &wish, true, look.give_up_ms, look.force)) {
+        shown->wanted = 1;
+        ballast_count(&sums->keepalive_wanted);
+    }
+    return 0;
+}
+
 BALLAST_INLINE void visit(struct sock_common* skc, struct seq_file* seq,
                           const struct ballast_control* head, struct ballast_sweep_totals* sums) {
     struct tcp_sock* tp = bpf_skc_to_tcp_sock(skc);
@@ -198,6 +230,7 @@ BALLAST_INLINE void visit(struct sock_common* skc, struct seq_file* seq,
         subject.who.cgroup.id = BPF_CORE_READ((struct cgroup*)cgroup, kn, id);
         govern(skc, flow, &place, &subject, sums);
     }
+    keep_alive(skc, flow, sums);
     if (flow->flags & BALLAST_FLOW_ZERO_WINDOW)
         flow->cookie = bpf_get_socket_cookie(skc); /* the daemon follows it */
     ballast_count(&sums->sockets);

@@ -2,7 +2,8 @@
 /*
  * A connection is established: its socket gets back what connect_timeout had changed, and the
  * keepalive that its service has. Attached only while some service has one of the two, since the
- * kernel runs it several times for each connection.
+ * kernel runs it several times for each connection. An iterator gives back keepalive when all is
+ * over.
  */
 #include "bpf/keepalive.h"
 #include "bpf/timeout.h"
@@ -21,7 +22,22 @@ BALLAST_INLINE void start_keepalive(struct bpf_sock_ops* ctx, struct bpf_sock* s
     if (!cookie || ballast_wish_keepalive(cookie, &wish) != BALLAST_MODE_ENFORCE)
         return;
     struct ballast_keepalive_look look = {};
-    ballast_keep_alive(ctx, sk, tp, BALLAST_LOAD(head->ticks_per_second), &wish, &look);
+    ballast_keep_alive(ctx, sk, tp, BALLAST_LOAD(head->ticks_per_second), &wish, true, &look);
+}
+
+/* Every socket gets back what its application had; `ballast unload` reads it. */
+SEC("iter/tcp")
+int ballast_restore(struct bpf_iter__tcp* ctx) {
+    struct sock_common* skc = ctx->sk_common;
+    struct tcp_sock* tp = skc ? bpf_skc_to_tcp_sock(skc) : NULL;
+    struct ballast_control* head = BALLAST_FIRST(control);
+    if (!skc || !tp || !head || !ballast_may_keep_alive(skc) ||
+        !bpf_sk_storage_get(&keepalives, skc, NULL, 0))
+        return 0;
+    const struct ballast_keepalive_wish none = {};
+    struct ballast_keepalive_look look = {};
+    ballast_keep_alive(skc, skc, tp, BALLAST_LOAD(head->ticks_per_second), &none, false, &look);
+    return 0;
 }
 
 SEC("sockops")

@@ -128,16 +128,16 @@ BALLAST_INLINE __u32 ballast_fit_user_timeout(__u32* force, __u32 give_up_ms) {
            ballast_lower(force, BALLAST_KEEPALIVE_INTERVAL, ballast_whole_seconds(left / count));
 }
 
-/* What is in force once a wish (NULL: none) is granted as far as it tightens (K1, K3). Returns the
+/* What is in force once a wish is granted, if it is, as far as it tightens (K1, K3). Returns the
  * bits of the options that are Ballast's then. */
 BALLAST_INLINE __u32 ballast_tighten(const struct ballast_keepalive* own,
-                                     const struct ballast_keepalive_wish* wish, __u32 give_up_ms,
-                                     __u32* force) {
+                                     const struct ballast_keepalive_wish* wish, bool is_granted,
+                                     __u32 give_up_ms, __u32* force) {
 #pragma GCC unroll 5
     for (__u32 i = 0; i < BALLAST_KEEPALIVE_OPTIONS; i++)
         force[i] = own->value[i];
     __u32 timeout = own->value[BALLAST_KEEPALIVE_USER_TIMEOUT];
-    if (!wish || (timeout && timeout < BALLAST_LEAST_ROOM_MS))
+    if (!is_granted || (timeout && timeout < BALLAST_LEAST_ROOM_MS))
         return 0;
     __u32 ours = own->value[BALLAST_KEEPALIVE_ON] ? 0 : 1u << BALLAST_KEEPALIVE_ON;
     force[BALLAST_KEEPALIVE_ON] = 1;

@@ -53,6 +53,10 @@ Result<std::vector<std::string>> unload(const std::string& bpffs_dir,
     auto owner = lock_when_owner_ends(bpffs_dir);
     if (!owner && owner.error().errno_value() != ENOENT)
         return fail(owner.error());
+    // Programs may run for a moment longer than their pins are there: nothing is to be changed
+    // then.
+    if (const auto state = inspect_pins(bpffs_dir); state && *state == PinState::complete)
+        (void)set_armed(bpffs_dir, false);
     auto removed = remove_pins(bpffs_dir);
     if (!removed)
         return removed;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bpf/abi.h"
+#include "daemon/kernel/restorer.h"
 
 namespace ballast::kernel {
 
@@ -84,10 +85,16 @@ Result<PinState> inspect_pins(const std::string& bpffs_dir) {
 
 Result<std::vector<std::string>> remove_pins(const std::string& bpffs_dir) {
     std::vector<std::string> removed;
+    auto restore = Restorer::open(link_pin(bpffs_dir, restore_link_name));
+    if (!restore)
+        return fail(restore.error());
     for (const auto link : pinned_links)
         if (auto done = remove_one(link_pin(bpffs_dir, link), removed); !done)
             return fail(done.error());
     if (auto done = remove_one(link_pin(bpffs_dir, tune_link_name), removed); !done)
+        return fail(done.error());
+    const auto restored = restore->run("/proc");
+    if (auto done = remove_one(link_pin(bpffs_dir, restore_link_name), removed); !done)
         return fail(done.error());
     for (const auto map : pinned_maps)
         if (auto done = remove_one(map_pin(bpffs_dir, map), removed); !done)
@@ -97,6 +104,10 @@ Result<std::vector<std::string>> remove_pins(const std::string& bpffs_dir) {
     else if (errno != ENOENT)
         return fail(Error::system(fmt::format("remove directory {}", bpffs_dir), errno)
                         .hint("something that is not Ballast's is in it"));
+    if (!restored)
+        return fail(restored.error().context(
+            "everything was removed, but some connections keep the keepalive "
+            "that Ballast gave them"));
     return removed;
 }
 

@@ -32,6 +32,9 @@ inline constexpr std::array<std::string_view, 7> pinned_links{
 /// A link that is there only while some service has a connect_timeout or enforces keepalive.
 inline constexpr std::string_view tune_link_name = "tune";
 
+/// The iterator that gives sockets back what their applications had.
+inline constexpr std::string_view restore_link_name = "restore";
+
 std::string map_pin(const std::string& bpffs_dir, std::string_view map);
 std::string link_pin(const std::string& bpffs_dir, std::string_view program);
 
@@ -44,7 +47,8 @@ enum class PinState {
 /// Looks at the pins. An ABI version other than ours is an error that names both.
 Result<PinState> inspect_pins(const std::string& bpffs_dir);
 
-/// Removes all pins, links first, then the directory; returns what was removed.
+/// Removes all pins, links first, then the directory; returns what was removed. Once nothing
+/// changes sockets any more, those that were changed get back what they had.
 Result<std::vector<std::string>> remove_pins(const std::string& bpffs_dir);
 
 } // namespace ballast::kernel

@@ -172,8 +172,8 @@ Result<Fd> create_storage() {
     return map;
 }
 
-/// Where connect_timeout keeps what the application had. Since 7.0 the kernel cannot allocate it on
-/// a processor without a 16-byte compare-and-exchange (mm/slub.c, kmalloc_nolock()).
+/// Where connect_timeout and keepalive keep what the application had. Since 7.0 the kernel cannot
+/// allocate it on a processor without a 16-byte compare-and-exchange (mm/slub.c, kmalloc_nolock()).
 Result<void> try_storage() {
     const auto map = create_storage();
     if (!map)
@@ -224,6 +224,19 @@ Result<void> try_sweep() {
                    "bpf(BPF_LINK_CREATE)");
 }
 
+/// SO_KEEPALIVE and its like on live connections, from the iterator that visits them.
+Result<void> try_retuning() {
+    constexpr std::int16_t offset_of_socket = 8; // struct bpf_iter__tcp
+    constexpr int on = 1;
+    return forget(load_program(
+        BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER,
+        program_of(insn::load(1, 1, offset_of_socket), insn::skip_if_set(1, 2), insn::set(0, 0),
+                   insn::leave(), insn::store_zero(10, -8), insn::set(2, SOL_SOCKET),
+                   insn::set(3, SO_KEEPALIVE), insn::copy(4, 10), insn::add(4, -8),
+                   insn::set(5, sizeof(on)), insn::call(BPF_FUNC_setsockopt), insn::set(0, 0)),
+        "tcp"));
+}
+
 Result<void> try_namespaces() {
     const Fd own(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
     if (!own)
@@ -250,7 +263,10 @@ std::vector<Feature> features(const std::string& cgroup) {
         {"links of programs to cgroups", "enforcement would end with the daemon", true,
          [cgroup] { return try_cgroup_link(cgroup); }},
         {"bpf_setsockopt in sockops", "connect_timeout cannot be taken back", true, try_tuning},
-        {"storage of sockets", "connect_timeout cannot be set", false, try_storage},
+        {"bpf_setsockopt in iter/tcp", "keepalive of older connections cannot be set", true,
+         try_retuning},
+        {"storage of sockets", "neither connect_timeout nor keepalive can be set", false,
+         try_storage},
         {"tp_btf/inet_sock_set_state", "closed connections would stay counted", true,
          [] { return try_tracepoint("inet_sock_set_state"); }},
         {"tp_btf/tcp_destroy_sock", "failed connects would stay counted", true,

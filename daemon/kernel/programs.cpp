@@ -82,6 +82,7 @@ struct Programs::State {
     Result<Fd> attach(const Hook& hook, bool was_there);
     Result<Fd> create_link(const Hook& hook, bool replace);
     Result<void> create_sweep_link();
+    Result<void> pin_restore_link();
     Result<void> keep_tune();
     Result<void> keep_report();
     Result<void> attach_tune();
@@ -337,6 +338,20 @@ Result<void> Programs::State::create_sweep_link() {
     return {};
 }
 
+/// `ballast unload` may have to restore with no daemon there, so its iterator is pinned.
+Result<void> Programs::State::pin_restore_link() {
+    const std::string pin = link_pin(options.bpffs_dir, restore_link_name);
+    const int restore = bpf_program__fd(skeleton->progs.ballast_restore);
+    const Fd link(::bpf_link_create(restore, 0, BPF_TRACE_ITER, nullptr));
+    if (!link)
+        return fail(Error::system("create the iterator that restores sockets", errno));
+    if (::unlink(pin.c_str()) && errno != ENOENT)
+        return fail(Error::system(fmt::format("remove pin {}", pin), errno));
+    if (::bpf_obj_pin(link.get(), pin.c_str()))
+        return fail(Error::system(fmt::format("pin link {}", pin), errno));
+    return {};
+}
+
 /// A first load that failed leaves nothing behind; pins that were there before stay.
 void Programs::State::abandon() {
     if (!is_owner || adopted)
@@ -367,7 +382,8 @@ Result<Programs> Programs::load(const LoadOptions& options) {
                           return s->attach(0);
                       })
                       .and_then([&] { return s->attach(1); });
-    loaded = loaded.and_then([&] { return s->keep_tune(); })
+    loaded = loaded.and_then([&] { return s->pin_restore_link(); })
+                 .and_then([&] { return s->keep_tune(); })
                  .and_then([&] { return s->keep_report(); })
                  .and_then([&] { return s->create_sweep_link(); });
     if (!loaded) {

@@ -5,10 +5,6 @@
 #include <array>
 #include <ctime>
 
-#include <bpf/bpf.h>
-
-#include "daemon/util/net_namespace.h"
-
 namespace ballast::kernel {
 
 namespace {
@@ -22,10 +18,7 @@ std::chrono::nanoseconds thread_cpu() {
 } // namespace
 
 Sweeper::Sweeper(Maps& maps, int link, std::string proc)
-    : maps_(&maps), link_(link), proc_(std::move(proc)) {
-    if (iterator_needs_listener())
-        listener_ = IteratorListener::create();
-}
+    : maps_(&maps), link_(link), proc_(std::move(proc)) {}
 
 Result<void> Sweeper::begin() {
     const auto start = thread_cpu();
@@ -63,26 +56,7 @@ bool Sweeper::step(const Sink& sink) {
     return true;
 }
 
-/// The iterator is bound to the namespace of whoever opens it (fs/proc/proc_net.c,
-/// bpf_iter_init_seq_net()), so the thread is there for the time of one call.
-Result<Sweeper::Start> Sweeper::open_iterator(const NetNamespace& space) const {
-    Fd iterator;
-    int error = 0;
-    Result<Fd> listener;
-    const auto been = in_net_namespace(space.file.get(), [&] {
-        iterator.reset(::bpf_iter_create(link_));
-        error = errno;
-        if (listener_)
-            listener = listener_->and_then([](const auto& maker) { return maker.listen(); });
-    });
-    if (!been)
-        return fail(been.error());
-    if (!iterator)
-        return fail(Error::system("open the socket iterator", error));
-    return Start{std::move(iterator), std::move(listener)};
-}
-
-Result<void> Sweeper::read_all(Start start, const Sink& sink) {
+Result<void> Sweeper::read_all(SocketIterator::Start start, const Sink& sink) {
     alignas(ballast_flow) std::array<std::byte, 512 * sizeof(ballast_flow)> buffer;
     std::size_t held = 0;
     for (;;) {
@@ -107,7 +81,7 @@ Result<void> Sweeper::read_all(Start start, const Sink& sink) {
 }
 
 Result<void> Sweeper::visit(const NetNamespace& space, const Sink& sink) {
-    auto start = open_iterator(space);
+    auto start = iterators_.open(space, link_);
     return start ? read_all(std::move(*start), sink) : Result<void>(fail(start.error()));
 }
 

@@ -6,16 +6,15 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <span>
 #include <string>
 #include <unordered_set>
 #include <vector>
 
 #include "bpf/abi.h"
-#include "daemon/kernel/iterator_listener.h"
 #include "daemon/kernel/maps.h"
 #include "daemon/kernel/namespaces.h"
+#include "daemon/kernel/socket_iterator.h"
 #include "daemon/util/error.h"
 
 namespace ballast::kernel {
@@ -51,19 +50,13 @@ public:
 
 private:
     Result<void> visit(const NetNamespace& space, const Sink& sink);
-    /// An iterator at its beginning, and what its first read needs.
-    struct Start {
-        Fd iterator;
-        Result<Fd> listener;
-    };
-    Result<Start> open_iterator(const NetNamespace& space) const;
-    Result<void> read_all(Start start, const Sink& sink);
+    Result<void> read_all(SocketIterator::Start start, const Sink& sink);
     void add_totals();
 
     Maps* maps_;
     int link_;
     std::string proc_;
-    std::optional<Result<IteratorListener>> listener_; ///< where the iterator needs one
+    SocketIterator iterators_;
     std::vector<NetNamespace> spaces_;
     std::size_t next_ = 0;
     SweepTotals totals_;

@@ -39,7 +39,9 @@ ballast_keepalive settings(const Options& set) {
 
 Options forced(const ballast_keepalive& own, const ballast_keepalive_wish* wish) {
     Options force{};
-    ballast_tighten(&own, wish, give_up_ms, force.data());
+    const ballast_keepalive_wish none{};
+    ballast_tighten(&own, wish != nullptr ? wish : &none, wish != nullptr, give_up_ms,
+                    force.data());
     return force;
 }
 
@@ -105,8 +107,7 @@ void tightens_as_the_guard_does(void**) {
         if (has_wish)
             wanted = {wish.idle_s * 1000LL, wish.interval_s * 1000LL, wish.count};
         Options force{};
-        const auto ours =
-            ballast_tighten(&own, has_wish ? &wish : nullptr, give_up_ms, force.data());
+        const auto ours = ballast_tighten(&own, &wish, has_wish, give_up_ms, force.data());
         const auto want = guards::tightened(as_guard(set), {}, wanted);
         const std::array wanted_values{&want.on, &want.idle_ms, &want.interval_ms, &want.count,
                                        &want.user_timeout_ms};
