@@ -344,7 +344,12 @@ struct ballast_flow {
     __u32 rtt_us;       /* smoothed */
     __u32 idle_jiffies; /* since anything was received */
     __u8 retransmits;   /* unacknowledged, now */
-    __u8 reserved[3];
+    __u8 probes;        /* of keepalive or of a zero window, unanswered */
+    __u8 reserved[2];
+    __u32 heard_jiffies; /* since anything was received, the peer's keepalive probes included */
+    __u32 quiet_jiffies; /* since that, or since data was sent, whichever was later */
+    __u32 packets_in;    /* in its whole life; wraps */
+    __u32 packets_out;
     struct ballast_flow_keepalive keepalive;
 };
 
@@ -380,7 +385,7 @@ BALLAST_ASSERT_SIZE(struct ballast_bucket, 128);
 BALLAST_ASSERT_SIZE(struct ballast_bucket_seen, 32);
 BALLAST_ASSERT_SIZE(struct ballast_user_timeout, 8);
 BALLAST_ASSERT_SIZE(struct ballast_service_name, 64);
-BALLAST_ASSERT_SIZE(struct ballast_flow, 80);
+BALLAST_ASSERT_SIZE(struct ballast_flow, 96);
 BALLAST_ASSERT_SIZE(struct ballast_sweep_totals, 64);
 
 #endif

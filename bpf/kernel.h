@@ -130,9 +130,12 @@ struct inet_connection_sock {
 
 struct tcp_sock {
     struct inet_connection_sock inet_conn;
-    __u32 srtt_us;    /* eight times the smoothed RTT (include/linux/tcp.h) */
-    __u32 rcv_tstamp; /* when an acknowledgement was last received */
-    __u32 lsndtime;   /* when data was last sent, again or for the first time */
+    __u32 srtt_us;           /* eight times the smoothed RTT (include/linux/tcp.h) */
+    __u32 rcv_tstamp;        /* when an acknowledgement was last received */
+    __u32 lsndtime;          /* when data was last sent, again or for the first time */
+    __u32 last_oow_ack_time; /* when a keepalive probe of the peer was last answered */
+    __u32 segs_in;
+    __u32 segs_out;
     __u32 packets_out;
     __u32 snd_una;
     __u32 snd_wnd;

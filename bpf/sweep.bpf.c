@@ -145,7 +145,13 @@ BALLAST_INLINE void account(struct sock_common* skc, struct ballast_flow* flow,
 BALLAST_INLINE void measure(struct tcp_sock* tp, struct ballast_flow* flow) {
     flow->rtt_us = tp->srtt_us >> 3;
     __u32 last_data = tp->inet_conn.icsk_ack.lrcvtime;
-    flow->idle_jiffies = ballast_silence((__u32)bpf_jiffies64(), tp->rcv_tstamp, last_data);
+    __u32 now = (__u32)bpf_jiffies64();
+    flow->idle_jiffies = ballast_silence(now, tp->rcv_tstamp, last_data);
+    flow->heard_jiffies = ballast_shorter(flow->idle_jiffies, now - tp->last_oow_ack_time);
+    flow->quiet_jiffies = ballast_shorter(flow->heard_jiffies, now - tp->lsndtime);
+    flow->packets_in = tp->segs_in;
+    flow->packets_out = tp->segs_out;
+    flow->probes = tp->inet_conn.icsk_probes_out;
     flow->retransmits = tp->inet_conn.icsk_retransmits;
     if (!ballast_may_be_half_open(flow->state))
         return;

@@ -14,10 +14,13 @@
 #include "bpf/abi.h"
 #include "bpf/lib/atomic.h"
 
+BALLAST_INLINE __u32 ballast_shorter(__u32 a, __u32 b) {
+    return a < b ? a : b;
+}
+
 /* Since the peer was last heard of: by an acknowledgement or by data, whichever was later. */
 BALLAST_INLINE __u32 ballast_silence(__u32 now, __u32 last_ack, __u32 last_data) {
-    __u32 since_ack = now - last_ack, since_data = now - last_data;
-    return since_ack < since_data ? since_ack : since_data;
+    return ballast_shorter(now - last_ack, now - last_data);
 }
 
 /* ESTABLISHED, FIN_WAIT1, CLOSE_WAIT: where data may wait to be acknowledged. */

@@ -11,6 +11,7 @@
 #include "daemon/model/breaker_order.h"
 #include "daemon/model/explain.h"
 #include "daemon/model/override.h"
+#include "daemon/model/path_report.h"
 #include "daemon/model/policy.h"
 #include "daemon/model/snapshot.h"
 #include "daemon/util/error.h"
@@ -56,6 +57,9 @@ public:
 
     /// Forces the breakers of a destination, or takes that back. Fails when no policy governs it.
     virtual Result<void> force_breaker(const BreakerOrder& order) = 0;
+
+    /// Adds what somebody measured to what is known of a path; what is known then.
+    virtual PathReport learn_path(const PathReport& report) = 0;
 
     /// Which targets of the policy in force cover `endpoint`, in matching order.
     /// `cgroup_path`: below the root of the hierarchy, "/system.slice/a.service"; none: anybody.

@@ -20,6 +20,7 @@ Response put_limit(const Request& request, const Context& context);
 Response delete_limit(const Request& request, const Context& context);
 Response put_breaker(const Request& request, const Context& context);
 Response delete_breaker(const Request& request, const Context& context);
+Response put_path(const Request& request, const Context& context);
 Response post_reload(const Request& request, const Context& context);
 Response post_stop(const Request& request, const Context& context);
 

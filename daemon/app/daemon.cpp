@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <numeric>
 #include <span>
+#include <tuple>
 #include <utility>
 
 #include <malloc.h>
@@ -15,8 +16,8 @@
 #include <unistd.h>
 
 #include "bpf/abi.h"
-#include "daemon/app/losses.h"
 #include "daemon/app/start_up.h"
+#include "daemon/app/status_parts.h"
 #include "daemon/app/version.h"
 #include "daemon/config/policy_files.h"
 #include "daemon/kernel/cgroup.h"
@@ -127,7 +128,11 @@ Result<void> Daemon::prepare(Store store) {
     return FlowKeeper::start(loop_, {maps_, policy_map_, *sweeps_, breakers_->governor(),
                                      programs_.report_program(),
                                      [this]() -> const Policy& { return policy_->policy(); }})
-        .map([this](auto flows) { flows_ = std::move(flows); });
+        .map([this](auto flows) {
+            flows_ = std::move(flows);
+            paths_ = PathKeeper::start(maps_, policy_map_, *sweeps_, store_file(options_));
+            flows_->tell([this](const HalfOpenVerdict& verdict) { paths_->on_verdict(verdict); });
+        });
 }
 
 /// Counts what is there before the first refusal is possible, and once more what came in between.
@@ -186,6 +191,7 @@ Result<int> Daemon::run() {
     auto code = loop_.run();
     ::sd_notify(0, "STOPPING=1");
     breakers_->undo();
+    paths_->save();
     spdlog::info("stopping; programs and counts stay pinned at {}", options_.bpffs_dir);
     return code;
 }
@@ -292,7 +298,10 @@ DaemonStatus Daemon::status() {
     for (std::uint32_t index = 0; index < used(); ++index)
         status.reservations += maps_.destinations[index].in_use & ~BALLAST_RETIRED;
     status.reservations_max = BALLAST_MAX_RESERVATIONS;
-    add_losses(status, maps_.counters[0]);
+    const ballast_counters& counters = maps_.counters[0];
+    status.fail_open = fail_open_of(counters);
+    status.breaker_losses = breaker_losses_of(counters);
+    status.keepalive = keepalive_of(counters, sweeps_->keepalive());
     status.half_open = flows_->status();
     status.sweep = sweeps_->status();
     return status;
@@ -320,6 +329,8 @@ DestinationRow Daemon::row_of(std::uint32_t index) const {
         row.mode = Mode::observe;
     const auto drift = sweeps_->drift().find(index);
     row.drift = drift == sweeps_->drift().end() ? 0 : drift->second;
+    if (const auto bound = paths_->at(row.endpoint))
+        std::tie(row.survived, row.died) = std::tie(bound->survived, bound->died);
     return row;
 }
 

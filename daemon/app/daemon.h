@@ -11,6 +11,7 @@
 #include "daemon/app/flow_keeper.h"
 #include "daemon/app/name_keeper.h"
 #include "daemon/app/options.h"
+#include "daemon/app/path_keeper.h"
 #include "daemon/app/policy_keeper.h"
 #include "daemon/app/policy_watch.h"
 #include "daemon/app/sweep_runner.h"
@@ -41,6 +42,7 @@ public:
     Result<bool> remove_override(const std::string& target) override;
     std::vector<BreakerRow> breakers() override;
     Result<void> force_breaker(const BreakerOrder& order) override;
+    PathReport learn_path(const PathReport& report) override;
     Explanation explain(const Endpoint& endpoint,
                         const std::optional<std::string>& cgroup_path) override;
     Result<void> reload() override;
@@ -75,6 +77,7 @@ private:
     std::unique_ptr<SweepRunner> sweeps_;
     std::unique_ptr<BreakerKeeper> breakers_;
     std::unique_ptr<FlowKeeper> flows_;
+    std::unique_ptr<PathKeeper> paths_;
     std::unique_ptr<PolicyWatch> watch_;
     std::unique_ptr<api::Server> server_;
     guards::LimitGuard limit_guard_;

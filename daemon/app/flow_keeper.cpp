@@ -193,6 +193,8 @@ void FlowKeeper::add(const HalfOpenVerdict& verdict) {
     if (is_outbound && !verdict.is_orphan && verdict.kind != HalfOpenKind::cleared)
         feed_breaker(verdict);
     resetter_.on_verdict(verdict, now());
+    if (listener_)
+        listener_(verdict);
 }
 
 void FlowKeeper::feed_breaker(const HalfOpenVerdict& verdict) {

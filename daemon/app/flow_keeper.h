@@ -50,6 +50,11 @@ public:
     /// Another policy is in force.
     void configure();
 
+    /// Is called with each verdict.
+    void tell(std::function<void(const HalfOpenVerdict&)> listener) {
+        listener_ = std::move(listener);
+    }
+
     [[nodiscard]] HalfOpenStatus status() const;
 
 private:
@@ -82,6 +87,7 @@ private:
     govern::Governor& governor_;
     kernel::FailureReport report_;
     GetPolicy policy_;
+    std::function<void(const HalfOpenVerdict&)> listener_;
     std::unique_ptr<FlowFacts> facts_;
     FlowResetter resetter_;
     Witness witness_{"/proc"};

@@ -66,8 +66,8 @@ Result<void> SweepRunner::begin() {
 bool SweepRunner::step(const kernel::Sweeper::Sink& sink) {
     return sweeper_.step([&](std::span<const ballast_flow> flows) {
         table_.add(flows);
-        if (watcher_.on_flows)
-            watcher_.on_flows(flows);
+        for (const auto& watcher : watchers_)
+            watcher.on_flows(flows);
         if (sink)
             sink(flows);
     });
@@ -117,6 +117,7 @@ void SweepRunner::finish() {
         spdlog::warn("sweep: {} governed sockets could not be counted, a table is full",
                      totals.untracked);
     findings_ = ledger_.end_sweep(totals.number, totals.visited, used(), now());
+    keepalive_ = {.kept_alive = totals.kept_alive, .wanted = totals.keepalive_wanted};
     ++status_.sweeps;
     status_.last_cpu = totals.cpu;
     status_.sockets = totals.sockets;
@@ -136,8 +137,8 @@ void SweepRunner::finish() {
         spdlog::warn("drift: {} counts or reservations corrected", findings_.repairs);
     if (table_.left_out())
         spdlog::warn("sweep: sockets of further peers were not listed: {}", table_.left_out());
-    if (watcher_.on_end)
-        watcher_.on_end();
+    for (const auto& watcher : watchers_)
+        watcher.on_end();
     peers_ = table_.take([this](std::uint16_t id) { return policy_.service_name(id); });
 }
 

@@ -34,17 +34,19 @@ public:
     /// `sink`, where given, receives the sockets. Fails when no namespace could be visited.
     Result<void> run_now(const kernel::Sweeper::Sink& sink = {});
 
-    /// Sees every sweep's sockets, and its end.
+    /// Sees every sweep's sockets, and its end. Watchers are called in the order they came.
     struct Watcher {
         std::function<void(std::span<const ballast_flow>)> on_flows;
         std::function<void()> on_end;
     };
-    void watch(Watcher watcher) { watcher_ = std::move(watcher); }
+    void watch(Watcher watcher) { watchers_.push_back(std::move(watcher)); }
 
     /// Releases reservations of connects that failed before SYN_SENT; call it every second.
     void reclaim_pending();
 
     [[nodiscard]] const SweepStatus& status() const { return status_; }
+    /// Of the last sweep; what failed is not its business.
+    [[nodiscard]] const KeepaliveStatus& keepalive() const { return keepalive_; }
     [[nodiscard]] const std::vector<PeerRow>& peers() const { return peers_; }
     /// Drift by index of `destinations`, as the last sweep found it; zeros left out.
     [[nodiscard]] const std::unordered_map<std::uint32_t, std::int64_t>& drift() const {
@@ -66,11 +68,12 @@ private:
     kernel::Sweeper sweeper_;
     kernel::Ledger ledger_;
     PeerTable table_;
-    Watcher watcher_;
+    std::vector<Watcher> watchers_;
     EventSource timer_;
     std::chrono::nanoseconds wanted_{std::chrono::seconds(5)};
     bool under_way_ = false;
     SweepStatus status_;
+    KeepaliveStatus keepalive_;
     std::vector<PeerRow> peers_;
     kernel::LedgerFindings findings_;
 };

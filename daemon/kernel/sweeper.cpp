@@ -92,6 +92,8 @@ void Sweeper::add_totals() {
     totals_.adopted += kernel.adopted;
     totals_.moved += kernel.moved;
     totals_.untracked += kernel.untracked;
+    totals_.kept_alive += kernel.kept_alive;
+    totals_.keepalive_wanted += kernel.keepalive_wanted;
 }
 
 } // namespace ballast::kernel

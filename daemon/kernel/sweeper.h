@@ -25,7 +25,9 @@ struct SweepTotals {
     std::uint64_t sockets = 0; ///< TIME_WAIT and listeners apart
     std::uint64_t time_wait = 0;
     std::uint64_t adopted = 0;
-    std::uint64_t moved = 0;     ///< reservations that a new policy gave to another destination
+    std::uint64_t moved = 0;      ///< reservations that a new policy gave to another destination
+    std::uint64_t kept_alive = 0; ///< sockets with keepalive of Ballast's
+    std::uint64_t keepalive_wanted = 0;
     std::uint64_t untracked = 0; ///< governed sockets that could not be counted: a table is full
     std::chrono::nanoseconds cpu{0};
     std::unordered_set<std::uint32_t> visited; ///< inode numbers of namespaces

@@ -30,6 +30,10 @@ struct DestinationRow {
     std::uint64_t refused = 0;                    ///< connect() calls refused at the limit
     std::uint64_t over_limit = 0;                 ///< admitted over the limit, as observe mode does
     std::int64_t drift = 0; ///< in_use less what the last sweep could account for
+    /// The path's idle timeout: silences up to the first were lived through, flows were dropped
+    /// after the second; none: not known.
+    std::optional<std::chrono::milliseconds> survived = {};
+    std::optional<std::chrono::milliseconds> died = {};
 
     bool operator==(const DestinationRow&) const = default;
 };
@@ -81,6 +85,22 @@ struct PeerRow {
 
 enum class Direction : std::uint8_t { outbound = 0, inbound = 1 };
 
+/// Who decides a connection's keepalive (bpf/abi_keepalive.h, enum ballast_keepalive_setter).
+enum class KeepaliveSetter : std::uint8_t { kernel = 0, application = 1, ballast = 2 };
+
+/// What holds for a connection. Numbers that play no part while it is off are there all the same.
+struct FlowKeepalive {
+    bool on = false;
+    KeepaliveSetter set_by = KeepaliveSetter::kernel;
+    bool wanted = false; ///< it would be tighter if the guard enforced
+    std::uint8_t count = 0;
+    std::uint32_t idle_s = 0;
+    std::uint32_t interval_s = 0;
+    std::uint32_t user_timeout_ms = 0; ///< 0: none
+
+    bool operator==(const FlowKeepalive&) const = default;
+};
+
 /// One TCP socket as the sweep saw it.
 struct FlowRow {
     Endpoint local;
@@ -94,6 +114,7 @@ struct FlowRow {
     std::uint32_t idle_ms = 0;    ///< since anything was received
     std::uint8_t retransmits = 0; ///< unacknowledged, now
     bool reserved = false;        ///< holds a reservation
+    FlowKeepalive keepalive;
 
     bool operator==(const FlowRow&) const = default;
 };
@@ -160,6 +181,15 @@ struct HalfOpenStatus {
     bool operator==(const HalfOpenStatus&) const = default;
 };
 
+/// What keepalive does to connections.
+struct KeepaliveStatus {
+    std::uint64_t kept_alive = 0; ///< with keepalive of Ballast's, by the last sweep
+    std::uint64_t wanted = 0;     ///< that would have it if the guard enforced
+    std::uint64_t failed = 0;     ///< options that could not be set or given back
+
+    bool operator==(const KeepaliveStatus&) const = default;
+};
+
 struct DaemonStatus {
     std::string version;
     std::uint32_t abi_version = 0;
@@ -184,6 +214,7 @@ struct DaemonStatus {
     FailOpenCounts fail_open;
     BreakerLosses breaker_losses;
     HalfOpenStatus half_open;
+    KeepaliveStatus keepalive;
     SweepStatus sweep;
 };
 

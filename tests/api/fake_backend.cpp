@@ -54,6 +54,12 @@ Result<bool> FakeBackend::remove_override(const std::string& target) {
            0;
 }
 
+PathReport FakeBackend::learn_path(const PathReport& report) {
+    if (scene_ == Scene::broken)
+        throw std::runtime_error("the paths cannot be had");
+    return report;
+}
+
 std::vector<BreakerRow> FakeBackend::breakers() {
     if (scene_ == Scene::broken)
         throw std::runtime_error("the breakers cannot be had");

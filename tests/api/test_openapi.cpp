@@ -45,6 +45,9 @@ const std::string kMax = R"({"max_connections": 7})";
 const std::string kBreaker = "/v1/breakers/{endpoint}";
 const std::string kPayments = "/v1/breakers/192.0.2.10%3A443";
 const std::string kNowhere = "/v1/breakers/203.0.113.1%3A1";
+const std::string kPath = "/v1/paths/{endpoint}";
+const std::string kPathTo = "/v1/paths/10.0.0.5%3A5432";
+const std::string kSilence = R"({"survived_ms": 60000, "died_ms": 70000})";
 const std::string kOpen = R"({"force": "open"})";
 
 const std::vector<Row> kRows{
@@ -122,6 +125,14 @@ const std::vector<Row> kRows{
     {"force with a big body", "PUT", kBreaker, kPayments, big_body(), To::night, 413},
     {"force without a kernel", "PUT", kBreaker, "/v1/breakers/10.0.0.5%3A5432", kOpen, To::broken,
      503},
+    {"a path", "PUT", kPath, kPathTo, kSilence, To::night, 200},
+    {"a path, half known", "PUT", kPath, kPathTo, R"({"survived_ms": 60000})", To::night, 200},
+    {"a path to no endpoint", "PUT", kPath, "/v1/paths/db", kSilence, To::night, 400},
+    {"a path without silence", "PUT", kPath, kPathTo, "{}", To::night, 400},
+    {"a path on query.sock", "PUT", kPath, kPathTo, kSilence, To::calm_query, 403},
+    {"a path with a big body", "PUT", kPath, kPathTo, big_body(), To::night, 413},
+    {"a path of a broken daemon", "PUT", kPath, kPathTo, kSilence, To::broken, 503},
+    {"a path takes no parameter", "PUT", kPath, kPathTo + "?x=1", kSilence, To::night, 400},
     {"take back", "DELETE", kBreaker, kPayments, "", To::night, 200},
     {"take back again", "DELETE", kBreaker, kPayments, "", To::night, 404},
     {"take back from no endpoint", "DELETE", kBreaker, "/v1/breakers/payments", "", To::night, 400},

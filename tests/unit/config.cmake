@@ -20,6 +20,7 @@ ballast_add_test(unit override_expiry SOURCES ${unit}/test_override_expiry.cpp L
 ballast_add_test(unit answers SOURCES ${unit}/test_answers.cpp LIBS ballast_config)
 ballast_add_test(unit names SOURCES ${unit}/test_names.cpp LIBS ballast_resolve)
 ballast_add_test(unit answer_store SOURCES ${unit}/test_answer_store.cpp LIBS ballast_store)
+ballast_add_test(unit bound_store SOURCES ${unit}/test_bound_store.cpp LIBS ballast_store)
 ballast_add_test(unit store SOURCES ${unit}/test_store.cpp LIBS ballast_store)
 
 # The tests run where the tree is not: what they check of its texts goes into the executable.

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/app/path_keeper.h"
+
+#include <algorithm>
+
+#include <spdlog/spdlog.h>
+
+#include "daemon/guards/keepalive_choice.h"
+#include "daemon/kernel/flows.h"
+
+namespace ballast::app {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+std::chrono::steady_clock::time_point now() {
+    return std::chrono::steady_clock::now();
+}
+
+guards::GapLook look_at(const ballast_flow& flow, std::uint32_t hz) {
+    const auto time = [hz](std::uint32_t jiffies) {
+        return milliseconds(std::uint64_t{jiffies} * 1000 / hz);
+    };
+    return {.cookie = flow.cookie,
+            .heard = time(flow.heard_jiffies),
+            .quiet = time(flow.quiet_jiffies),
+            .packets_in = flow.packets_in,
+            .packets_out = flow.packets_out,
+            .is_trying = flow.retransmits != 0 || flow.probes != 0};
+}
+
+Endpoint path_of(const ballast_destination& destination) {
+    Endpoint path;
+    std::ranges::copy(destination.address, path.address.bytes.begin());
+    path.port = destination.port;
+    return path;
+}
+
+std::uint32_t word(milliseconds time) {
+    return static_cast<std::uint32_t>(std::max<std::int64_t>(time.count(), 0));
+}
+
+/// Sockets are set anew for less, but not for a little more.
+bool is_news(std::uint32_t known, std::uint32_t wanted) {
+    return wanted < known || wanted > known + known / 20;
+}
+
+void store(std::uint32_t& into, std::uint32_t value) {
+    __atomic_store_n(&into, value, __ATOMIC_RELAXED);
+}
+
+} // namespace
+
+std::unique_ptr<PathKeeper> PathKeeper::start(kernel::Maps& maps, const kernel::PolicyMap& services,
+                                              SweepRunner& sweeps,
+                                              const std::filesystem::path& store_file) {
+    std::unique_ptr<PathKeeper> keeper(new PathKeeper(maps, services));
+    keeper->hz_ = kernel::jiffies_per_second();
+    keeper->saved_ = keeper->sweep_began_ = now();
+    keeper->open_store(store_file);
+    sweeps.watch({.on_flows = [self = keeper.get()](auto met) { self->on_sweep(met); },
+                  .on_end = [self = keeper.get()] { self->end_sweep(); }});
+    return keeper;
+}
+
+void PathKeeper::open_store(const std::filesystem::path& file) {
+    auto store = BoundStore::open(file);
+    if (!store) {
+        spdlog::error("what is learned of paths will not outlive this daemon: {}",
+                      store.error().text());
+        return;
+    }
+    store_ = std::move(*store);
+    recall();
+}
+
+void PathKeeper::recall() {
+    const auto stored = store_->bounds();
+    if (!stored) {
+        spdlog::error("what was learned of paths is lost: {}", stored.error().text());
+        return;
+    }
+    const auto wall = std::chrono::system_clock::now();
+    for (const auto& row : *stored) {
+        const auto age = std::chrono::duration_cast<milliseconds>(wall - row.saved);
+        const auto bound = guards::IdleBound::restore(row.state, age, now());
+        if (bound)
+            book_.recall(row.path, *bound, now());
+        else
+            spdlog::warn("what was learned of the path to {} is lost: {}", row.path.text(),
+                         bound.error().text());
+    }
+}
+
+void PathKeeper::on_sweep(std::span<const ballast_flow> flows) {
+    for (const auto& flow : flows) {
+        const bool is_governed = (flow.flags & BALLAST_FLOW_RESERVED) && flow.cookie;
+        const ballast_service* row = is_governed ? services_.limit(flow.service) : nullptr;
+        if (!row || row->keepalive.mode == BALLAST_MODE_OFF ||
+            kernel::state_name(flow.state) != "ESTAB")
+            continue;
+        if (const auto gap = watch_.on_flow(look_at(flow, hz_), now())) {
+            book_.acquit(flow.cookie);
+            book_.survived(kernel::remote_of(flow), *gap, now());
+        }
+    }
+}
+
+void PathKeeper::end_sweep() {
+    watch_.end_sweep(sweep_began_);
+    book_.settle(now());
+    sweep_began_ = now();
+    tell_programs();
+    if (book_.has_died_since_taken() || now() - saved_ >= save_interval)
+        save();
+    if (const auto full = watch_.table_full() + book_.table_full(); full != told_full_) {
+        spdlog::warn("paths: a table is full, {} times so far something was not learned", full);
+        told_full_ = full;
+    }
+}
+
+/// What is not confirmed yet waits in the book.
+void PathKeeper::on_verdict(const HalfOpenVerdict& verdict) {
+    if (verdict.kind == HalfOpenKind::cleared)
+        book_.acquit(verdict.key.cookie);
+    const auto gap = watch_.before_trying(verdict.key.cookie);
+    if (verdict.kind != HalfOpenKind::silently_dropped || !gap)
+        return;
+    if (!verdict.has_ended) {
+        book_.suspend(verdict.key.cookie, verdict.key.remote, *gap, now());
+        return;
+    }
+    book_.acquit(verdict.key.cookie);
+    book_.died(verdict.key.remote, *gap, now());
+}
+
+void PathKeeper::tell_program(ballast_destination& destination) const {
+    const ballast_service* row = services_.limit(destination.service);
+    const auto bracket = book_.at(path_of(destination), now());
+    std::uint32_t longest = 0;
+    std::uint32_t died = 0;
+    if (row && bracket && (bracket->survived || bracket->died)) {
+        longest = word(guards::longest_idle(*bracket, milliseconds(row->keepalive.idle_ms)));
+        died = word(bracket->died.value_or(milliseconds(0)));
+    }
+    if (!is_news(destination.keepalive_longest_ms, longest) &&
+        !is_news(destination.keepalive_died_ms, died))
+        return;
+    store(destination.keepalive_died_ms, died);
+    store(destination.keepalive_longest_ms, longest);
+}
+
+void PathKeeper::tell_programs() {
+    if (book_.is_empty() && !has_told_)
+        return;
+    has_told_ = !book_.is_empty();
+    const auto used =
+        std::min<std::uint32_t>(maps_.control->next_destination, BALLAST_MAX_DESTINATIONS);
+    for (auto& destination : maps_.destinations.first(used))
+        if (destination.service)
+            tell_program(destination);
+}
+
+std::optional<guards::IdleBracket> PathKeeper::at(const Endpoint& path) const {
+    const auto bracket = book_.at(path, now());
+    return bracket && (bracket->survived || bracket->died) ? bracket : std::nullopt;
+}
+
+PathReport PathKeeper::learn(const PathReport& report) {
+    if (report.survived)
+        book_.survived(report.path, *report.survived, now());
+    if (report.died)
+        book_.died(report.path, *report.died, now());
+    tell_programs();
+    save();
+    const auto known = at(report.path).value_or(guards::IdleBracket{});
+    spdlog::info("path measured destination={} survived_ms={} died_ms={}", report.path.text(),
+                 report.survived.value_or(milliseconds(0)).count(),
+                 report.died.value_or(milliseconds(0)).count());
+    return {report.path, known.survived, known.died};
+}
+
+void PathKeeper::save() {
+    saved_ = now();
+    const auto changes = book_.take_changes();
+    if (!store_ || changes.empty())
+        return;
+    std::vector<StoredBound> known;
+    std::vector<Endpoint> gone;
+    for (const auto& change : changes) {
+        if (change.bound)
+            known.push_back(
+                {change.path, std::chrono::system_clock::now(), change.bound->save(saved_)});
+        else
+            gone.push_back(change.path);
+    }
+    if (auto written = store_->put(known, gone); !written)
+        spdlog::error("what was learned of paths may be lost: {}", written.error().text());
+}
+
+} // namespace ballast::app

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Learns what the paths to governed destinations tolerate, from what sweeps and half-open findings
+// show, tells the programs what follows for keepalive `auto`, and keeps it over restarts.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "daemon/app/sweep_runner.h"
+#include "daemon/guards/gap_watch.h"
+#include "daemon/guards/path_book.h"
+#include "daemon/kernel/maps.h"
+#include "daemon/kernel/policy_map.h"
+#include "daemon/model/half_open.h"
+#include "daemon/model/path_report.h"
+#include "daemon/store/bound_store.h"
+
+namespace ballast::app {
+
+class PathKeeper {
+public:
+    /// What was learned is written so often, and at once when a flow was dropped.
+    static constexpr std::chrono::minutes save_interval{1};
+
+    /// Goes on where the store's file (opened before) left off; without it, which is logged, where
+    /// that cannot be read. What is referred to must outlive the keeper; the runner, which tells it
+    /// what sweeps meet, must not sweep once it is gone.
+    static std::unique_ptr<PathKeeper> start(kernel::Maps& maps, const kernel::PolicyMap& services,
+                                             SweepRunner& sweeps,
+                                             const std::filesystem::path& store_file);
+
+    /// A flow was found half-open, or heard of again after that.
+    void on_verdict(const HalfOpenVerdict& verdict);
+
+    /// Adds what somebody measured; what is known then.
+    PathReport learn(const PathReport& report);
+
+    /// What is known of the path to a destination; none where nothing is.
+    [[nodiscard]] std::optional<guards::IdleBracket> at(const Endpoint& path) const;
+
+    /// Writes what is new; call it before the daemon ends, too.
+    void save();
+
+private:
+    PathKeeper(kernel::Maps& maps, const kernel::PolicyMap& services)
+        : maps_(maps), services_(services) {}
+    void open_store(const std::filesystem::path& file);
+    void recall();
+    void on_sweep(std::span<const ballast_flow> flows);
+    void end_sweep();
+    void tell_programs();
+    void tell_program(ballast_destination& destination) const;
+
+    kernel::Maps& maps_;
+    const kernel::PolicyMap& services_;
+    std::uint32_t hz_ = 0;
+    guards::GapWatch watch_;
+    guards::PathBook book_;
+    std::optional<BoundStore> store_;
+    std::chrono::steady_clock::time_point sweep_began_;
+    std::chrono::steady_clock::time_point saved_;
+    std::uint64_t told_full_ = 0; ///< times a table was full, as logged
+    bool has_told_ = false;       ///< programs know of some path
+};
+
+} // namespace ballast::app

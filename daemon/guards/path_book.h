@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is known of the paths to destinations, and what of that is new. Pure; time is passed in.
+//
+// A flow that is found silently dropped counts once the kernel has ended it, or when it has had no
+// answer for `patience` and was not heard of again.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "daemon/guards/idle_bound.h"
+#include "daemon/guards/keepalive_choice.h"
+#include "daemon/util/address.h"
+
+namespace ballast::guards {
+
+class PathBook {
+public:
+    using Monotonic = IdleBound::Monotonic;
+    using Gap = IdleBound::Gap;
+
+    static constexpr std::size_t most_paths = 65'536;
+    static constexpr std::size_t most_suspended = 8'192;
+
+    /// A flow to the destination lived through a silence.
+    void survived(const Endpoint& path, Gap gap, Monotonic now);
+    /// One was dropped in a silence, and that is confirmed.
+    void died(const Endpoint& path, Gap gap, Monotonic now);
+
+    /// One looks dropped; what settle() makes of it later.
+    void suspend(std::uint64_t cookie, const Endpoint& path, Gap gap, Monotonic now);
+    /// It was heard of again after all.
+    void acquit(std::uint64_t cookie) { suspended_.erase(cookie); }
+    /// Confirms those that have waited long enough; forgets paths of which nothing is left.
+    void settle(Monotonic now);
+
+    [[nodiscard]] std::optional<IdleBracket> at(const Endpoint& path, Monotonic now) const;
+
+    /// What is known already, from before a restart.
+    void recall(const Endpoint& path, const IdleBound& bound, Monotonic now);
+    struct Change {
+        Endpoint path;
+        std::optional<IdleBound> bound; ///< none: forgotten
+    };
+    /// The paths of which more is known, or nothing any more, since the last call.
+    std::vector<Change> take_changes();
+    [[nodiscard]] bool has_died_since_taken() const { return has_died_; }
+
+    [[nodiscard]] std::size_t paths() const { return paths_.size(); }
+    [[nodiscard]] bool is_empty() const { return paths_.empty(); }
+    /// Gaps and drops that were not kept: too many at a time.
+    [[nodiscard]] std::uint64_t table_full() const { return table_full_; }
+
+private:
+    struct Path {
+        IdleBound bound;
+        Monotonic used;
+        bool is_changed = false;
+    };
+    struct Suspended {
+        Endpoint path;
+        Gap gap;
+        Monotonic since;
+    };
+    Path& path_of(const Endpoint& path, Monotonic now);
+    void forget_oldest();
+
+    std::map<Endpoint, Path> paths_;
+    std::vector<Endpoint> forgotten_;
+    std::unordered_map<std::uint64_t, Suspended> suspended_; ///< by cookie
+    std::uint64_t table_full_ = 0;
+    bool has_died_ = false;
+};
+
+} // namespace ballast::guards

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Promise: keepalive `auto` learns from ordinary traffic how long a path tolerates silence. What
+// one connection was lost for keeps the others alive, new ones and older ones, over restarts too.
+#include "tests/e2e/kept_alive.h"
+#include "tests/e2e/walled.h"
+
+#include <poll.h>
+
+using namespace ballast;
+using namespace ballast::test;
+
+namespace {
+
+constexpr int forget_after_s = 6;
+constexpr long lost_after_ms = 9000;
+constexpr long twice_ms = 13'000;
+
+std::string learning_policy(const std::string& keepalive) {
+    return policy({{.to = beyond_the_wall, .mode = "observe"}}) +
+           fmt::format("[service.keepalive]\n{}\n", keepalive);
+}
+
+struct Place {
+    Wall& wall;
+    Ballastd& ballastd;
+    Listener& listener;
+};
+
+/// Once the first connection has found all neighbours, which may cost a SYN or two.
+Listener& listen(const Wall& wall, const Family& family) {
+    auto& listener = make<Listener>(wall.link().server, Dest{family.server, 0});
+    Attempt first;
+    await(
+        [&] {
+            first = attempt(wall.link().client, listener.dest());
+            return first.error == 0;
+        },
+        "a path through the wall");
+    listener.accept();
+    abort_connection(first.socket);
+    return listener;
+}
+
+Place make_place(const Family& family, const std::string& keepalive) {
+    auto& wall = make<Wall>();
+    wall.stand(forget_after_s);
+    auto& ballastd = start_ballastd(learning_policy(keepalive));
+    return {wall, ballastd, listen(wall, family)};
+}
+
+/// Patient, since sweeps come seldom on a host with many namespaces.
+void live_until(const std::vector<const Through*>& busy, const std::function<bool()>& holds,
+                std::string_view what) {
+    const auto lives_and_holds = [&] {
+        for (const auto* pair : busy)
+            check(exchange(*pair), "the other connection lives");
+        return holds();
+    };
+    if (!wait_until(lives_and_holds, patience(std::chrono::seconds(90))))
+        fail_test(fmt::format("waited in vain for {}", what));
+}
+
+/// Nobody writes for longer than the firewall remembers.
+void stay_idle(const std::vector<const Through*>& idle) {
+    const auto began = Clock::now();
+    await([&] { return Clock::now() - began > std::chrono::milliseconds(twice_ms); },
+          "two periods of the firewall");
+    for (const auto* pair : idle)
+        check(exchange(*pair), "it was kept alive");
+}
+
+/// A connection goes idle, is forgotten, and its next write is lost.
+void lose_one(const Place& place, const std::vector<const Through*>& busy) {
+    auto& lost = through(place.wall, place.listener);
+    live_until(
+        busy, [&] { return silent_ms(lost.client) > lost_after_ms; }, "silence");
+    say(lost.client);
+    live_until(
+        busy,
+        [&] { return place.ballastd.log().find("kind=silently_dropped") != std::string::npos; },
+        "the finding");
+}
+
+void learns_from_the_first_drop(const Family& family) {
+    const auto place = make_place(family, "mode = \"enforce\"");
+    const auto& older = through(place.wall, place.listener);
+    check_ballasts(keepalive_of(older.client), 60, "nothing is known yet");
+    lose_one(place, {&older});
+    live_until(
+        {&older}, [&] { return keepalive_of(older.client).idle_s < forget_after_s; },
+        "the bound to be learned");
+    const auto& newer = through(place.wall, place.listener);
+    place.ballastd.sweep();
+    note("older: " + keepalive_of(older.client).text());
+    note("newer: " + keepalive_of(newer.client).text());
+    stay_idle({&older, &newer});
+    place.ballastd.crash();
+    place.ballastd.start();
+    const auto& last = through(place.wall, place.listener);
+    place.ballastd.sweep();
+    place.ballastd.sweep();
+    check(keepalive_of(last.client).idle_s < forget_after_s, "known after a restart");
+    stay_idle({&last});
+}
+
+void tells_a_drop_from_an_outage(const Family& family) {
+    const auto place = make_place(family, "mode = \"enforce\"");
+    const auto& pair = through(place.wall, place.listener);
+    await([&] { return silent_ms(pair.client) > 3000; }, "silence that the firewall tolerates");
+    place.wall.shut();
+    say(pair.client);
+    const auto began = Clock::now();
+    await([&] { return Clock::now() - began > std::chrono::seconds(2); }, "two seconds");
+    place.wall.open();
+    check(wait_fd(pair.server.get(), POLLIN, Clock::now() + patience()), "it arrives late");
+    live_until(
+        {}, [&] { return Clock::now() - began > std::chrono::seconds(35); }, "the verdict's time");
+    check_ballasts(keepalive_of(pair.client), 60, "nothing was learned from it");
+}
+
+} // namespace
+
+int main() {
+    return Suite()
+        .each(walled_families, "learns from the first drop", learns_from_the_first_drop)
+        .each(walled_families, "tells a drop from an outage", tells_a_drop_from_an_outage)
+        .run("idle_bound");
+}
