@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/format.h"
+#include "cli/human.h"
 #include "cli/views/views.h"
 
 namespace ballast::cli {
@@ -7,6 +8,14 @@ namespace {
 
 Tone tone_of_state(const Json& value) {
     return value == "ESTAB" ? Tone::good : Tone::warn;
+}
+
+/// "57s ballast"; "-" where it is off.
+std::string format_keepalive(const Json& value) {
+    if (value.is_null() || !value.at("on").get<bool>())
+        return "-";
+    return human_ms(value.at("idle_s").get<std::int64_t>() * 1000) + " " +
+           value.at("set_by").get<std::string>();
 }
 
 std::vector<Column> flow_columns() {
@@ -21,6 +30,7 @@ std::vector<Column> flow_columns() {
         {"retransmits", "RETRANS", format_nonzero, right},
         {"rtt_us", "RTT", format_us, right, false, 3},
         {"idle_ms", "IDLE", format_ms, right},
+        {"keepalive", "KEEPALIVE", format_keepalive, Align::left, true, 5},
     };
 }
 

@@ -59,6 +59,8 @@ std::vector<Column> health_columns() {
         {"retransmitting", "RETRANS", format_nonzero, right, true},
         {"rtt_median_us", "RTT", format_us, right, false, 1},
         {"idle_max_ms", "IDLE", format_ms, right, false, 2},
+        {"idle_survived_ms", "SURVIVED", format_ms, right, true, 9},
+        {"idle_died_ms", "DIED", format_ms, right, true, 10},
     };
 }
 

@@ -134,6 +134,19 @@ Line half_open_line(const Json& status) {
             losses.empty() ? "" : "not all was seen or followed: " + losses};
 }
 
+Line keepalive_line(const Json& status) {
+    const Json& keepalive = status.at("keepalive");
+    const auto wanted = number(keepalive, "wanted");
+    const auto failed = number(keepalive, "failed");
+    return {failed == 0 ? Level::ok : Level::warn, "keepalive",
+            fmt::format("{} kept alive by Ballast{}",
+                        counted(number(keepalive, "kept_alive"), "connection"),
+                        wanted == 0 ? "" : fmt::format(", {} more if it enforced that", wanted)),
+            failed == 0
+                ? ""
+                : fmt::format("{} could not be set or given back", counted(failed, "option"))};
+}
+
 Line drift_line(const Json& status) {
     const auto drift = number(status.at("sweep"), "drift");
     return {drift == 0 ? Level::ok : Level::bad, "drift",
@@ -197,7 +210,7 @@ Table status_view(const Json& document) {
     std::string attention;
     for (const auto& make :
          {daemon_line, guards_line, limits_line, policy_line, fail_open_line, breakers_line,
-          half_open_line, drift_line, sweep_line, capacity_line, scope_line}) {
+          half_open_line, keepalive_line, drift_line, sweep_line, capacity_line, scope_line}) {
         const Line line = make(document);
         add_line(rows, name_of(line.level), line.what, line.detail);
         if (!line.more.empty())

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/api/json.h"
 
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
@@ -86,6 +87,12 @@ Json encode_losses(const HalfOpenStatus& flows) {
             {"reset_failed", flows.reset_failed}};
 }
 
+Json encode_keepalive(const KeepaliveStatus& keepalive) {
+    return {{"kept_alive", keepalive.kept_alive},
+            {"wanted", keepalive.wanted},
+            {"failed", keepalive.failed}};
+}
+
 Json encode_sweep(const SweepStatus& sweep) {
     using std::chrono::duration_cast;
     return {{"sweeps", sweep.sweeps},
@@ -110,6 +117,11 @@ void add_reservations(Json& json, const DestinationRow* row) {
     json["over_limit"] = governed ? Json(row->over_limit) : Json(nullptr);
     json["adopted"] = governed ? Json(row->adopted) : Json(nullptr);
     json["drift"] = governed ? Json(row->drift) : Json(nullptr);
+    const auto time = [](const std::optional<std::chrono::milliseconds>& known) {
+        return known ? Json(known->count()) : Json(nullptr);
+    };
+    json["idle_survived_ms"] = governed ? time(row->survived) : Json(nullptr);
+    json["idle_died_ms"] = governed ? time(row->died) : Json(nullptr);
 }
 
 void add_sockets(Json& json, const PeerRow& peer) {
@@ -178,6 +190,7 @@ Json encode_status(const DaemonStatus& status, const LimitTotals& totals, WallTi
     json["breaker_losses"] = encode_losses(status.breaker_losses);
     json["half_open"] = encode_half_open(status.half_open);
     json["half_open_losses"] = encode_losses(status.half_open);
+    json["keepalive"] = encode_keepalive(status.keepalive);
     json["sweep"] = encode_sweep(status.sweep);
     return json;
 }
@@ -193,6 +206,20 @@ Json encode_health(const HealthRow& row) {
     return json;
 }
 
+/// Null for a connection that is not established, or is closing.
+Json encode_keepalive(const FlowKeepalive& keepalive) {
+    constexpr std::array<std::string_view, 3> setters{"kernel", "app", "ballast"};
+    if (keepalive.count == 0)
+        return nullptr;
+    return {{"on", keepalive.on},
+            {"set_by", setters.at(static_cast<std::size_t>(keepalive.set_by))},
+            {"wanted", keepalive.wanted},
+            {"idle_s", keepalive.idle_s},
+            {"interval_s", keepalive.interval_s},
+            {"count", keepalive.count},
+            {"user_timeout_ms", nonzero_or_null(keepalive.user_timeout_ms)}};
+}
+
 Json encode_flow(const FlowRow& row) {
     return {{"local", row.local.text()},
             {"remote", row.remote.text()},
@@ -203,6 +230,7 @@ Json encode_flow(const FlowRow& row) {
             {"retransmits", row.retransmits},
             {"rtt_us", nonzero_or_null(row.rtt_us)},
             {"idle_ms", row.idle_ms},
+            {"keepalive", encode_keepalive(row.keepalive)},
             {"cookie", row.cookie == 0 ? Json(nullptr) : Json(row.cookie)},
             {"netns", row.netns}};
 }

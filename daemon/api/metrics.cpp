@@ -176,6 +176,15 @@ void write_half_open(Text& text, const HalfOpenStatus& flows) {
                static_cast<double>(flows.suspects));
 }
 
+void write_keepalive(Text& text, const KeepaliveStatus& keepalive) {
+    text.gauge("ballast_keepalive_connections", "Connections with keepalive of Ballast's.",
+               static_cast<double>(keepalive.kept_alive));
+    text.gauge("ballast_keepalive_wanted", "Connections that would have it if the guard enforced.",
+               static_cast<double>(keepalive.wanted));
+    text.counter("ballast_keepalive_failures_total",
+                 "Options of keepalive that could not be set or given back.", keepalive.failed);
+}
+
 void write_sweep(Text& text, const SweepStatus& sweep) {
     text.counter("ballast_sweeps_total", "Sweeps over all TCP sockets.", sweep.sweeps);
     text.counter("ballast_sweep_failures_total", "Sweeps that could not be done or finished.",
@@ -296,6 +305,7 @@ std::string metrics_text(const DaemonStatus& status, std::vector<DestinationRow>
     write_fail_open(text, status.fail_open);
     write_losses(text, status.breaker_losses);
     write_half_open(text, status.half_open);
+    write_keepalive(text, status.keepalive);
     write_sweep(text, status.sweep);
     text.gauge("ballast_destinations_left_out",
                "Destinations without series of their own: there are too many.",

@@ -62,6 +62,13 @@ FlowRow to_row(const ballast_flow& flow, const std::string& service, std::uint32
     row.idle_ms = idle_ms(flow, hz);
     row.retransmits = flow.retransmits;
     row.reserved = (flow.flags & BALLAST_FLOW_RESERVED) != 0;
+    row.keepalive = {.on = flow.keepalive.on != 0,
+                     .set_by = static_cast<KeepaliveSetter>(flow.keepalive.setter),
+                     .wanted = flow.keepalive.wanted != 0,
+                     .count = flow.keepalive.count,
+                     .idle_s = flow.keepalive.idle_s,
+                     .interval_s = flow.keepalive.interval_s,
+                     .user_timeout_ms = flow.keepalive.user_timeout_ms};
     return row;
 }
 

@@ -63,6 +63,7 @@ DaemonStatus night_status() {
     status.half_open.reset = 4;
     status.half_open.reset_waiting = 2;
     status.half_open.suspicions_lost = 7;
+    status.keepalive = {.kept_alive = 31, .wanted = 5, .failed = 2};
     status.sweep.drift = 1;
     status.sweep.repairs = 2;
     status.sweep.sockets = 4'917;
@@ -80,7 +81,7 @@ std::vector<DestinationRow> calm_destinations() {
 std::vector<DestinationRow> night_destinations() {
     const auto none = std::nullopt;
     return {
-        {at("10.0.0.5:5432"), "orders-db", Mode::enforce, 10, 10, 20431, 3, 431, 0, 0},
+        {at("10.0.0.5:5432"), "orders-db", Mode::enforce, 10, 10, 20431, 3, 431, 0, 0, 312s, 347s},
         {at("10.0.0.7:6379"), "cache", Mode::observe, 50, 64, 902, 60, 0, 17, 0},
         {at("[2001:db8::9]:9200"), "search", Mode::enforce, 40, 37, 5120, 0, 0, 0, 0},
         {at("192.0.2.10:443"), "payments", Mode::enforce, 20, 3, 77, 0, 0, 0, 0},
@@ -133,16 +134,32 @@ FlowRow measured(FlowRow row, std::uint64_t cookie, std::uint32_t rtt_us, std::u
     return row;
 }
 
+FlowRow kept_alive(FlowRow row, KeepaliveSetter by, std::uint32_t idle_s) {
+    row.keepalive = {.on = by != KeepaliveSetter::kernel,
+                     .set_by = by,
+                     .wanted = by == KeepaliveSetter::kernel,
+                     .count = 9,
+                     .idle_s = idle_s,
+                     .interval_s = 10,
+                     .user_timeout_ms =
+                         by == KeepaliveSetter::ballast ? idle_s * 1000 + 90'000 : 0};
+    return row;
+}
+
 std::vector<FlowRow> busy_flows() {
     constexpr auto out = Direction::outbound;
     return {
-        measured(flow("10.0.0.1:41000", "10.0.0.5:5432", out, "ESTAB", "orders-db"), 8123, 640,
-                 31'000),
-        measured(flow("10.0.0.1:41002", "10.0.0.5:5432", out, "ESTAB", "orders-db"), 8124, 655, 20),
+        kept_alive(measured(flow("10.0.0.1:41000", "10.0.0.5:5432", out, "ESTAB", "orders-db"),
+                            8123, 640, 31'000),
+                   KeepaliveSetter::ballast, 57),
+        kept_alive(measured(flow("10.0.0.1:41002", "10.0.0.5:5432", out, "ESTAB", "orders-db"),
+                            8124, 655, 20),
+                   KeepaliveSetter::application, 30),
         measured(flow("10.0.0.1:50100", "192.0.2.10:443", out, "SYN-SENT", "payments"), 9001, 0,
                  4'100, 2),
-        measured(flow("10.0.0.1:38822", "10.0.0.8:8443", out, "ESTAB", "reports"), 7000, 12'600,
-                 912'000, 7),
+        kept_alive(measured(flow("10.0.0.1:38822", "10.0.0.8:8443", out, "ESTAB", "reports"), 7000,
+                            12'600, 912'000, 7),
+                   KeepaliveSetter::kernel, 7200),
         measured(flow("[2001:db8::1]:39000", "[2001:db8::9]:9200", out, "ESTAB", "search"), 8801,
                  1'900, 12'000),
         measured(flow("10.0.0.1:44444", "203.0.113.80:443", out, "CLOSE-WAIT", ""), 0, 18'400,

@@ -118,11 +118,31 @@ void tells_a_drop_from_an_outage(const Family& family) {
     check_ballasts(keepalive_of(pair.client), 60, "nothing was learned from it");
 }
 
+/// Without a probe of Ballast's, and with nobody's.
+void learns_from_silences_lived_through(const Family& family) {
+    const auto place = make_place(family, "mode = \"observe\"");
+    place.wall.stand(100'000);
+    const auto& idle = through(place.wall, place.listener);
+    await([&] { return silent_ms(idle.client) > 8000; }, "silence");
+    check(place.ballastd.row(place.listener.dest(), "test").at("idle_survived_ms").is_null(),
+          "nothing is known while it lasts");
+    check(exchange(idle), "the connection lives");
+    const auto known = [&] {
+        const auto row = place.ballastd.row(place.listener.dest(), "test");
+        return row.at("idle_survived_ms").is_null() ? 0L : row.at("idle_survived_ms").get<long>();
+    };
+    await([&] { return known() != 0; }, "it to be learned");
+    note(fmt::format("survived {} ms", known()));
+    check(known() > 5000 && known() < 9500, "as long as it was silent");
+}
+
 } // namespace
 
 int main() {
     return Suite()
         .each(walled_families, "learns from the first drop", learns_from_the_first_drop)
+        .each(walled_families, "learns from silences lived through",
+              learns_from_silences_lived_through)
         .each(walled_families, "tells a drop from an outage", tells_a_drop_from_an_outage)
         .run("idle_bound");
 }

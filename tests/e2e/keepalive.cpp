@@ -209,6 +209,40 @@ void leaves_accepted_connections_alone(const Family& family) {
     check_equal(keepalive_of(server).on, 0, "keepalive of the accepted socket");
 }
 
+/// The keepalive of the only connection to a destination, as `ballast flows` tells it.
+Json shown(Scene& scene, const Dest& dest) {
+    const auto flows = scene.ballastd.json({"flows", "dest=" + dest.text()}).at("flows");
+    check_equal(flows.size(), std::size_t{1}, "connections to " + dest.text());
+    return flows.front().at("keepalive");
+}
+
+void tells_whose_it_is(const Family& family) {
+    auto& scene = scene_with(keepalive_policy(enforced));
+    auto& listener = serve(scene, family);
+    const auto socket = attempt(scene.link.client, listener.dest()).socket;
+    auto told = shown(scene, listener.dest());
+    const auto got = keepalive_of(socket);
+    check_equal(told.at("set_by").get<std::string>(), "ballast", "who");
+    check(told.at("on").get<bool>(), "it is on");
+    check_equal(told.at("idle_s").get<int>(), got.idle_s, "idle time");
+    check_equal(told.at("interval_s").get<int>(), got.interval_s, "interval");
+    check_equal(told.at("count").get<int>(), got.count, "count");
+    check_equal(told.at("user_timeout_ms").get<int>(), got.user_timeout_ms, "user timeout");
+    check(scene.ballastd.status().at("keepalive").at("kept_alive").get<int>() > 0, "counted");
+
+    scene.ballastd.enforce(keepalive_policy(observed));
+    told = shown(scene, listener.dest());
+    check_equal(told.at("set_by").get<std::string>(), "kernel", "who, in observe");
+    check(!told.at("on").get<bool>(), "it is off");
+    check(told.at("wanted").get<bool>(), "but wanted");
+    check(scene.ballastd.status().at("keepalive").at("wanted").get<int>() > 0, "counted");
+
+    set_option(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
+    told = shown(scene, listener.dest());
+    check_equal(told.at("set_by").get<std::string>(), "app", "who, once the program asks");
+    check_equal(scene.ballastd.status().at("keepalive").at("failed").get<int>(), 0, "failures");
+}
+
 bool is_tuning(const Ballastd& ballastd) {
     return std::filesystem::exists(ballastd.bpffs() + "/link_tune");
 }
@@ -238,6 +272,7 @@ int main() {
         .each(families, "holds with the daemon dead", holds_with_the_daemon_dead)
         .each(families, "spreads the probes", spreads_the_probes)
         .each(families, "leaves accepted connections alone", leaves_accepted_connections_alone)
+        .each(families, "tells whose it is", tells_whose_it_is)
         .add("attached only where enforced", attached_only_where_enforced)
         .run("keepalive");
 }

@@ -40,13 +40,14 @@ void times(void**) {
 
 void governed_row(void**) {
     const DestinationRow destination{
-        at("[2001:db8::5]:5432"), "orders-db", Mode::enforce, 10, 7, 1, 2, 3, 4, -5};
+        at("[2001:db8::5]:5432"), "orders-db", Mode::enforce, 10, 7, 1, 2, 3, 4, -5, 312s, 347s};
     const PeerRow peer{at("[2001:db8::5]:5432"), "orders-db", 9, 6, 1, 2, 1, 640, 31'000};
     assert_text(encode_health({&destination, &peer, HealthState::retransmitting}),
                 R"({"endpoint":"[2001:db8::5]:5432","service":"orders-db",)"
                 R"("state":"retransmitting","reason":"unacknowledged","mode":"enforce",)"
                 R"("max_connections":10,"in_use":7,"admitted":1,"refused":3,"over_limit":4,)"
-                R"("adopted":2,"drift":-5,"connections":9,"established":6,"connecting":1,)"
+                R"("adopted":2,"drift":-5,"idle_survived_ms":312000,"idle_died_ms":347000,)"
+                R"("connections":9,"established":6,"connecting":1,)"
                 R"("closing":2,"retransmitting":1,"rtt_median_us":640,"idle_max_ms":31000})");
 }
 
@@ -56,7 +57,8 @@ void row_without_sockets(void**) {
     assert_text(encode_health({.destination = &destination, .state = HealthState::idle}),
                 R"({"endpoint":"10.0.0.5:80","service":"web","state":"idle",)"
                 R"("reason":"no_connections","mode":"observe","max_connections":null,"in_use":0,)"
-                R"("admitted":0,"refused":0,"over_limit":0,"adopted":0,"drift":0,"connections":0,)"
+                R"("admitted":0,"refused":0,"over_limit":0,"adopted":0,"drift":0,)"
+                R"("idle_survived_ms":null,"idle_died_ms":null,"connections":0,)"
                 R"("established":0,"connecting":0,"closing":0,"retransmitting":0,)"
                 R"("rtt_median_us":null,"idle_max_ms":null})");
 }
@@ -66,7 +68,8 @@ void ungoverned_row(void**) {
     assert_text(encode_health({nullptr, &peer, HealthState::ok}),
                 R"({"endpoint":"10.0.0.5:80","service":null,"state":"ok","reason":"not_governed",)"
                 R"("mode":null,"max_connections":null,"in_use":null,"admitted":null,)"
-                R"("refused":null,"over_limit":null,"adopted":null,"drift":null,"connections":1,)"
+                R"("refused":null,"over_limit":null,"adopted":null,"drift":null,)"
+                R"("idle_survived_ms":null,"idle_died_ms":null,"connections":1,)"
                 R"("established":1,"connecting":0,"closing":0,"retransmitting":0,)"
                 R"("rtt_median_us":null,"idle_max_ms":5})");
 }
@@ -79,7 +82,7 @@ void flow(void**) {
     assert_text(encode_flow(row),
                 R"({"local":"10.0.0.1:4000","remote":"10.0.0.5:80","direction":"outbound",)"
                 R"("state":"SYN-SENT","service":null,"reserved":false,"retransmits":0,)"
-                R"("rtt_us":null,"idle_ms":0,"cookie":null,"netns":0})");
+                R"("rtt_us":null,"idle_ms":0,"keepalive":null,"cookie":null,"netns":0})");
     row.direction = Direction::inbound;
     row.cookie = 77;
     row.netns = 4026531840;
@@ -87,10 +90,15 @@ void flow(void**) {
     row.retransmits = 255;
     row.reserved = true;
     row.service = "web";
+    row.keepalive = {true, KeepaliveSetter::ballast, true, 9, 57, 10, 147'000};
     assert_text(encode_flow(row),
                 R"({"local":"10.0.0.1:4000","remote":"10.0.0.5:80","direction":"inbound",)"
                 R"("state":"SYN-SENT","service":"web","reserved":true,"retransmits":255,)"
-                R"("rtt_us":5,"idle_ms":0,"cookie":77,"netns":4026531840})");
+                R"("rtt_us":5,"idle_ms":0,"keepalive":{"on":true,"set_by":"ballast","wanted":true,)"
+                R"("idle_s":57,"interval_s":10,"count":9,"user_timeout_ms":147000},)"
+                R"("cookie":77,"netns":4026531840})");
+    row.keepalive.set_by = KeepaliveSetter::application;
+    assert_text(encode_flow(row).at("keepalive").at("set_by"), R"("app")");
 }
 
 Service small_service() {
@@ -255,6 +263,7 @@ void status(void**) {
     now.fail_open = {1, 2, 3, 4, 5, 6, 7, 8, 9};
     now.breaker_losses = {9, 10, 11};
     now.half_open = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17};
+    now.keepalive = {14, 15, 16};
     const Json json = encode_status(now, {}, WallTime(200s));
     assert_int_equal(json.at("uptime_ms").get<int>(), 100'000);
     assert_int_equal(json.at("policy").at("age_ms").get<int>(), 0);
@@ -274,6 +283,7 @@ void status(void**) {
                 R"("reset":14,"reset_withheld":15,"reset_waiting":16})");
     assert_text(json.at("half_open_losses"),
                 R"({"suspicions_lost":11,"table_full":12,"not_looked_at":13,"reset_failed":17})");
+    assert_text(json.at("keepalive"), R"({"kept_alive":14,"wanted":15,"failed":16})");
     now.governor_dry_run = true;
     now.policy_error = "line 3";
     now.sweep.interval = 0ms;

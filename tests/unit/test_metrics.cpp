@@ -44,6 +44,7 @@ void daemon_series(void**) {
     status.fail_open.timeouts_failed = 21;
     status.breaker_losses = {21, 22, 23};
     status.half_open = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17};
+    status.keepalive = {24, 25, 26};
     status.sweep.last_cpu = std::chrono::microseconds(4'200);
     status.sweep.interval = std::chrono::milliseconds(5'000);
     status.sweep.repairs = 2;
@@ -77,6 +78,9 @@ void daemon_series(void**) {
              R"(ballast_half_open_resets_total{outcome="failed"} 17)",
              "ballast_half_open_resets_waiting 16",
              "ballast_half_open_suspects 1",
+             "ballast_keepalive_connections 24",
+             "ballast_keepalive_wanted 25",
+             "ballast_keepalive_failures_total 26",
              "ballast_sweep_cpu_seconds 0.0042",
              "ballast_sweep_interval_seconds 5",
              "ballast_repairs_total 2",
