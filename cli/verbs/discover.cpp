@@ -6,6 +6,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "cli/discover/keep.h"
 #include "cli/discover/progress.h"
 #include "cli/discover/reach.h"
 #include "cli/discover/report.h"
@@ -75,8 +76,7 @@ int conclude(const Call& call, const Measurement& measurement, const Session::Re
     const int shown = show(call, discover_view(discover_document(measurement, done)));
     if (shown != exit_ok)
         return shown;
-    // The daemon keeps no idle bounds yet. When it does, a result goes to it from here, over
-    // control.sock: IdleBound::survived() of survived, IdleBound::died() of died.
+    say(keep(Client(call.runtime_dir), measurement, done.findings));
     if (done.interrupted)
         return exit_interrupted;
     if (done.findings.state == guards::Discovered::cannot_open)

@@ -198,6 +198,8 @@ void leaves_half_of_what_is_free() {
     check_equal(result.at("connections").get<int>(), 5, "connections");
     check(result.at("survived_ms").get<long>() >= 3'000, "3 s survived");
     check_equal(bench->ballastd.value(v4(limited), "refused"), 0, "refused");
+    measuring.check_says(measuring.err(), "kept by ballastd");
+    check(bench->ballastd.value(v4(limited), "idle_survived_ms") > 2'900, "the daemon knows");
 }
 
 void names_a_refusal() {

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hands a measurement to ballastd, whose keepalive goes by it.
+#pragma once
+
+#include <string>
+
+#include "cli/client.h"
+#include "cli/discover/report.h"
+
+namespace ballast::cli {
+
+/// What of the measurement the daemon is to learn; null: nothing. Only silent drops count.
+Json path_body(const guards::Findings& findings);
+
+/// Stores it; what a person should know of how that went.
+std::string keep(const Client& client, const Measurement& measurement,
+                 const guards::Findings& findings);
+
+} // namespace ballast::cli
