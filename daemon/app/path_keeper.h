@@ -63,7 +63,7 @@ private:
     std::chrono::steady_clock::time_point sweep_began_;
     std::chrono::steady_clock::time_point saved_;
     std::uint64_t told_full_ = 0; ///< times a table was full, as logged
-    bool has_told_ = false;       ///< programs know of some path
+    bool has_told_ = true;        ///< programs may know of some path, by an earlier daemon even
 };
 
 } // namespace ballast::app

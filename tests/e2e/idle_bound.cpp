@@ -94,7 +94,8 @@ void learns_from_the_first_drop(const Family& family) {
     note("older: " + keepalive_of(older.client).text());
     note("newer: " + keepalive_of(newer.client).text());
     stay_idle({&older, &newer});
-    place.ballastd.crash();
+    place.ballastd.json({"unload"}); // or the programs would know
+    check_equal(place.ballastd.wait_exit(), 0, "exit status of the unloaded daemon");
     place.ballastd.start();
     const auto& last = through(place.wall, place.listener);
     place.ballastd.sweep();
