@@ -46,6 +46,8 @@ FlowKeeper::FlowKeeper(const Parts& parts, std::unique_ptr<FlowFacts> facts)
           [this](auto now) { return governor_.leave_to_reset(now); },
           [this](const HalfOpenVerdict& verdict, FlowAct act, Mode mode, bool is_later) {
               digest_.add(verdict, mode, act, is_later);
+              if (act == FlowAct::reset)
+                  tell_ended(verdict);
           }),
       hz_(kernel::jiffies_per_second()) {}
 
@@ -192,7 +194,14 @@ void FlowKeeper::add(const HalfOpenVerdict& verdict) {
         governor_.on_dead_path(peer_of(verdict.key, verdict.netns, verdict.direction), now());
     if (is_outbound && !verdict.is_orphan && verdict.kind != HalfOpenKind::cleared)
         feed_breaker(verdict);
+    if (listener_)
+        listener_(verdict);
     resetter_.on_verdict(verdict, now());
+}
+
+/// What was reset gets no later verdict that could say so.
+void FlowKeeper::tell_ended(HalfOpenVerdict verdict) {
+    verdict.has_ended = true;
     if (listener_)
         listener_(verdict);
 }

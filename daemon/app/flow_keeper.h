@@ -50,7 +50,7 @@ public:
     /// Another policy is in force.
     void configure();
 
-    /// Is called with each verdict.
+    /// Is called with each verdict, and once more, ended, with that of a flow that was reset.
     void tell(std::function<void(const HalfOpenVerdict&)> listener) {
         listener_ = std::move(listener);
     }
@@ -70,6 +70,7 @@ private:
     void end_sweep();
     void on_flow(const ballast_flow& flow);
     std::optional<std::chrono::milliseconds> waiting_for(const ballast_flow& flow);
+    void tell_ended(HalfOpenVerdict verdict);
     void tell();
     void plan(std::chrono::nanoseconds cost);
     void fail_softly(const Error& error);
