@@ -145,5 +145,5 @@ int main() {
         .each(walled_families, "learns from silences lived through",
               learns_from_silences_lived_through)
         .each(walled_families, "tells a drop from an outage", tells_a_drop_from_an_outage)
-        .run("idle_bound");
+        .run_at_once("idle_bound", 6);
 }
