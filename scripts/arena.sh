@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # An arena for benchmarks and demos: a client's and a server's network namespace joined by a veth
-# pair, and a ballastd of its own that governs only the client's cgroup. One at a time on a host.
+# pair, or with a firewall's between them, and a ballastd of its own that governs only the client's
+# cgroup. One at a time on a host.
 # All of it goes when the script ends; what a script killed with SIGKILL left, the next one removes.
 #
 #   cgroup ballast-arena/{client,server,daemon}   everything that runs in the arena; services of a
@@ -20,6 +21,19 @@ ungoverned_address=198.18.0.2
 load=$build/tests/bench/ballast-load
 
 arena_open() {
+	arena_begin
+	arena_network
+	arena_tune
+}
+
+# With a firewall's namespace between the two, which lets everything through until arena_firewall.
+arena_open_walled() {
+	arena_begin
+	arena_walled_network
+	arena_tune
+}
+
+arena_begin() {
 	need_tools ip nsenter setpriv jq ss
 	[ -x "$load" ] || die "$load is not built. Build the tests too: cmake --build --preset release."
 	exec 9>"$arena_dir.lock"
@@ -31,7 +45,11 @@ arena_open() {
 	trap 'exit 143' TERM HUP
 	mkdir -p "$arena_dir"/{bpffs,runtime,state} "$arena_cgroup"/{client,server,daemon}
 	mount -t bpf bpf "$arena_dir/bpffs" || die "cannot mount a bpffs. Does this kernel have BPF?"
-	arena_network
+}
+
+arena_tune() {
+	in_arena client sysctl -qw net.ipv4.ip_local_port_range="10000 65000"
+	in_arena server sysctl -qw net.core.somaxconn=65535 net.ipv4.tcp_max_syn_backlog=65535
 }
 
 need_tools() {
@@ -55,8 +73,38 @@ arena_network() {
 		printf 'address add %s/16 dev arena0\n' "$server_address" "$ungoverned_address"
 		printf 'link set %s up\n' lo arena0
 	} | ip -n "$arena-server" -batch -
-	in_arena client sysctl -qw net.ipv4.ip_local_port_range="10000 65000"
-	in_arena server sysctl -qw net.core.somaxconn=65535 net.ipv4.tcp_max_syn_backlog=65535
+}
+
+arena_walled_network() {
+	local part
+	for part in client wall server; do ip netns add "$arena-$part"; done
+	ip -n "$arena-client" link add arena0 type veth peer name client netns "$arena-wall"
+	ip -n "$arena-server" link add arena0 type veth peer name server netns "$arena-wall"
+	printf '%s\n' "address add 198.18.1.254/24 dev client" "address add 198.18.0.254/24 dev server" \
+		"link set lo up" "link set client up" "link set server up" | ip -n "$arena-wall" -batch -
+	printf '%s\n' "address add 198.18.1.1/24 dev arena0" "link set lo up" "link set arena0 up" \
+		"route add default via 198.18.1.254" | ip -n "$arena-client" -batch -
+	printf '%s\n' "address add $server_address/24 dev arena0" "link set lo up" "link set arena0 up" \
+		"route add default via 198.18.0.254" | ip -n "$arena-server" -batch -
+	in_wall sysctl -qw net.ipv4.ip_forward=1
+}
+
+in_wall() { nsenter --net="/run/netns/$arena-wall" "$@"; }
+
+# arena_firewall SECONDS: lets connections through that begin with a SYN, and forgets one that was
+# silent for so long: what comes then is dropped and nobody told
+arena_firewall() {
+	in_wall nft -f - <<-END
+		table inet firewall {
+			chain forward {
+				type filter hook forward priority 0; policy drop;
+				ct state established accept
+				tcp flags & (syn|ack) == syn ct state new accept
+			}
+		}
+	END
+	in_wall sysctl -qw net.netfilter.nf_conntrack_tcp_loose=0 \
+		net.netfilter.nf_conntrack_tcp_timeout_established="$1"
 }
 
 # Everything in the cgroup dies first; unmounting drops the pins, and with them the programs.
@@ -71,7 +119,7 @@ arena_clear() {
 				say "notice: something in the cgroup $cgroup does not die."
 		done
 	fi
-	for part in client server; do
+	for part in client wall server; do
 		[ ! -e "/run/netns/$arena-$part" ] || ip netns delete "$arena-$part"
 	done
 	if mountpoint -q "$arena_dir/bpffs"; then umount "$arena_dir/bpffs"; fi
