@@ -5,8 +5,8 @@
  * connection that a policy governs it marks the reservation as seen, adopts the socket where it has
  * none, moves the reservation where the policy now names another service, and sets or gives back
  * its keepalive. Emits one record a socket. May meet a socket twice or miss one when a bucket
- * changes under it (fixed in 6.17), so everything it does is idempotent. Until then it may also miss
- * a whole bucket, unless somebody listens in a certain place, which is why the daemon does
+ * changes under it (fixed in 6.17), so everything it does is idempotent. Until then it may also
+ * miss a whole bucket, unless somebody listens in a certain place, which is why the daemon does
  * (daemon/kernel/iterator_listener.h).
  */
 #include "bpf/breaker.h"
