@@ -122,11 +122,15 @@ void tells_a_drop_from_an_outage(const Family& family) {
 /// Without a probe of Ballast's, and with nobody's.
 void learns_from_silences_lived_through(const Family& family) {
     const auto place = make_place(family, "mode = \"observe\"");
+    constexpr long least_ms = 8000;
+    constexpr long margin_ms = 500; // a bound fades from the moment it is learned
     place.wall.stand(100'000);
     const auto& idle = through(place.wall, place.listener);
-    await([&] { return silent_ms(idle.client) > 8000; }, "silence");
+    await([&] { return silent_ms(idle.client) > least_ms; }, "silence");
+    place.ballastd.sweep(); // slow machines make few of their own
     check(place.ballastd.row(place.listener.dest(), "test").at("idle_survived_ms").is_null(),
           "nothing is known while it lasts");
+    const long silent = silent_ms(idle.client);
     check(exchange(idle), "the connection lives");
     const auto known = [&] {
         const auto row = place.ballastd.row(place.listener.dest(), "test");
@@ -134,7 +138,8 @@ void learns_from_silences_lived_through(const Family& family) {
     };
     await([&] { return known() != 0; }, "it to be learned");
     note(fmt::format("survived {} ms", known()));
-    check(known() > 5000 && known() < 9500, "as long as it was silent");
+    check(known() > least_ms - margin_ms && known() < silent + margin_ms,
+          fmt::format("as long as it was silent, {} ms", silent));
 }
 
 } // namespace
