@@ -23,6 +23,12 @@ std::size_t count_after(const std::vector<Monotonic>& ascending, Monotonic after
     return static_cast<std::size_t>(ascending.end() - std::ranges::upper_bound(ascending, after));
 }
 
+/// Much of what it ever sent was lost, as happens on a path that loses packets from the start.
+bool lost_much(const TcpFacts& tcp) {
+    return tcp.total_retrans >= 3 && tcp.total_retrans * std::uint64_t{10} >= tcp.data_segs_out &&
+           tcp.data_segs_out > 0;
+}
+
 std::size_t index_of(HalfOpenKind kind) {
     return static_cast<std::size_t>(kind);
 }
@@ -163,7 +169,8 @@ void HalfOpenGuard::on_flow(const FlowKey& key, const std::optional<DiagSocket>&
     }
 }
 
-/// One in ten that loses now, or has lost twice since the first look, shows a lossy path.
+/// One in ten that loses now, has lost twice since the first look or much in all shows a lossy
+/// path.
 void HalfOpenGuard::look_at_others(Peer& peer, const FlowList& list, const PeerKey& key,
                                    Monotonic now) {
     std::size_t losing = 0;
@@ -180,7 +187,10 @@ void HalfOpenGuard::look_at_others(Peer& peer, const FlowList& list, const PeerK
         const auto known = peer.retrans.find(socket.key.cookie);
         const auto first = known == peer.retrans.end() ? socket.tcp.total_retrans : known->second;
         retrans.emplace(socket.key.cookie, first);
-        losing += socket.tcp.retransmits > 0 || socket.tcp.total_retrans - first >= 2 ? 1U : 0U;
+        losing += socket.tcp.retransmits > 0 || socket.tcp.total_retrans - first >= 2 ||
+                          lost_much(socket.tcp)
+                      ? 1U
+                      : 0U;
     }
     peer.retrans = std::move(retrans);
     peer.is_losing = (losing > 0 && losing * 10 >= peer.others) || has_recovered(key, now);

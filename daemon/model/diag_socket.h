@@ -67,6 +67,7 @@ struct TcpFacts {
     std::uint64_t bytes_received = 0;    ///< in its whole life
     std::uint32_t notsent_bytes = 0;     ///< written, but not sent for the first time
     std::uint32_t snd_wnd = 0;           ///< window that the peer gave, bytes
+    std::uint32_t data_segs_out = 0;     ///< segments with data, in its whole life
 
     bool operator==(const TcpFacts&) const = default;
 };

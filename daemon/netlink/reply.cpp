@@ -89,6 +89,7 @@ TcpFacts facts(const Info& info) {
     tcp.rtt_us = info[&tcp_info::tcpi_rtt];
     tcp.snd_cwnd = info[&tcp_info::tcpi_snd_cwnd];
     tcp.total_retrans = info[&tcp_info::tcpi_total_retrans];
+    tcp.data_segs_out = info[&tcp_info::tcpi_data_segs_out];
     tcp.bytes_acked = info[&tcp_info::tcpi_bytes_acked];
     tcp.bytes_received = info[&tcp_info::tcpi_bytes_received];
     tcp.notsent_bytes = info[&tcp_info::tcpi_notsent_bytes];
