@@ -18,21 +18,6 @@ std::string flow_policy(const std::string& half_open) {
            (half_open.empty() ? "" : fmt::format("half_open = {{ {} }}\n", half_open));
 }
 
-/// Once the first connection has found all neighbours, which may cost a SYN or two.
-Listener& listen(const Wall& wall, const Family& family) {
-    auto& listener = make<Listener>(wall.link().server, Dest{family.server, 0});
-    Attempt first;
-    await(
-        [&] {
-            first = attempt(wall.link().client, listener.dest());
-            return first.error == 0;
-        },
-        "a path through the wall");
-    listener.accept();
-    abort_connection(first.socket);
-    return listener;
-}
-
 Place& make_place(const Family& family, const std::string& policy_text) {
     auto& wall = make<Wall>();
     wall.stand(forget_after_s);

@@ -23,9 +23,6 @@ struct Place {
     Listener& listener;
 };
 
-/// A listener behind the wall, to which the path is known to work.
-Listener& listen(const Wall& wall, const Family& family);
-
 /// Under a wall that forgets after forget_after_s.
 Place& make_place(const Family& family, const std::string& policy_text = flow_policy());
 

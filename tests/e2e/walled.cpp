@@ -155,6 +155,21 @@ Through& through(const Wall& wall, Listener& listener) {
     return pair;
 }
 
+/// Once the first connection has found all neighbours, which may cost a SYN or two.
+Listener& listen(const Wall& wall, const Family& family) {
+    auto& listener = make<Listener>(wall.link().server, Dest{family.server, 0});
+    Attempt first;
+    await(
+        [&] {
+            first = attempt(wall.link().client, listener.dest());
+            return first.error == 0;
+        },
+        "a path through the wall");
+    listener.accept();
+    abort_connection(first.socket);
+    return listener;
+}
+
 bool exchange(const Through& pair, int patience_ms) {
     const auto deadline = Clock::now() + std::chrono::milliseconds(patience_ms);
     return pass(pair.client, pair.server, deadline) && pass(pair.server, pair.client, deadline);

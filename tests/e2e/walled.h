@@ -51,6 +51,9 @@ private:
     std::string cuts_;
 };
 
+/// A listener behind the wall, to which the path is known to work.
+Listener& listen(const Wall& wall, const Family& family);
+
 /// An established connection through the wall, both ends, which has been used and lost little.
 struct Through {
     Fd client;
