@@ -20,7 +20,7 @@
 
 #include <linux/types.h>
 
-#define BALLAST_ABI_VERSION 4
+#define BALLAST_ABI_VERSION 5
 
 /* Services per policy. Row 0 of a policy and service id 0 mean "none". */
 #define BALLAST_MAX_SERVICES 1024
@@ -53,6 +53,9 @@
 #define BALLAST_MAX_RESERVATIONS (BALLAST_BUCKETS * BALLAST_BUCKET_WIDTH)
 
 #define BALLAST_SERVICE_NAME_LENGTH 64
+
+/* Keepalive probes in a row without an answer by which a sweep tells of a flow. */
+#define BALLAST_PROBES_TELLING 2
 
 /* DESIGN: "mode". */
 enum ballast_mode {
@@ -327,7 +330,9 @@ enum ballast_flow_flags {
     /* The peer acknowledged all that was sent and has sent no data since. */
     BALLAST_FLOW_UNANSWERED = 32,
     BALLAST_FLOW_OUTSIDE =
-        64, /* its cgroup is not in the governed subtree; none of the above two */
+        64, /* its cgroup is not in the governed subtree; none of the above two, nor the next */
+    /* Keepalive probes, BALLAST_PROBES_TELLING or more, have had no answer. */
+    BALLAST_FLOW_PROBING = 128,
 };
 
 /* What a sweep emits per socket (TIME_WAIT, NEW_SYN_RECV and LISTEN apart). */
@@ -341,11 +346,12 @@ struct ballast_flow {
     __u8 state;    /* TCP_ESTABLISHED = 1 .. TCP_CLOSING = 11 */
     __u8 flags;    /* enum ballast_flow_flags */
     __u32 netns;
+    __u32 interface;    /* index of the one it is bound to; 0: none */
     __u32 rtt_us;       /* smoothed */
     __u32 idle_jiffies; /* since anything was received */
     __u8 retransmits;   /* unacknowledged, now */
     __u8 probes;        /* of keepalive or of a zero window, unanswered */
-    __u8 reserved[2];
+    __u8 reserved[6];
     __u32 heard_jiffies; /* since anything was received, the peer's keepalive probes included */
     __u32 quiet_jiffies; /* since that, or since data was sent, whichever was later */
     __u32 packets_in;    /* in its whole life; wraps */
@@ -385,7 +391,7 @@ BALLAST_ASSERT_SIZE(struct ballast_bucket, 128);
 BALLAST_ASSERT_SIZE(struct ballast_bucket_seen, 32);
 BALLAST_ASSERT_SIZE(struct ballast_user_timeout, 8);
 BALLAST_ASSERT_SIZE(struct ballast_service_name, 64);
-BALLAST_ASSERT_SIZE(struct ballast_flow, 96);
+BALLAST_ASSERT_SIZE(struct ballast_flow, 104);
 BALLAST_ASSERT_SIZE(struct ballast_sweep_totals, 64);
 
 #endif

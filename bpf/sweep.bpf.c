@@ -159,6 +159,8 @@ BALLAST_INLINE void measure(struct tcp_sock* tp, struct ballast_flow* flow) {
         flow->flags |= BALLAST_FLOW_ZERO_WINDOW;
     if (ballast_is_unanswered(tp->write_seq, tp->snd_una, tp->lsndtime, last_data))
         flow->flags |= BALLAST_FLOW_UNANSWERED;
+    if (ballast_is_probing(tp->write_seq, tp->snd_una, flow->probes))
+        flow->flags |= BALLAST_FLOW_PROBING;
 }
 
 BALLAST_INLINE void govern(struct sock_common* skc, struct ballast_flow* flow,
@@ -215,6 +217,7 @@ BALLAST_INLINE void visit(struct sock_common* skc, struct seq_file* seq,
     __builtin_memset(flow, 0, sizeof(*flow));
     flow->state = skc->skc_state;
     flow->netns = skc->skc_net.net->ns.inum;
+    flow->interface = (__u32)skc->skc_bound_dev_if;
     flow->cookie = (__u64)skc->skc_cookie.counter;
     ballast_read_addresses(skc, flow->local_address, flow->remote_address);
     flow->local_port = skc->skc_num;
@@ -237,7 +240,7 @@ BALLAST_INLINE void visit(struct sock_common* skc, struct seq_file* seq,
         govern(skc, flow, &place, &subject, sums);
     }
     keep_alive(skc, flow, sums);
-    if (flow->flags & BALLAST_FLOW_ZERO_WINDOW)
+    if (flow->flags & (BALLAST_FLOW_ZERO_WINDOW | BALLAST_FLOW_PROBING))
         flow->cookie = bpf_get_socket_cookie(skc); /* the daemon follows it */
     ballast_count(&sums->sockets);
     bpf_seq_write(seq, flow, sizeof(*flow));

@@ -88,4 +88,12 @@ BALLAST_INLINE bool ballast_is_unanswered(__u32 written, __u32 acknowledged, __u
     return written == acknowledged && (__s32)(last_sent - last_data) > 0;
 }
 
+/*
+ * Keepalive gets no answer. The kernel counts its probes with those of a shut window, which go out
+ * only where something waits to be sent; a single one may just be on its way.
+ */
+BALLAST_INLINE bool ballast_is_probing(__u32 written, __u32 acknowledged, __u32 probes) {
+    return written == acknowledged && probes >= BALLAST_PROBES_TELLING;
+}
+
 #endif

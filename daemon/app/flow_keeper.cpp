@@ -127,8 +127,12 @@ HalfOpen FlowKeeper::rules_of(const std::string& service) const {
 }
 
 void FlowKeeper::on_record(const ballast_suspicion& record) {
-    Suspicion suspicion = suspicion_of(record, hz_);
-    suspicion.service = service_at(record.service, suspicion.key.remote, suspicion.direction);
+    suspect(suspicion_of(record, hz_), record.service);
+}
+
+/// `service`: its id, 0: none.
+void FlowKeeper::suspect(Suspicion suspicion, std::uint16_t service) {
+    suspicion.service = service_at(service, suspicion.key.remote, suspicion.direction);
     const HalfOpen rules = rules_of(suspicion.service);
     if (rules.mode == Mode::off)
         return;

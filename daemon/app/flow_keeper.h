@@ -69,6 +69,8 @@ private:
     void on_sweep(std::span<const ballast_flow> flows);
     void end_sweep();
     void on_flow(const ballast_flow& flow);
+    void on_probing(const ballast_flow& flow);
+    void suspect(Suspicion suspicion, std::uint16_t service);
     std::optional<std::chrono::milliseconds> waiting_for(const ballast_flow& flow);
     void tell_ended(HalfOpenVerdict verdict);
     void tell();

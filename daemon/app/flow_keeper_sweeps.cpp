@@ -59,10 +59,19 @@ void FlowKeeper::on_flow(const ballast_flow& flow) {
     hung_.on_look(look, now());
 }
 
+void FlowKeeper::on_probing(const ballast_flow& flow) {
+    Suspicion suspicion = suspicion_of(flow, hz_, now());
+    if (suspicion.key.cookie != 0 && suspicion.silent >= suspect_after)
+        suspect(std::move(suspicion), flow.service);
+}
+
 void FlowKeeper::on_sweep(std::span<const ballast_flow> flows) {
-    for (const auto& flow : flows)
+    for (const auto& flow : flows) {
+        if (flow.flags & BALLAST_FLOW_PROBING)
+            on_probing(flow);
         if (flow.flags & (BALLAST_FLOW_ZERO_WINDOW | BALLAST_FLOW_UNANSWERED))
             on_flow(flow);
+    }
 }
 
 void FlowKeeper::end_sweep() {

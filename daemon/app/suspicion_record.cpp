@@ -48,7 +48,22 @@ Suspicion suspicion_of(const ballast_suspicion& record, std::uint32_t hz) {
 FlowKey key_of(const ballast_flow& flow) {
     return {.local = endpoint(flow.local_address, flow.local_port),
             .remote = endpoint(flow.remote_address, flow.remote_port),
-            .cookie = flow.cookie};
+            .cookie = flow.cookie,
+            .interface_index = flow.interface};
+}
+
+Suspicion suspicion_of(const ballast_flow& flow, std::uint32_t hz,
+                       std::chrono::steady_clock::time_point now) {
+    Suspicion made;
+    made.key = key_of(flow);
+    made.netns = flow.netns;
+    made.direction = flow.flags & BALLAST_FLOW_INBOUND ? Direction::inbound : Direction::outbound;
+    made.what = Suspicion::What::probe;
+    made.at = now;
+    made.silent = made.earlier = ms_of(flow.idle_jiffies, hz);
+    made.rtt = std::chrono::milliseconds(flow.rtt_us / 1000 + 1);
+    made.probes = flow.probes;
+    return made;
 }
 
 } // namespace ballast::app

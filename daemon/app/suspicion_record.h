@@ -10,7 +10,11 @@ namespace ballast::app {
 /// hz: jiffies a second. The service is left empty.
 Suspicion suspicion_of(const ballast_suspicion& record, std::uint32_t hz);
 
-/// Without the interface that the socket is bound to, which sweeps do not tell.
 FlowKey key_of(const ballast_flow& flow);
+
+/// Of a flow that a sweep met at `now` with keepalive probes unanswered (BALLAST_FLOW_PROBING): it
+/// sent the last of them some time since it was last heard of. The service is left empty.
+Suspicion suspicion_of(const ballast_flow& flow, std::uint32_t hz,
+                       std::chrono::steady_clock::time_point now);
 
 } // namespace ballast::app

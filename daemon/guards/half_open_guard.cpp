@@ -47,7 +47,7 @@ HalfOpenVerdict HalfOpenGuard::verdict(const Entry& entry, HalfOpenKind kind, Mo
     made.silent = std::chrono::duration_cast<milliseconds>(now - suspect.silent_since());
     made.tries = suspect.tries();
     made.packets_out = last.packets_out;
-    made.is_window_shut = last.snd_wnd == 0;
+    made.is_window_shut = last.snd_wnd == 0 && last.what != Suspicion::What::probe;
     made.has_ended = suspect.has_ended();
     made.is_orphan = last.is_orphan;
     made.cleared_after = suspect.cleared_after();
@@ -107,7 +107,8 @@ void HalfOpenGuard::on_suspicion(const Suspicion& suspicion, const Rules& rules)
     }
     if (suspicion.what == Suspicion::What::reset) {
         const Entry entry{Suspect(suspicion, rules.confirm),
-                          peer_of(suspicion.key, suspicion.netns, suspicion.direction), rules};
+                          peer_of(suspicion.key, suspicion.netns, suspicion.direction), rules,
+                          suspicion.at};
         ready_.push_back(verdict(entry, HalfOpenKind::refused_late, suspicion.at));
         if (at != suspects_.end())
             erase(at);
@@ -117,8 +118,12 @@ void HalfOpenGuard::on_suspicion(const Suspicion& suspicion, const Rules& rules)
         follow(suspicion, rules);
         return;
     }
-    at->second.suspect.add(suspicion);
-    peers_[at->second.peer].next_look = suspicion.at;
+    Peer& peer = peers_[at->second.peer];
+    if (suspicion.what != Suspicion::What::probe) { // those, looks tell better
+        at->second.suspect.add(suspicion);
+        at->second.suspect.see_life(peer.heard); // that will have been heard of again by the next
+    }
+    peer.next_look = suspicion.at;
 }
 
 void HalfOpenGuard::follow(const Suspicion& suspicion, const Rules& rules) {
@@ -127,7 +132,8 @@ void HalfOpenGuard::follow(const Suspicion& suspicion, const Rules& rules) {
         return;
     }
     const PeerKey key = peer_of(suspicion.key, suspicion.netns, suspicion.direction);
-    suspects_.emplace(suspicion.key.cookie, Entry{Suspect(suspicion, rules.confirm), key, rules});
+    suspects_.emplace(suspicion.key.cookie,
+                      Entry{Suspect(suspicion, rules.confirm), key, rules, suspicion.at});
     Peer& peer = peers_[key];
     peer.suspects.insert(suspicion.key.cookie);
     peer.next_look = suspicion.at;
@@ -163,10 +169,31 @@ void HalfOpenGuard::on_flow(const FlowKey& key, const std::optional<DiagSocket>&
         return;
     if (found && at->second.suspect.is_cleared_by(heard_at(*found, now))) {
         clear(at, now);
-    } else if (!found) {
+    } else if (found) {
+        follow_probes(at->second, *found, now);
+    } else {
         counts_.ended += at->second.suspect.verdict() ? 0U : 1U;
         erase(at);
     }
+}
+
+/// No program tells of keepalive probes, so that they are counted at each look.
+void HalfOpenGuard::follow_probes(Entry& entry, const DiagSocket& socket, Monotonic now) {
+    const Monotonic looked = std::exchange(entry.looked, now);
+    if (socket.timer != TcpTimer::keepalive || socket.timer_retransmits == 0)
+        return;
+    Suspicion next = entry.suspect.last();
+    next.what = Suspicion::What::probe;
+    next.is_tail_probe = false;
+    next.at = now;
+    next.earlier = std::chrono::ceil<milliseconds>(now - looked);
+    next.silent = std::chrono::duration_cast<milliseconds>(now - heard_at(socket, now));
+    next.rtt = milliseconds(socket.tcp.rtt_us / 1000 + 1);
+    next.probes = socket.timer_retransmits;
+    next.packets_out = socket.tcp.unacked;
+    next.total_retrans = socket.tcp.total_retrans;
+    next.data_segs_out = socket.tcp.data_segs_out;
+    entry.suspect.add(next);
 }
 
 /// One in ten that loses now, has lost twice since the first look or much in all shows a lossy

@@ -76,6 +76,7 @@ private:
         Suspect suspect;
         PeerKey peer;
         Rules rules;
+        Monotonic looked; ///< at it, last
     };
     struct Peer {
         std::set<std::uint64_t> suspects; ///< cookies
@@ -93,6 +94,7 @@ private:
     void follow(const Suspicion& suspicion, const Rules& rules);
     Entries::iterator erase(Entries::iterator at);
     Entries::iterator clear(Entries::iterator at, Monotonic now);
+    static void follow_probes(Entry& entry, const DiagSocket& socket, Monotonic now);
     void look_at_others(Peer& peer, const FlowList& list, const PeerKey& key, Monotonic now);
     void show_life(const Peer& peer);
     void plan(Peer& peer, Monotonic now);

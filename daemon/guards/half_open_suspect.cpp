@@ -43,7 +43,8 @@ bool is_any_within(std::span<const Monotonic> ascending, Monotonic after, Monoto
 Suspect::Suspect(const Suspicion& first, unsigned confirm)
     : last_(first), confirm_(confirm), was_lossy_(is_lossy(first)),
       silent_since_(first.at - first.silent), previous_try_(first.at - first.try_gap),
-      last_try_(first.at), cleared_after_(silent_since_ + first.silent / 2) {
+      last_try_(first.at), last_try_earliest_(first.at - first.earlier),
+      cleared_after_(silent_since_ + first.silent / 2) {
     add(first);
 }
 
@@ -52,31 +53,46 @@ bool Suspect::is_same_silence(const Suspicion& next) const {
 }
 
 /// A life that was seen after what was the last try is now one between two tries.
-void Suspect::try_again(Monotonic at) {
+void Suspect::try_again(const Suspicion& next) {
     previous_try_ = last_try_;
-    last_try_ = at;
+    last_try_ = next.at;
+    last_try_earliest_ = next.at - next.earlier;
     life_before_ = life_after_;
     life_after_ = false;
+}
+
+/// Of probes between the last look and the end, nothing is known but when the last of them was
+/// sent.
+void Suspect::end(const Suspicion& last) {
+    ended_ = last.at;
+    tries_ = std::max(tries_, last.probes);
+    if (probes_ == 0 || (life_before_ && life_after_))
+        return;
+    previous_try_ = last.at - last.try_gap;
+    last_try_ = last_try_earliest_ = last.at;
+    life_before_ = life_after_ = false;
 }
 
 void Suspect::add(const Suspicion& next) {
     last_ = next;
     if (next.what == Suspicion::What::timed_out) {
-        ended_ = next.at;
-        tries_ = std::max(tries_, next.probes);
+        end(next);
         return;
     }
     tail_probed_ = tail_probed_ || next.is_tail_probe;
-    const unsigned tries = next.retransmits + (tail_probed_ ? 1U : 0U);
-    if (tries <= tries_)
+    if (next.what == Suspicion::What::probe)
+        probes_ = std::max(probes_, next.probes);
+    else
+        resent_ = std::max(resent_, next.retransmits + (tail_probed_ ? 1U : 0U));
+    if (probes_ + resent_ <= tries_)
         return; // more segments of the same try
     if (tries_ > 0)
-        try_again(next.at);
-    tries_ = tries;
+        try_again(next);
+    tries_ = probes_ + resent_;
 }
 
 void Suspect::see_life(std::span<const Monotonic> heard) {
-    life_before_ = life_before_ || is_any_within(heard, previous_try_ + margin, last_try_);
+    life_before_ = life_before_ || is_any_within(heard, previous_try_ + margin, last_try_earliest_);
     life_after_ = life_after_ || is_any_within(heard, last_try_ + margin, Monotonic::max());
 }
 
@@ -90,18 +106,23 @@ std::optional<HalfOpenKind> Suspect::judge_ended(Monotonic now, bool is_lossy) c
     return std::nullopt;
 }
 
+unsigned Suspect::needed(bool is_lossy) const {
+    const bool is_unproven = last_.what == Suspicion::What::probe && !Before(last_).is_clean();
+    return confirm_ + (is_lossy || is_unproven ? lossy_extra : 0U);
+}
+
 std::optional<HalfOpenKind> Suspect::judge(Monotonic now, bool is_lossy) const {
     is_lossy = is_lossy || was_lossy_;
     if (is_final() || now < last_try_ + 2 * last_.rtt + delayed_ack)
         return std::nullopt;
     if (ended_)
         return judge_ended(now, is_lossy);
-    const unsigned needed = confirm_ + (is_lossy ? lossy_extra : 0U);
-    if (tries_ < needed)
+    const unsigned least = needed(is_lossy);
+    if (tries_ < least)
         return std::nullopt;
     if (life_before_ && life_after_)
         return HalfOpenKind::silently_dropped;
-    if (!verdict_ && !life_before_ && !life_after_ && tries_ > needed)
+    if (!verdict_ && !life_before_ && !life_after_ && tries_ > least)
         return HalfOpenKind::path_down;
     return std::nullopt;
 }

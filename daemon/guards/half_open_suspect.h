@@ -6,11 +6,14 @@
 // H2. silently_dropped needs signs of the peer, on other flows or to a fresh connect, both between
 //     the flow's last two tries and after its last one. So no single outage of the path, however
 //     long and wherever it begins, is taken for a drop: the path worked before the last try, which
-//     was answered if the outage was over then. A flow that keepalive gave up did not tell of its
-//     probes; for it, the peer has to show itself between the last probe and the end, and after the
-//     end, on a path that has not just failed others.
+//     was answered if the outage was over then. A flow that keepalive gave up unwatched did not
+//     tell of its probes; for it, the peer has to show itself between the last probe and the end,
+//     and after the end, on a path that has not just failed others.
 // H3. Nothing is concluded before the last try had time to be answered, nor before `confirm` tries;
-//     on a path that loses other flows' packets too, `lossy_extra` more.
+//     on a path that loses other flows' packets too, `lossy_extra` more. As many are needed of
+//     keepalive probes of a flow that has sent too little to show that its path loses few.
+// H4. When a keepalive probe was sent is known within two looks. What was heard of the peer counts
+//     as before it only if it was before the earlier of these, as after it only after the later.
 #pragma once
 
 #include <optional>
@@ -63,7 +66,9 @@ public:
     [[nodiscard]] Monotonic silent_since() const { return silent_since_; }
     [[nodiscard]] Monotonic last_try() const { return last_try_; }
     /// One try short of what is needed: time to look for a witness.
-    [[nodiscard]] bool is_nearly_confirmed() const { return ended_ || tries_ + 1 >= confirm_; }
+    [[nodiscard]] bool is_nearly_confirmed() const {
+        return ended_ || tries_ + 1 >= needed(was_lossy_);
+    }
     [[nodiscard]] bool has_life_after() const { return life_after_; }
     /// Lost packets before this silence, as one does on a lossy path.
     [[nodiscard]] bool was_lossy() const { return was_lossy_; }
@@ -71,7 +76,9 @@ public:
     [[nodiscard]] const Suspicion& last() const { return last_; }
 
 private:
-    void try_again(Monotonic at);
+    void try_again(const Suspicion& next);
+    void end(const Suspicion& last);
+    [[nodiscard]] unsigned needed(bool is_lossy) const;
     [[nodiscard]] std::optional<HalfOpenKind> judge_ended(Monotonic now, bool is_lossy) const;
 
     Suspicion last_;
@@ -79,9 +86,12 @@ private:
     bool was_lossy_;
     Monotonic silent_since_;
     Monotonic previous_try_;
-    Monotonic last_try_;
+    Monotonic last_try_;          ///< at the latest
+    Monotonic last_try_earliest_; ///< H4
     Monotonic cleared_after_;
     unsigned tries_ = 0;
+    unsigned probes_ = 0; ///< of the tries, those of keepalive
+    unsigned resent_ = 0; ///< and the others
     bool tail_probed_ = false;
     std::optional<Monotonic> ended_;
     bool life_before_ = false; ///< between the last two tries

@@ -43,9 +43,9 @@ inline PeerKey peer_of(const FlowKey& key, std::uint32_t netns, Direction direct
     return {netns, direction, key.remote.address, is_inbound ? key.local.port : key.remote.port};
 }
 
-/// What a program reported of one flow (bpf/abi_suspicion.h).
+/// What was seen of one flow, by a program (bpf/abi_suspicion.h) or by a look at its keepalive.
 struct Suspicion {
-    enum class What : std::uint8_t { retransmission, reset, timed_out };
+    enum class What : std::uint8_t { retransmission, reset, timed_out, probe };
 
     FlowKey key;
     std::uint32_t netns = 0;
@@ -54,8 +54,9 @@ struct Suspicion {
     What what = What::retransmission;
     bool is_tail_probe = false;
     bool is_orphan = false; ///< no process has it open
-    std::chrono::steady_clock::time_point at;
-    std::chrono::milliseconds silent{0};  ///< since anything was received
+    std::chrono::steady_clock::time_point at; ///< of the try, at the latest
+    std::chrono::milliseconds earlier{0};     ///< by so much at most
+    std::chrono::milliseconds silent{0};      ///< since anything was received
     std::chrono::milliseconds rtt{0};     ///< smoothed
     std::chrono::milliseconds try_gap{0}; ///< between the last two tries; 0: not known
     std::uint32_t retransmits = 0;        ///< by the retransmission timer, with this one

@@ -193,12 +193,12 @@ constexpr std::array flow_members{
     MEMBER(ballast_flow, remote_address), MEMBER(ballast_flow, local_port),
     MEMBER(ballast_flow, remote_port),    MEMBER(ballast_flow, service),
     MEMBER(ballast_flow, state),          MEMBER(ballast_flow, flags),
-    MEMBER(ballast_flow, netns),          MEMBER(ballast_flow, rtt_us),
-    MEMBER(ballast_flow, idle_jiffies),   MEMBER(ballast_flow, retransmits),
-    MEMBER(ballast_flow, probes),         MEMBER(ballast_flow, reserved),
-    MEMBER(ballast_flow, heard_jiffies),  MEMBER(ballast_flow, quiet_jiffies),
-    MEMBER(ballast_flow, packets_in),     MEMBER(ballast_flow, packets_out),
-    MEMBER(ballast_flow, keepalive)};
+    MEMBER(ballast_flow, netns),          MEMBER(ballast_flow, interface),
+    MEMBER(ballast_flow, rtt_us),         MEMBER(ballast_flow, idle_jiffies),
+    MEMBER(ballast_flow, retransmits),    MEMBER(ballast_flow, probes),
+    MEMBER(ballast_flow, reserved),       MEMBER(ballast_flow, heard_jiffies),
+    MEMBER(ballast_flow, quiet_jiffies),  MEMBER(ballast_flow, packets_in),
+    MEMBER(ballast_flow, packets_out),    MEMBER(ballast_flow, keepalive)};
 constexpr std::array sweep_totals_members{
     MEMBER(ballast_sweep_totals, sockets),          MEMBER(ballast_sweep_totals, time_wait),
     MEMBER(ballast_sweep_totals, adopted),          MEMBER(ballast_sweep_totals, moved),

@@ -8,8 +8,6 @@
 #include <cstdlib>
 #include <utility>
 
-#include <netinet/tcp.h>
-
 using namespace ballast;
 using namespace ballast::test;
 
@@ -75,14 +73,10 @@ private:
     Clock::rep last_ = -1;
 };
 
-void finds_readers_by_their_keepalive(const Family& family) {
+void finds_readers_that_their_keepalive_ended(const Family& family) {
     auto& place = make_place(family);
-    auto& idle = through(place.wall, place.listener);
+    kept_alive_after(place, 4, 2);
     InTurns others(place);
-    set_option(idle.client, IPPROTO_TCP, TCP_KEEPIDLE, 4);
-    set_option(idle.client, IPPROTO_TCP, TCP_KEEPINTVL, 1);
-    set_option(idle.client, IPPROTO_TCP, TCP_KEEPCNT, 2);
-    set_option(idle.client, SOL_SOCKET, SO_KEEPALIVE, 1);
     const auto holds = [&] {
         others.go_on();
         return !findings(place, "silently_dropped").empty();
@@ -90,6 +84,16 @@ void finds_readers_by_their_keepalive(const Family& family) {
     check(wait_until(holds, patience(std::chrono::seconds(40))), "a finding");
     check(findings(place, "silently_dropped").front().find("ended=ETIMEDOUT") != std::string::npos,
           "how it ended");
+}
+
+void finds_readers_while_their_keepalive_tries(const Family& family) {
+    auto& place = make_place(family);
+    auto& idle = kept_alive_after(place, 4, 60);
+    auto& busy = through(place.wall, place.listener);
+    sweep_for_kind(place, "silently_dropped", idle.client, {&busy});
+    const auto line = findings(place, "silently_dropped").front();
+    check(line.find("in_flight=0") != std::string::npos, "evidence in: " + line);
+    check(line.find("ended=") == std::string::npos, "before its end: " + line);
 }
 
 void tells_a_path_that_is_down(const Family& family) {
@@ -131,7 +135,10 @@ int main() {
         .each(walled_families, "finds it on connections older than itself",
               finds_it_on_connections_older_than_itself)
         .each(walled_families, "finds it by a fresh connect", finds_it_by_a_fresh_connect)
-        .each(walled_families, "finds readers by their keepalive", finds_readers_by_their_keepalive)
+        .each(walled_families, "finds readers that their keepalive ended",
+              finds_readers_that_their_keepalive_ended)
+        .each(walled_families, "finds readers while their keepalive tries",
+              finds_readers_while_their_keepalive_tries)
         .each(walled_families, "tells a path that is down", tells_a_path_that_is_down)
         .each(walled_families, "leaves alone what is off", leaves_alone_what_is_off)
         .run_at_once("half_open", at_once());

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/e2e/half_open_place.h"
 
+#include <netinet/tcp.h>
+
 namespace ballast::test {
 
 using std::chrono::milliseconds;
@@ -35,10 +37,11 @@ void live_until(const Others& busy, const std::function<bool()>& holds, std::str
         fail_test(fmt::format("waited in vain for {}", what));
 }
 
-void sweep_until(const Place& place, const std::function<bool()>& holds, std::string_view what) {
+void sweep_until(const Place& place, const std::function<bool()>& holds, std::string_view what,
+                 const Others& busy) {
     auto next = Clock::now();
     live_until(
-        {},
+        busy,
         [&] {
             if (Clock::now() >= next) {
                 place.scene.ballastd.sweep();
@@ -47,6 +50,17 @@ void sweep_until(const Place& place, const std::function<bool()>& holds, std::st
             return holds();
         },
         what);
+}
+
+Through& kept_alive_after(Place& place, int idle_s, int count) {
+    auto& pair = through(place.wall, place.listener);
+    for (int i = 0; i < 20; ++i)
+        check(exchange(pair), "it works");
+    set_option(pair.client, IPPROTO_TCP, TCP_KEEPIDLE, idle_s);
+    set_option(pair.client, IPPROTO_TCP, TCP_KEEPINTVL, 1);
+    set_option(pair.client, IPPROTO_TCP, TCP_KEEPCNT, count);
+    set_option(pair.client, SOL_SOCKET, SO_KEEPALIVE, 1);
+    return pair;
 }
 
 void let_idle(const Fd& socket, const Others& busy) {
@@ -71,9 +85,11 @@ milliseconds await_kind(const Place& place, const std::string& kind, const Fd& s
     return took;
 }
 
-void sweep_for_kind(const Place& place, const std::string& kind, const Fd& socket) {
+void sweep_for_kind(const Place& place, const std::string& kind, const Fd& socket,
+                    const Others& busy) {
     sweep_until(
-        place, [&] { return !findings(place, kind, from(socket)).empty(); }, "finding " + kind);
+        place, [&] { return !findings(place, kind, from(socket)).empty(); }, "finding " + kind,
+        busy);
     note(findings(place, kind, from(socket)).front());
 }
 

@@ -33,7 +33,12 @@ using Others = std::vector<const Through*>;
 void live_until(const Others& busy, const std::function<bool()>& holds, std::string_view what);
 
 /// The same where sweeps have to see it: one is made every second.
-void sweep_until(const Place& place, const std::function<bool()>& holds, std::string_view what);
+void sweep_until(const Place& place, const std::function<bool()>& holds, std::string_view what,
+                 const Others& busy = {});
+
+/// Keepalive after so many seconds of silence, every second from then on, and of whose path enough
+/// is known that it need not lose much.
+Through& kept_alive_after(Place& place, int idle_s, int count);
 
 /// Until it is silent for idle_ms, and the wall has forgotten it.
 void let_idle(const Fd& socket, const Others& busy);
@@ -46,7 +51,8 @@ std::vector<std::string> findings(const Place& place, const std::string& kind,
 std::chrono::milliseconds await_kind(const Place& place, const std::string& kind, const Fd& socket,
                                      const Others& busy = {});
 /// The same by sweeps.
-void sweep_for_kind(const Place& place, const std::string& kind, const Fd& socket);
+void sweep_for_kind(const Place& place, const std::string& kind, const Fd& socket,
+                    const Others& busy = {});
 
 /// Nothing of that kind was told.
 void check_none(const Place& place, const std::string& kind);

@@ -73,6 +73,24 @@ void frees_a_writer(const Family& family) {
     frees_who_waits(family, write_on);
 }
 
+/// Reads only: nothing but its keepalive can tell.
+void frees_a_reader_that_never_writes(const Family& family) {
+    auto& place = make_place(family, reset_policy());
+    auto& idle = kept_alive_after(place, 4, 60);
+    auto& busy = through(place.wall, place.listener);
+    auto& waiting = make<Process>();
+    waiting.fork([&] {
+        char byte = 0;
+        return ::recv(idle.client.get(), &byte, 1, 0) < 0 ? errno : 0;
+    });
+    std::optional<int> status;
+    sweep_until(place,
+                [&] { return (status = waiting.wait(std::chrono::milliseconds(0))).has_value(); },
+                "the program to be freed", {&busy});
+    check_errno(*status, ECONNABORTED, "what it got");
+    check(exchange(busy) && is_open(busy.client), "the neighbour is unhurt");
+}
+
 void resets_a_dead_path(const Family& family) {
     auto& place = make_place(family, reset_policy());
     auto& pair = through(place.wall, place.listener);
@@ -181,6 +199,7 @@ int main() {
               destroys_nothing_when_most_fail_at_once)
         .each(walled_families, "frees a reader", frees_a_reader)
         .each(walled_families, "frees a writer", frees_a_writer)
+        .each(walled_families, "frees a reader that never writes", frees_a_reader_that_never_writes)
         .each(walled_families, "resets a dead path", resets_a_dead_path)
         .each(walled_families, "resets a hung peer", resets_a_hung_peer)
         .each(walled_families, "observes only", observes_only)

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "bpf/abi.h"
 #include "daemon/guards/half_open_guard.h"
 
 namespace ballast::test {
@@ -26,11 +27,15 @@ struct PathPlan {
     unsigned seed = 1;
 };
 
-/// A flow that writes at `first` and then, where `every` is not 0, again after each answer.
+/// A flow that writes at `first` and then, where `every` is not 0, again after each answer; or one
+/// that only reads, with keepalive after `first` of silence.
 struct FlowPlan {
     milliseconds first{5000};
     milliseconds every{0};
-    bool is_dropped = false; ///< the firewall has forgotten it
+    milliseconds keepalive{0};  ///< between probes; 0: none
+    std::uint8_t count = 99;    ///< probes after which it ends
+    std::uint32_t segments = 0; ///< sent before, all acknowledged at once
+    bool is_dropped = false;    ///< the firewall has forgotten it
     milliseconds dropped_from{0};
 };
 
@@ -38,7 +43,10 @@ class Path {
 public:
     Path(PathPlan plan, const std::vector<FlowPlan>& flows) : plan_(std::move(plan)) {
         for (const auto& flow : flows)
-            flows_.push_back({.plan = flow, .cookie = flows_.size() + 1, .write_at = flow.first});
+            flows_.push_back({.plan = flow,
+                              .cookie = flows_.size() + 1,
+                              .write_at = flow.first,
+                              .segments = flow.segments});
     }
 
     /// Lets time pass; returns what was concluded meanwhile.
@@ -46,7 +54,9 @@ public:
         std::vector<HalfOpenVerdict> verdicts;
         for (; now_ < until; now_ += step) {
             for (auto& flow : flows_)
-                advance(flow);
+                flow.plan.keepalive.count() != 0 ? keep_alive(flow) : advance(flow);
+            if (now_ % sweep == 0ms)
+                meet();
             for (const auto& peer : guard.due(time(now_)))
                 guard.on_flows(peer, list(), time(now_));
             for (const auto& made : guard.judge(time(now_)))
@@ -56,10 +66,12 @@ public:
     }
 
     guards::HalfOpenGuard guard;
+    guards::HalfOpenGuard::Rules rules;
 
 private:
     static constexpr milliseconds step{10};
     static constexpr milliseconds suspect_after{1000};
+    static constexpr milliseconds sweep{5000};
 
     struct Flow {
         FlowPlan plan;
@@ -68,6 +80,7 @@ private:
         milliseconds heard{0};
         milliseconds gap{0}; ///< before the next try
         unsigned sent = 0;   ///< times that the segment under way was
+        std::uint8_t probes = 0;
         std::uint32_t total_retrans = 0;
         std::uint32_t segments = 0;
         bool is_done = false;
@@ -106,6 +119,50 @@ private:
         flow.write_at = now_ + flow.gap;
     }
 
+    void keep_alive(Flow& flow) {
+        if (flow.is_done || now_ < flow.write_at)
+            return;
+        if (flow.probes == flow.plan.count) {
+            end(flow);
+            return;
+        }
+        ++flow.probes;
+        flow.write_at = now_ + flow.plan.keepalive;
+        if (is_dropped(flow) || !arrives())
+            return;
+        flow.heard = now_;
+        flow.probes = 0;
+        flow.write_at = now_ + flow.plan.first;
+    }
+
+    [[nodiscard]] Suspicion probed(const Flow& flow, Suspicion::What what) const {
+        Suspicion told;
+        told.key = key_of(flow);
+        told.what = what;
+        told.at = time(now_);
+        told.silent = now_ - flow.heard;
+        told.probes = flow.probes;
+        return told;
+    }
+
+    void end(Flow& flow) {
+        flow.is_done = true;
+        Suspicion told = probed(flow, Suspicion::What::timed_out);
+        told.try_gap = flow.plan.keepalive;
+        guard.on_suspicion(told, rules);
+    }
+
+    /// What a sweep tells of.
+    void meet() {
+        for (const auto& flow : flows_) {
+            if (flow.is_done || flow.probes < BALLAST_PROBES_TELLING)
+                continue;
+            Suspicion told = probed(flow, Suspicion::What::probe);
+            told.earlier = told.silent;
+            guard.on_suspicion(told, rules);
+        }
+    }
+
     void tell(Flow& flow) {
         ++flow.total_retrans;
         if (now_ - flow.heard < suspect_after)
@@ -121,7 +178,7 @@ private:
         told.snd_wnd = 1000;
         told.total_retrans = flow.total_retrans;
         told.data_segs_out = flow.segments;
-        guard.on_suspicion(told, {});
+        guard.on_suspicion(told, rules);
     }
 
     static FlowKey key_of(const Flow& flow) {
@@ -135,11 +192,16 @@ private:
     [[nodiscard]] FlowList list() const {
         FlowList all;
         for (const auto& flow : flows_) {
+            if (flow.is_done && flow.plan.keepalive.count() != 0)
+                continue;
             DiagSocket socket;
             socket.key = key_of(flow);
             socket.tcp.last_ack_recv_ms = static_cast<std::uint32_t>((now_ - flow.heard).count());
             socket.tcp.last_data_recv_ms = socket.tcp.last_ack_recv_ms;
             socket.tcp.total_retrans = flow.total_retrans;
+            socket.tcp.data_segs_out = flow.segments;
+            socket.timer = flow.probes != 0 ? TcpTimer::keepalive : TcpTimer::off;
+            socket.timer_retransmits = flow.probes;
             socket.tcp.retransmits = static_cast<std::uint8_t>(flow.sent > 2 ? flow.sent - 2 : 0);
             all.flows.push_back(socket);
         }

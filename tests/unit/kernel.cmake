@@ -9,6 +9,7 @@ ballast_add_test(unit ledger SOURCES ${unit}/test_ledger.cpp LIBS ballast_kernel
 ballast_add_test(unit limit_guard SOURCES ${unit}/test_limit_guard.cpp LIBS ballast_guards)
 ballast_add_test(unit breaker_guard SOURCES ${unit}/test_breaker_guard.cpp LIBS ballast_guards)
 ballast_add_test(unit half_open_guard SOURCES ${unit}/test_half_open_guard.cpp LIBS ballast_guards)
+ballast_add_test(unit half_open_probes SOURCES ${unit}/test_half_open_probes.cpp LIBS ballast_guards)
 ballast_add_test(unit half_open_digest SOURCES ${unit}/test_half_open_digest.cpp LIBS ballast_guards)
 ballast_add_test(unit hung_guard SOURCES ${unit}/test_hung_guard.cpp LIBS ballast_guards)
 ballast_add_test(unit idle_bound SOURCES ${unit}/test_idle_bound.cpp LIBS ballast_guards)

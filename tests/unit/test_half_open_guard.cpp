@@ -192,6 +192,35 @@ void the_last_try_has_time_to_be_answered(void**) {
     assert_int_equal(guard.judge(told.at + 800ms).size(), 1);
 }
 
+/// Tries after which a flow is silently dropped beside one that lives and has lost so much before.
+unsigned tries_beside(std::uint32_t lost, std::uint32_t sent) {
+    HalfOpenGuard guard;
+    for (unsigned n = 1; n <= 12; ++n) {
+        const auto at = start + n * 500ms;
+        const auto silent = 5s + ms_between(start, at);
+        guard.on_suspicion(try_of(1, n, at, silent), {});
+        DiagSocket other = heard(2, 0ms);
+        other.tcp.total_retrans = lost;
+        other.tcp.data_segs_out = sent;
+        const auto now = at + 300ms;
+        guard.on_flows(guard.due(now).front(), {.flows = {heard(1, silent + 300ms), other}}, now);
+        if (!guard.judge(now).empty())
+            return n;
+    }
+    return 0;
+}
+
+void a_path_whose_flows_lost_much_is_lossy(void**) {
+    struct Case {
+        std::uint32_t lost, sent;
+        unsigned tries;
+    };
+    for (const Case& c : {Case{0, 100, 3}, Case{3, 30, 9}, Case{3, 31, 3}, Case{2, 5, 3},
+                          Case{400, 1000, 9}, Case{99, 1000, 3}, Case{3, 0, 3}})
+        if (tries_beside(c.lost, c.sent) != c.tries)
+            fail_msg("%u of %u lost: %u tries", c.lost, c.sent, tries_beside(c.lost, c.sent));
+}
+
 void a_later_silence_is_another_suspicion(void**) {
     HalfOpenGuard guard;
     guard.on_suspicion(try_of(1, 3, start, 5s), {});
@@ -289,6 +318,7 @@ int main() {
                                 cmocka_unit_test(a_lossy_path_drops_nothing),
                                 cmocka_unit_test(any_acknowledgement_clears),
                                 cmocka_unit_test(the_last_try_has_time_to_be_answered),
+                                cmocka_unit_test(a_path_whose_flows_lost_much_is_lossy),
                                 cmocka_unit_test(a_later_silence_is_another_suspicion),
                                 cmocka_unit_test(a_socket_that_is_gone_is_forgotten),
                                 cmocka_unit_test(a_reset_after_silence_is_a_late_refusal),

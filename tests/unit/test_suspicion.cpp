@@ -17,6 +17,12 @@ ballast_control watching(__u32 after = 250, __u32 until = 8) {
     return control;
 }
 
+void probes_of_keepalive_are_told_from_others(void**) {
+    assert_true(ballast_is_probing(7, 7, BALLAST_PROBES_TELLING));
+    assert_false(ballast_is_probing(7, 7, BALLAST_PROBES_TELLING - 1)); // just sent, perhaps
+    assert_false(ballast_is_probing(8, 7, 9));                          // of a shut window
+}
+
 void silence_is_since_whatever_came_last(void**) {
     struct Case {
         __u32 now, last_ack, last_data, wanted;
@@ -103,6 +109,8 @@ void a_request_is_unanswered_until_data_comes(void**) {
 
 int main() {
     const CMUnitTest tests[] = {
+        cmocka_unit_test(probes_of_keepalive_are_told_from_others),
+
         cmocka_unit_test(silence_is_since_whatever_came_last),
         cmocka_unit_test(retransmissions_are_told_after_silence_and_up_to_a_number),
         cmocka_unit_test(resets_are_told_only_of_what_is_in_flight),

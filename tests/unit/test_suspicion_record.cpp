@@ -67,11 +67,32 @@ void kinds_and_flags_are_those_of_the_contract(void**) {
     assert_true(made.is_tail_probe);
 }
 
+void a_sweep_tells_of_keepalive(void**) {
+    ballast_flow met{};
+    met.cookie = 78;
+    met.netns = 9;
+    met.interface = 3;
+    met.flags = BALLAST_FLOW_INBOUND | BALLAST_FLOW_PROBING;
+    met.idle_jiffies = 2500;
+    met.rtt_us = 1500;
+    met.probes = 4;
+    const std::chrono::steady_clock::time_point now{1h};
+    const auto made = app::suspicion_of(met, 250, now);
+    assert_true(made.what == Suspicion::What::probe);
+    assert_true(made.direction == Direction::inbound);
+    assert_int_equal(made.key.cookie, 78);
+    assert_int_equal(made.key.interface_index, 3);
+    assert_int_equal(made.netns, 9);
+    assert_int_equal(made.probes, 4);
+    assert_true(made.at == now && made.silent == 10s && made.earlier == 10s && made.rtt == 2ms);
+}
+
 } // namespace
 
 int main() {
     const CMUnitTest tests[] = {cmocka_unit_test(names_the_flow),
                                 cmocka_unit_test(times_are_milliseconds_at_any_clock),
-                                cmocka_unit_test(kinds_and_flags_are_those_of_the_contract)};
+                                cmocka_unit_test(kinds_and_flags_are_those_of_the_contract),
+                                cmocka_unit_test(a_sweep_tells_of_keepalive)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
