@@ -20,13 +20,18 @@ enum ballast_suspicion_flags {
     BALLAST_SUSPICION_ORPHAN = 4,     /* its program has closed it */
 };
 
+/* Retransmissions of the timer in a row by which a flow is told of, whatever else it receives. */
+#define BALLAST_RETRANSMISSIONS_TELLING 3
+
 /*
  * Ring buffer `suspicions`. Of a flow whose peer was silent for suspect_after: each retransmission
- * up to the one numbered suspect_until, an RST, its end by ETIMEDOUT.
+ * up to the one numbered suspect_until, an RST, its end by ETIMEDOUT. Of others: retransmissions
+ * from the one numbered BALLAST_RETRANSMISSIONS_TELLING on.
  */
 struct ballast_suspicion {
     __u64 cookie;
-    __u64 now_ns; /* CLOCK_MONOTONIC */
+    __u64 bytes_acked; /* by the peer, in its whole life */
+    __u64 now_ns;      /* CLOCK_MONOTONIC */
     __u8 local_address[16];
     __u8 remote_address[16];
     __u16 local_port;
@@ -49,6 +54,6 @@ struct ballast_suspicion {
     __u8 flags;       /* enum ballast_suspicion_flags */
 };
 
-BALLAST_ASSERT_SIZE(struct ballast_suspicion, 96);
+BALLAST_ASSERT_SIZE(struct ballast_suspicion, 104);
 
 #endif

@@ -137,6 +137,7 @@ struct tcp_sock {
     __u32 segs_in;
     __u32 segs_out;
     __u32 packets_out;
+    __u64 bytes_acked;
     __u32 snd_una;
     __u32 snd_wnd;
     __u32 write_seq;

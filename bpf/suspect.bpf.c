@@ -44,6 +44,7 @@ BALLAST_INLINE void name_flow(struct ballast_suspicion* told, const struct tcp_s
 }
 
 BALLAST_INLINE void measure(struct ballast_suspicion* told, const struct tcp_sock* tp) {
+    told->bytes_acked = tp->bytes_acked;
     told->packets_out = tp->packets_out;
     told->snd_wnd = tp->snd_wnd;
     told->silent_jiffies = silence_of(tp);

@@ -4,7 +4,8 @@
  * jiffies of 32 bits, which wrap: only differences count.
  *
  * Invariants
- * S1. Nothing is told of a flow whose peer showed itself within suspect_after.
+ * S1. Nothing is told of a flow whose peer showed itself within suspect_after, unless it has not
+ *     acknowledged what was sent again BALLAST_RETRANSMISSIONS_TELLING times by then.
  * S2. Nothing is told of a flow that cannot be half-open: not yet or no more established.
  * S3. Of one silence, at most suspect_until retransmissions of the timer are told.
  */
@@ -38,7 +39,8 @@ BALLAST_INLINE bool ballast_is_suspect(const struct ballast_control* control, __
 /* retransmits: of the timer in a row, with this one; 0: a tail loss probe (S3). */
 BALLAST_INLINE bool ballast_tells_retransmission(const struct ballast_control* control, __u32 state,
                                                  __u32 silence, __u32 retransmits) {
-    return ballast_is_suspect(control, state, silence) &&
+    bool is_stuck = retransmits >= BALLAST_RETRANSMISSIONS_TELLING;
+    return ballast_is_suspect(control, state, is_stuck ? ~0U : silence) &&
            retransmits <= BALLAST_LOAD(control->suspect_until);
 }
 

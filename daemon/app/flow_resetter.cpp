@@ -22,8 +22,7 @@ bool is_still_half_open(const DiagSocket& socket, const HalfOpenVerdict& verdict
     if (verdict.kind == HalfOpenKind::peer_hung)
         return verdict.is_window_shut ? tcp.snd_wnd == 0
                                       : tcp.last_data_recv_ms > tcp.last_data_sent_ms;
-    const auto heard = now - milliseconds(std::min(tcp.last_ack_recv_ms, tcp.last_data_recv_ms));
-    return heard <= verdict.cleared_after;
+    return !verdict.silence.is_over(socket, now);
 }
 
 } // namespace

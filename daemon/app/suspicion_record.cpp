@@ -38,6 +38,7 @@ Suspicion suspicion_of(const ballast_suspicion& record, std::uint32_t hz) {
     made.try_gap = ms_of(record.try_jiffies, hz);
     made.retransmits = record.retransmits;
     made.probes = record.probes;
+    made.bytes_acked = record.bytes_acked;
     made.packets_out = record.packets_out;
     made.snd_wnd = record.snd_wnd;
     made.total_retrans = record.total_retrans;

@@ -49,6 +49,8 @@ std::string evidence_of(const HalfOpenVerdict& verdict) {
         text += " window=0";
     if (verdict.unanswered.count() != 0)
         text += fmt::format(" unanswered_ms={}", verdict.unanswered.count());
+    if (verdict.is_one_way)
+        text += " one_way=true";
     text += fmt::format(" others={} others_alive={}", verdict.others, verdict.others_alive);
     if (*verdict.witness != '\0')
         text += fmt::format(" fresh_connect={}", verdict.witness);

@@ -10,10 +10,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-Monotonic heard_at(const DiagSocket& socket, Monotonic now) {
-    return now - milliseconds(std::min(socket.tcp.last_ack_recv_ms, socket.tcp.last_data_recv_ms));
-}
-
 bool belongs_to(const DiagSocket& socket, const PeerKey& peer) {
     return peer.direction == Direction::outbound ? socket.key.remote.port == peer.port
                                                  : socket.key.local.port == peer.port;
@@ -50,7 +46,8 @@ HalfOpenVerdict HalfOpenGuard::verdict(const Entry& entry, HalfOpenKind kind, Mo
     made.is_window_shut = last.snd_wnd == 0 && last.what != Suspicion::What::probe;
     made.has_ended = suspect.has_ended();
     made.is_orphan = last.is_orphan;
-    made.cleared_after = suspect.cleared_after();
+    made.is_one_way = suspect.is_one_way();
+    made.silence = suspect.silence();
     const auto at = peers_.find(entry.peer);
     if (at == peers_.end())
         return made;
@@ -167,9 +164,10 @@ void HalfOpenGuard::on_flow(const FlowKey& key, const std::optional<DiagSocket>&
     const auto at = suspects_.find(key.cookie);
     if (at == suspects_.end() || at->second.suspect.has_ended())
         return;
-    if (found && at->second.suspect.is_cleared_by(heard_at(*found, now))) {
+    if (found && at->second.suspect.silence().is_over(*found, now)) {
         clear(at, now);
     } else if (found) {
+        at->second.suspect.hear(heard_at(*found, now));
         follow_probes(at->second, *found, now);
     } else {
         counts_.ended += at->second.suspect.verdict() ? 0U : 1U;
@@ -196,8 +194,9 @@ void HalfOpenGuard::follow_probes(Entry& entry, const DiagSocket& socket, Monoto
     entry.suspect.add(next);
 }
 
-/// One in ten that loses now, has lost twice since the first look or much in all shows a lossy
-/// path.
+/// What is heard of by flows that are not acknowledged may be heard although nothing of theirs
+/// arrives, and shows no life. One in ten that loses now, has lost twice since the first look or
+/// much in all shows a lossy path.
 void HalfOpenGuard::look_at_others(Peer& peer, const FlowList& list, const PeerKey& key,
                                    Monotonic now) {
     std::size_t losing = 0;
@@ -207,7 +206,8 @@ void HalfOpenGuard::look_at_others(Peer& peer, const FlowList& list, const PeerK
     for (const auto& socket : list.flows) {
         if (!belongs_to(socket, key))
             continue;
-        peer.heard.push_back(heard_at(socket, now));
+        if (socket.tcp.retransmits == 0)
+            peer.heard.push_back(heard_at(socket, now));
         if (suspects_.contains(socket.key.cookie))
             continue;
         ++peer.others;

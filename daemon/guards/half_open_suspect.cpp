@@ -42,14 +42,17 @@ bool is_any_within(std::span<const Monotonic> ascending, Monotonic after, Monoto
 
 Suspect::Suspect(const Suspicion& first, unsigned confirm)
     : last_(first), confirm_(confirm), was_lossy_(is_lossy(first)),
-      silent_since_(first.at - first.silent), previous_try_(first.at - first.try_gap),
-      last_try_(first.at), last_try_earliest_(first.at - first.earlier),
-      cleared_after_(silent_since_ + first.silent / 2) {
+      is_one_way_(first.silent < first.try_gap), silent_since_(first.at - first.silent),
+      previous_try_(first.at - first.try_gap), last_try_(first.at),
+      last_try_earliest_(first.at - first.earlier),
+      heard_(silent_since_), silence_{silent_since_ + first.silent / 2, std::nullopt} {
     add(first);
 }
 
 bool Suspect::is_same_silence(const Suspicion& next) const {
-    return !is_cleared_by(next.at - next.silent);
+    if (silence_.bytes_acked && next.what != Suspicion::What::probe)
+        return next.bytes_acked == *silence_.bytes_acked;
+    return next.at - next.silent <= silence_.over_after;
 }
 
 /// A life that was seen after what was the last try is now one between two tries.
@@ -80,10 +83,12 @@ void Suspect::add(const Suspicion& next) {
         return;
     }
     tail_probed_ = tail_probed_ || next.is_tail_probe;
-    if (next.what == Suspicion::What::probe)
+    if (next.what == Suspicion::What::probe) {
         probes_ = std::max(probes_, next.probes);
-    else
+    } else {
         resent_ = std::max(resent_, next.retransmits + (tail_probed_ ? 1U : 0U));
+        silence_.bytes_acked = next.bytes_acked;
+    }
     if (probes_ + resent_ <= tries_)
         return; // more segments of the same try
     if (tries_ > 0)
@@ -122,7 +127,8 @@ std::optional<HalfOpenKind> Suspect::judge(Monotonic now, bool is_lossy) const {
         return std::nullopt;
     if (life_before_ && life_after_)
         return HalfOpenKind::silently_dropped;
-    if (!verdict_ && !life_before_ && !life_after_ && tries_ > least)
+    const bool is_silent = !life_before_ && !life_after_ && heard_ <= previous_try_;
+    if (!verdict_ && is_silent && tries_ > least)
         return HalfOpenKind::path_down;
     return std::nullopt;
 }

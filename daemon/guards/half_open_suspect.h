@@ -2,7 +2,8 @@
 // One flow under suspicion: what it tried in vain, and when its peer showed itself elsewhere. Pure.
 //
 // Invariants
-// H1. Anything received by the flow itself after its silence began clears it.
+// H1. Anything received by the flow itself after its silence began clears it; while something waits
+//     to be acknowledged, an acknowledgement of it (model/half_open.h, Silence).
 // H2. silently_dropped needs signs of the peer, on other flows or to a fresh connect, both between
 //     the flow's last two tries and after its last one. So no single outage of the path, however
 //     long and wherever it begins, is taken for a drop: the path worked before the last try, which
@@ -43,10 +44,13 @@ public:
     [[nodiscard]] bool is_same_silence(const Suspicion& next) const;
     void add(const Suspicion& next);
 
-    /// Whether something that the flow received at `at` clears it. What is received from now on
-    /// comes long after the silence began, so that a kernel's clock that lags misleads nobody.
-    [[nodiscard]] bool is_cleared_by(Monotonic at) const { return at > cleared_after_; }
-    [[nodiscard]] Monotonic cleared_after() const { return cleared_after_; }
+    /// What clears it. What is received from now on comes long after the silence began, so that a
+    /// kernel's clock that lags misleads nobody.
+    [[nodiscard]] const Silence& silence() const { return silence_; }
+    /// When the flow itself last received anything.
+    void hear(Monotonic at) { heard_ = std::max(heard_, at); }
+    /// It did while it was not acknowledged.
+    [[nodiscard]] bool is_one_way() const { return is_one_way_ || heard_ > silence_.over_after; }
 
     /// When the peer was last heard of on each other flow, ascending; what was known before stays.
     void see_life(std::span<const Monotonic> heard);
@@ -84,11 +88,13 @@ private:
     Suspicion last_;
     unsigned confirm_;
     bool was_lossy_;
+    bool is_one_way_; ///< by the first report: heard of since the try before
     Monotonic silent_since_;
     Monotonic previous_try_;
     Monotonic last_try_;          ///< at the latest
     Monotonic last_try_earliest_; ///< H4
-    Monotonic cleared_after_;
+    Monotonic heard_;
+    Silence silence_;
     unsigned tries_ = 0;
     unsigned probes_ = 0; ///< of the tries, those of keepalive
     unsigned resent_ = 0; ///< and the others

@@ -2,9 +2,11 @@
 // What is known of flows that may be half-open, as plain values.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <compare>
 #include <cstdint>
+#include <optional>
 
 #include "daemon/model/diag_socket.h"
 #include "daemon/model/snapshot.h"
@@ -53,18 +55,41 @@ struct Suspicion {
     std::string service; ///< empty: none governs it
     What what = What::retransmission;
     bool is_tail_probe = false;
-    bool is_orphan = false; ///< no process has it open
+    bool is_orphan = false;                   ///< no process has it open
     std::chrono::steady_clock::time_point at; ///< of the try, at the latest
     std::chrono::milliseconds earlier{0};     ///< by so much at most
     std::chrono::milliseconds silent{0};      ///< since anything was received
-    std::chrono::milliseconds rtt{0};     ///< smoothed
-    std::chrono::milliseconds try_gap{0}; ///< between the last two tries; 0: not known
-    std::uint32_t retransmits = 0;        ///< by the retransmission timer, with this one
-    std::uint32_t probes = 0;             ///< unanswered
+    std::chrono::milliseconds rtt{0};         ///< smoothed
+    std::chrono::milliseconds try_gap{0};     ///< between the last two tries; 0: not known
+    std::uint32_t retransmits = 0;            ///< by the retransmission timer, with this one
+    std::uint32_t probes = 0;                 ///< unanswered
+    std::uint64_t bytes_acked = 0;            ///< by the peer, in its whole life
     std::uint32_t packets_out = 0;
     std::uint32_t snd_wnd = 0;
     std::uint32_t total_retrans = 0; ///< segments, in its whole life
     std::uint32_t data_segs_out = 0;
+};
+
+/// When anything came in last, as of `now`.
+inline std::chrono::steady_clock::time_point heard_at(const DiagSocket& socket,
+                                                      std::chrono::steady_clock::time_point now) {
+    return now - std::chrono::milliseconds(
+                     std::min(socket.tcp.last_ack_recv_ms, socket.tcp.last_data_recv_ms));
+}
+
+/// A silence of a peer towards one flow. A flow that waits for an acknowledgement has to get that:
+/// what else its peer sends, its own retransmissions most often, shows that the way back works. A
+/// peer that shuts its window answers too.
+struct Silence {
+    std::chrono::steady_clock::time_point over_after; ///< by what is received later than that
+    std::optional<std::uint64_t> bytes_acked;         ///< while something waits to be acknowledged
+
+    [[nodiscard]] bool is_over(const DiagSocket& socket,
+                               std::chrono::steady_clock::time_point now) const {
+        if (bytes_acked && socket.tcp.bytes_acked != *bytes_acked)
+            return true;
+        return heard_at(socket, now) > over_after && (!bytes_acked || socket.tcp.snd_wnd == 0);
+    }
 };
 
 /// What a guard concluded of one flow, and from what.
@@ -84,7 +109,8 @@ struct HalfOpenVerdict {
     bool is_lossy = false;                   ///< the path loses packets of other flows too
     bool has_ended = false;                  ///< the kernel gave it up
     bool is_orphan = false;                  ///< no process has it open
-    std::chrono::steady_clock::time_point cleared_after; ///< by what is received later than that
+    bool is_one_way = false;                 ///< its peer was heard of, and acknowledged nothing
+    Silence silence;
     const char* witness = ""; ///< of a fresh connect: "answered", "silent"; empty: none made
 };
 

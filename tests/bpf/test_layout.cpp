@@ -94,17 +94,18 @@ constexpr std::array event_members{
     MEMBER(ballast_event, last_error), MEMBER(ballast_event, counts),
     MEMBER(ballast_event, mode),       MEMBER(ballast_event, reserved)};
 constexpr std::array suspicion_members{
-    MEMBER(ballast_suspicion, cookie),         MEMBER(ballast_suspicion, now_ns),
-    MEMBER(ballast_suspicion, local_address),  MEMBER(ballast_suspicion, remote_address),
-    MEMBER(ballast_suspicion, local_port),     MEMBER(ballast_suspicion, remote_port),
-    MEMBER(ballast_suspicion, netns),          MEMBER(ballast_suspicion, interface),
-    MEMBER(ballast_suspicion, packets_out),    MEMBER(ballast_suspicion, snd_wnd),
-    MEMBER(ballast_suspicion, silent_jiffies), MEMBER(ballast_suspicion, try_jiffies),
-    MEMBER(ballast_suspicion, srtt_us),        MEMBER(ballast_suspicion, total_retrans),
-    MEMBER(ballast_suspicion, data_segs_out),  MEMBER(ballast_suspicion, service),
-    MEMBER(ballast_suspicion, kind),           MEMBER(ballast_suspicion, state),
-    MEMBER(ballast_suspicion, retransmits),    MEMBER(ballast_suspicion, backoff),
-    MEMBER(ballast_suspicion, probes),         MEMBER(ballast_suspicion, flags)};
+    MEMBER(ballast_suspicion, cookie),         MEMBER(ballast_suspicion, bytes_acked),
+    MEMBER(ballast_suspicion, now_ns),         MEMBER(ballast_suspicion, local_address),
+    MEMBER(ballast_suspicion, remote_address), MEMBER(ballast_suspicion, local_port),
+    MEMBER(ballast_suspicion, remote_port),    MEMBER(ballast_suspicion, netns),
+    MEMBER(ballast_suspicion, interface),      MEMBER(ballast_suspicion, packets_out),
+    MEMBER(ballast_suspicion, snd_wnd),        MEMBER(ballast_suspicion, silent_jiffies),
+    MEMBER(ballast_suspicion, try_jiffies),    MEMBER(ballast_suspicion, srtt_us),
+    MEMBER(ballast_suspicion, total_retrans),  MEMBER(ballast_suspicion, data_segs_out),
+    MEMBER(ballast_suspicion, service),        MEMBER(ballast_suspicion, kind),
+    MEMBER(ballast_suspicion, state),          MEMBER(ballast_suspicion, retransmits),
+    MEMBER(ballast_suspicion, backoff),        MEMBER(ballast_suspicion, probes),
+    MEMBER(ballast_suspicion, flags)};
 constexpr std::array prefix_key_members{MEMBER(ballast_prefix_key, prefix_len),
                                         MEMBER(ballast_prefix_key, address)};
 constexpr std::array port_span_members{MEMBER(ballast_port_span, first),

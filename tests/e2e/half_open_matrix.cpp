@@ -32,11 +32,17 @@ void finds_what_was_dropped(const Family& family) {
 /// Cut off in the middle of a conversation, one of several.
 void finds_what_is_cut(const Family& family, Way way) {
     auto& place = make_place(family);
+    place.wall.stand(never_forget_s);
     auto& pair = through(place.wall, place.listener);
     auto& busy = through(place.wall, place.listener);
+    converse(pair);
     place.wall.cut(pair.client, way);
     say(pair.client);
+    say(pair.server); // arrives where only the way there is cut, again and again
     await_kind(place, "silently_dropped", pair.client, {&busy});
+    const auto line = findings(place, "silently_dropped", local_text(pair.client) + "->").front();
+    check((line.find(" one_way=true ") != std::string::npos) == (way == Way::there),
+          "what is heard is said: " + line);
     check_none(place, "path_down");
 }
 

@@ -52,10 +52,14 @@ void sweep_until(const Place& place, const std::function<bool()>& holds, std::st
         what);
 }
 
-Through& kept_alive_after(Place& place, int idle_s, int count) {
-    auto& pair = through(place.wall, place.listener);
+void converse(const Through& pair) {
     for (int i = 0; i < 20; ++i)
         check(exchange(pair), "it works");
+}
+
+Through& kept_alive_after(Place& place, int idle_s, int count) {
+    auto& pair = through(place.wall, place.listener);
+    converse(pair);
     set_option(pair.client, IPPROTO_TCP, TCP_KEEPIDLE, idle_s);
     set_option(pair.client, IPPROTO_TCP, TCP_KEEPINTVL, 1);
     set_option(pair.client, IPPROTO_TCP, TCP_KEEPCNT, count);

@@ -36,8 +36,10 @@ void live_until(const Others& busy, const std::function<bool()>& holds, std::str
 void sweep_until(const Place& place, const std::function<bool()>& holds, std::string_view what,
                  const Others& busy = {});
 
-/// Keepalive after so many seconds of silence, every second from then on, and of whose path enough
-/// is known that it need not lose much.
+/// Lets it send enough to show that its path does not lose much.
+void converse(const Through& pair);
+
+/// Keepalive after so many seconds of silence, every second from then on.
 Through& kept_alive_after(Place& place, int idle_s, int count);
 
 /// Until it is silent for idle_ms, and the wall has forgotten it.

@@ -37,6 +37,7 @@ struct FlowPlan {
     std::uint32_t segments = 0; ///< sent before, all acknowledged at once
     bool is_dropped = false;    ///< the firewall has forgotten it
     milliseconds dropped_from{0};
+    milliseconds hears{0}; ///< what its peer sends arrives, so often; 0: does not
 };
 
 class Path {
@@ -53,6 +54,9 @@ public:
     std::vector<HalfOpenVerdict> run(milliseconds until) {
         std::vector<HalfOpenVerdict> verdicts;
         for (; now_ < until; now_ += step) {
+            for (auto& flow : flows_)
+                if (flow.plan.hears.count() != 0 && now_ % flow.plan.hears == 0ms)
+                    flow.heard = now_;
             for (auto& flow : flows_)
                 flow.plan.keepalive.count() != 0 ? keep_alive(flow) : advance(flow);
             if (now_ % sweep == 0ms)
@@ -80,6 +84,7 @@ private:
         milliseconds heard{0};
         milliseconds gap{0}; ///< before the next try
         unsigned sent = 0;   ///< times that the segment under way was
+        std::uint64_t bytes_acked = 0;
         std::uint8_t probes = 0;
         std::uint32_t total_retrans = 0;
         std::uint32_t segments = 0;
@@ -110,6 +115,7 @@ private:
             tell(flow);
         if (!is_dropped(flow) && arrives()) {
             flow.heard = now_;
+            ++flow.bytes_acked;
             flow.sent = 0;
             flow.is_done = flow.plan.every.count() == 0;
             flow.write_at = now_ + flow.plan.every;
@@ -165,7 +171,8 @@ private:
 
     void tell(Flow& flow) {
         ++flow.total_retrans;
-        if (now_ - flow.heard < suspect_after)
+        const bool is_stuck = flow.sent >= 2 + BALLAST_RETRANSMISSIONS_TELLING;
+        if (now_ - flow.heard < suspect_after && !is_stuck)
             return;
         Suspicion told;
         told.key = key_of(flow);
@@ -174,6 +181,7 @@ private:
         told.at = time(now_);
         told.try_gap = told.is_tail_probe ? 0ms : flow.gap;
         told.silent = now_ - flow.heard;
+        told.bytes_acked = flow.bytes_acked;
         told.packets_out = 1;
         told.snd_wnd = 1000;
         told.total_retrans = flow.total_retrans;
@@ -198,6 +206,8 @@ private:
             socket.key = key_of(flow);
             socket.tcp.last_ack_recv_ms = static_cast<std::uint32_t>((now_ - flow.heard).count());
             socket.tcp.last_data_recv_ms = socket.tcp.last_ack_recv_ms;
+            socket.tcp.bytes_acked = flow.bytes_acked;
+            socket.tcp.snd_wnd = 1000;
             socket.tcp.total_retrans = flow.total_retrans;
             socket.tcp.data_segs_out = flow.segments;
             socket.timer = flow.probes != 0 ? TcpTimer::keepalive : TcpTimer::off;

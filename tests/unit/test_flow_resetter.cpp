@@ -65,7 +65,7 @@ struct World {
         HalfOpenVerdict verdict;
         verdict.kind = kind;
         verdict.key.cookie = cookie;
-        verdict.cleared_after = start - 5s;
+        verdict.silence.over_after = start - 5s;
         resetter.on_verdict(verdict, start);
     }
     FlowAct first() { return told.front().first; }

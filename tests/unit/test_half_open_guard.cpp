@@ -26,6 +26,8 @@ std::string kinds_of(const std::vector<HalfOpenVerdict>& verdicts, std::uint64_t
 
 constexpr FlowPlan hanging{.first = 5000ms, .every = 0ms, .is_dropped = true};
 constexpr FlowPlan cut{.first = 0ms, .every = 50ms, .is_dropped = true, .dropped_from = 5000ms};
+constexpr FlowPlan one_way{
+    .first = 0ms, .every = 50ms, .is_dropped = true, .dropped_from = 5000ms, .hears = 300ms};
 constexpr FlowPlan once{.first = 5000ms};
 constexpr FlowPlan busy{.first = 0ms, .every = 10ms};
 constexpr FlowPlan sparse{.first = 0ms, .every = 300ms};
@@ -46,6 +48,9 @@ void kinds_follow_from_the_evidence(void**) {
           Case{"dropped, others are idle", {}, {hanging, idle}, 9s, "path_down"},
           Case{"dropped, alone", {}, {hanging}, 9s, "path_down"},
           Case{"dropped while busy", {}, {cut, busy}, 7100ms, "silently_dropped"},
+          Case{"dropped one way", {}, {one_way, busy}, 7600ms, "silently_dropped"},
+          Case{"dropped one way, alone", {}, {one_way}, 60s, ""},
+          Case{"all dropped one way", {}, {one_way, one_way, one_way}, 60s, ""},
           Case{"one that lives", {}, {once, busy}, 30s, ""},
           Case{"path gone", {.outages = {for_good}}, {once, busy}, 9s, "path_down"},
           Case{"a short outage", {.outages = {half_a_second}}, {once, busy}, 60s, ""},
@@ -127,6 +132,7 @@ Suspicion try_of(std::uint64_t cookie, unsigned retransmits, Monotonic at, milli
 
 DiagSocket heard(std::uint64_t cookie, milliseconds ago) {
     DiagSocket socket;
+    socket.tcp.snd_wnd = 1;
     socket.key.cookie = cookie;
     socket.key.remote.port = 80;
     socket.tcp.last_ack_recv_ms = static_cast<std::uint32_t>(ago.count());
@@ -166,8 +172,11 @@ void any_acknowledgement_clears(void**) {
                 assert_false(made.kind == HalfOpenKind::silently_dropped &&
                              last_life < last_try + Suspect::margin);
         }
-        const FlowKey key = heard(1, 0ms).key;
-        guard.on_flow(key, heard(1, 1ms), now + 50ms);
+        DiagSocket answered = heard(1, 1ms);
+        guard.on_flow(answered.key, answered, now + 50ms);
+        assert_true(guard.suspects() == 1); // it waits for more than a sign of life
+        (round % 2 != 0 ? answered.tcp.bytes_acked = 1 : answered.tcp.snd_wnd = 0);
+        guard.on_flow(answered.key, answered, now + 50ms);
         assert_true(guard.suspects() == 0);
         for (const auto& made : guard.judge(now + 50ms))
             assert_true(made.kind == HalfOpenKind::cleared);
@@ -224,7 +233,9 @@ void a_path_whose_flows_lost_much_is_lossy(void**) {
 void a_later_silence_is_another_suspicion(void**) {
     HalfOpenGuard guard;
     guard.on_suspicion(try_of(1, 3, start, 5s), {});
-    guard.on_suspicion(try_of(1, 1, start + 10s, 2s), {});
+    Suspicion later = try_of(1, 1, start + 10s, 2s);
+    later.bytes_acked = 1;
+    guard.on_suspicion(later, {});
     assert_int_equal(guard.counts().suspected, 2);
     assert_int_equal(guard.counts().recovered, 1);
     assert_int_equal(guard.suspects(), 1);

@@ -40,6 +40,8 @@ void retransmissions_are_told_after_silence_and_up_to_a_number(void**) {
     };
     const auto control = watching();
     for (const Case& c : {Case{established, 250, 0, true}, Case{established, 249, 0, false},
+                          Case{established, 0, 2, false}, Case{established, 0, 3, true},
+                          Case{established, 0, 9, false}, Case{closed, 0, 3, false},
                           Case{established, 250, 8, true}, Case{established, 100'000, 9, false},
                           Case{close_wait, 250, 1, true}, Case{fin_wait1, 250, 1, true},
                           Case{syn_sent, 250, 1, false}, Case{fin_wait2, 250, 1, false},

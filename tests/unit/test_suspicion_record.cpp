@@ -26,6 +26,7 @@ ballast_suspicion record() {
     made.srtt_us = 1500;
     made.retransmits = 2;
     made.probes = 1;
+    made.bytes_acked = 1ULL << 40;
     made.packets_out = 4;
     made.snd_wnd = 100;
     made.total_retrans = 6;
@@ -40,6 +41,7 @@ void names_the_flow(void**) {
     assert_int_equal(made.key.cookie, 77);
     assert_int_equal(made.key.interface_index, 3);
     assert_int_equal(made.netns, 9);
+    assert_true(made.bytes_acked == 1ULL << 40);
     assert_true(made.direction == Direction::outbound);
     assert_true(made.what == Suspicion::What::retransmission);
 }
