@@ -187,7 +187,7 @@ void PathKeeper::save() {
     if (!store_ || changes.empty())
         return;
     std::vector<StoredBound> known;
-    std::vector<Endpoint> gone;
+    std::vector<PathKey> gone;
     for (const auto& change : changes) {
         if (change.bound)
             known.push_back(

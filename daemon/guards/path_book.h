@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is known of the paths to destinations, and what of that is new. Pure; time is passed in.
 //
+// What a flow shows is kept of its destination, and of the prefix that this shares a path with, if
+// it does. A prefix that is heard of for the first time begins with what is known of the
+// destination in it that was dropped soonest, or lived longest; one that nobody asks for any more
+// fades like a path that nobody uses.
+//
 // A flow that is found silently dropped counts once the kernel has ended it, or when it has had no
 // answer for `patience` and was not heard of again.
 #pragma once
@@ -14,9 +19,13 @@
 
 #include "daemon/guards/idle_bound.h"
 #include "daemon/guards/keepalive_choice.h"
-#include "daemon/util/address.h"
+#include "daemon/model/path_key.h"
 
 namespace ballast::guards {
+
+struct PathBracket : IdleBracket {
+    std::optional<Prefix> learned_in; ///< whose flows showed it; none: the destination's own
+};
 
 class PathBook {
 public:
@@ -27,23 +36,24 @@ public:
     static constexpr std::size_t most_suspended = 8'192;
 
     /// A flow to the destination lived through a silence.
-    void survived(const Endpoint& path, Gap gap, Monotonic now);
+    void survived(const PathPlace& place, Gap gap, Monotonic now);
     /// One was dropped in a silence, and that is confirmed.
-    void died(const Endpoint& path, Gap gap, Monotonic now);
+    void died(const PathPlace& place, Gap gap, Monotonic now);
 
     /// One looks dropped; what settle() makes of it later.
-    void suspend(std::uint64_t cookie, const Endpoint& path, Gap gap, Monotonic now);
+    void suspend(std::uint64_t cookie, const PathPlace& place, Gap gap, Monotonic now);
     /// It was heard of again after all.
     void acquit(std::uint64_t cookie) { suspended_.erase(cookie); }
     /// Confirms those that have waited long enough; forgets paths of which nothing is left.
     void settle(Monotonic now);
 
-    [[nodiscard]] std::optional<IdleBracket> at(const Endpoint& path, Monotonic now) const;
+    /// As shared_bound.h joins what is known; none where there is neither of them.
+    [[nodiscard]] std::optional<PathBracket> at(const PathPlace& place, Monotonic now) const;
 
     /// What is known already, from before a restart.
-    void recall(const Endpoint& path, const IdleBound& bound, Monotonic now);
+    void recall(const PathKey& path, const IdleBound& bound, Monotonic now);
     struct Change {
-        Endpoint path;
+        PathKey path;
         std::optional<IdleBound> bound; ///< none: forgotten
     };
     /// The paths of which more is known, or nothing any more, since the last call.
@@ -62,15 +72,19 @@ private:
         bool is_changed = false;
     };
     struct Suspended {
-        Endpoint path;
+        PathPlace place;
         Gap gap;
         Monotonic since;
     };
-    Path& path_of(const Endpoint& path, Monotonic now);
+    template <typename Learn>
+    void learn(const PathPlace& place, Monotonic now, const Learn& shown);
+    Path& path_of(const PathKey& path, Monotonic now);
+    [[nodiscard]] IdleBound beginning(const PathKey& shared, Monotonic now) const;
+    [[nodiscard]] std::optional<IdleBracket> known(const PathKey& path, Monotonic now) const;
     void forget_oldest();
 
-    std::map<Endpoint, Path> paths_;
-    std::vector<Endpoint> forgotten_;
+    std::map<PathKey, Path> paths_;
+    std::vector<PathKey> forgotten_;
     std::unordered_map<std::uint64_t, Suspended> suspended_; ///< by cookie
     std::uint64_t table_full_ = 0;
     bool has_died_ = false;

@@ -151,6 +151,17 @@ enum class KeepaliveKind : std::uint8_t {
     fixed = 2,     ///< the policy
 };
 
+/// Destinations with so many bits of the address in common, on one port, are taken to share a path:
+/// what flows of one show, holds for those of which nothing is known. By default none do.
+struct LearnPrefixes {
+    static constexpr std::uint8_t most_ipv4 = 32;
+    static constexpr std::uint8_t most_ipv6 = 128;
+    std::uint8_t ipv4 = most_ipv4;
+    std::uint8_t ipv6 = most_ipv6;
+
+    bool operator==(const LearnPrefixes&) const = default;
+};
+
 /// How a service's connections are kept alive while nobody uses them.
 struct KeepaliveRule {
     Mode mode = Mode::observe;

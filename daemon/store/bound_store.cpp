@@ -93,7 +93,7 @@ Result<std::vector<StoredBound>> BoundStore::bounds() const {
             return failed(row.error().error());
         if (!*row)
             return out;
-        const auto path = parse_endpoint(statement->text(0));
+        const auto path = parse_path_key(statement->text(0));
         if (!path)
             return failed(path.error());
         Numbers numbers{};
@@ -124,7 +124,7 @@ DatabaseResult<void> BoundStore::insert(const StoredBound& bound) const {
     return done(*statement);
 }
 
-DatabaseResult<void> BoundStore::remove(const Endpoint& path) const {
+DatabaseResult<void> BoundStore::remove(const PathKey& path) const {
     auto statement = database_.prepare("DELETE FROM idle_bounds WHERE path = ?1");
     if (!statement)
         return tl::unexpected(statement.error());
@@ -133,7 +133,7 @@ DatabaseResult<void> BoundStore::remove(const Endpoint& path) const {
 }
 
 Result<void> BoundStore::put(const std::vector<StoredBound>& bounds,
-                             const std::vector<Endpoint>& gone) {
+                             const std::vector<PathKey>& gone) {
     auto written = database_.run("BEGIN IMMEDIATE;");
     for (const auto& bound : bounds)
         written = written.and_then([&] { return insert(bound); });

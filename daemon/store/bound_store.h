@@ -7,15 +7,16 @@
 #include <vector>
 
 #include "daemon/guards/idle_bound.h"
+#include "daemon/model/path_key.h"
 #include "daemon/model/snapshot.h"
 #include "daemon/store/sqlite.h"
 #include "daemon/util/error.h"
 
 namespace ballast {
 
-/// What is known of the path to a destination, with ages as of `saved`.
+/// What is known of a path, with ages as of `saved`.
 struct StoredBound {
-    Endpoint path;
+    PathKey path;
     WallTime saved;
     guards::IdleBoundState state;
     bool operator==(const StoredBound&) const = default;
@@ -31,14 +32,14 @@ public:
     [[nodiscard]] Result<std::vector<StoredBound>> bounds() const;
 
     /// Replaces what is kept of these paths and forgets those others, all or nothing.
-    Result<void> put(const std::vector<StoredBound>& bounds, const std::vector<Endpoint>& gone);
+    Result<void> put(const std::vector<StoredBound>& bounds, const std::vector<PathKey>& gone);
 
 private:
     BoundStore(std::filesystem::path path, Database database)
         : path_(std::move(path)), database_(std::move(database)) {}
 
     DatabaseResult<void> insert(const StoredBound& bound) const;
-    DatabaseResult<void> remove(const Endpoint& path) const;
+    DatabaseResult<void> remove(const PathKey& path) const;
 
     std::filesystem::path path_;
     Database database_;

@@ -73,6 +73,10 @@ bool Prefix::contains(const Address& other) const {
     return masked(other, length) == masked(address, length);
 }
 
+Prefix prefix_of(const Address& address, std::uint8_t length) {
+    return {masked(address, length), length};
+}
+
 std::string Endpoint::text() const {
     return address.is_v4() ? fmt::format("{}:{}", address.text(), port)
                            : fmt::format("[{}]:{}", address.text(), port);
@@ -106,7 +110,7 @@ Result<Prefix> parse_prefix(std::string_view text) {
     if (!bits)
         return fail(Error(fmt::format("{} has no prefix length in 0..{}", quoted(text), max)));
     const auto length = static_cast<std::uint8_t>(v4 ? *bits + kMappedBits : *bits);
-    const Prefix prefix{masked(*address, length), length};
+    const Prefix prefix = prefix_of(*address, length);
     if (prefix.address != *address)
         return fail(Error(fmt::format("{} has host bits set; wanted {} or {}", quoted(text),
                                       prefix.text(), address->text())));

@@ -35,6 +35,9 @@ struct Prefix {
     auto operator<=>(const Prefix&) const = default; // NOLINT(modernize-use-nullptr)
 };
 
+/// The prefix of `length` (0..128, in the v4-mapped space) that `address` is in.
+Prefix prefix_of(const Address& address, std::uint8_t length);
+
 /// A destination: one remote address and port (host byte order).
 struct Endpoint {
     Address address;

@@ -5,6 +5,7 @@ ballast_add_test(unit address SOURCES ${unit}/test_address.cpp LIBS ballast_util
 ballast_add_test(unit quote SOURCES ${unit}/test_quote.cpp LIBS ballast_util)
 ballast_add_test(unit duration SOURCES ${unit}/test_duration.cpp LIBS ballast_util)
 ballast_add_test(unit target SOURCES ${unit}/test_target.cpp LIBS ballast_model)
+ballast_add_test(unit path_key SOURCES ${unit}/test_path_key.cpp LIBS ballast_model)
 ballast_add_test(unit prefix_rules SOURCES ${unit}/test_prefix_rules.cpp LIBS ballast_model)
 ballast_add_test(unit from_pattern SOURCES ${unit}/test_from_pattern.cpp LIBS ballast_model)
 ballast_add_test(unit explain SOURCES ${unit}/test_explain.cpp LIBS ballast_model)

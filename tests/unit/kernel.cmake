@@ -22,6 +22,7 @@ ballast_add_test(unit keepalive_choice_random SOURCES ${unit}/test_keepalive_cho
 ballast_add_test(unit keepalive SOURCES ${unit}/test_keepalive.cpp LIBS ballast_guards)
 ballast_add_test(unit gap_watch SOURCES ${unit}/test_gap_watch.cpp LIBS ballast_guards)
 ballast_add_test(unit path_book SOURCES ${unit}/test_path_book.cpp LIBS ballast_guards)
+ballast_add_test(unit shared_bound SOURCES ${unit}/test_shared_bound.cpp LIBS ballast_guards)
 ballast_add_test(unit gap_search SOURCES ${unit}/test_gap_search.cpp LIBS ballast_guards)
 ballast_add_test(unit probe_judge SOURCES ${unit}/test_probe_judge.cpp LIBS ballast_guards)
 ballast_add_test(unit discovery SOURCES ${unit}/test_discovery.cpp LIBS ballast_guards)

@@ -27,7 +27,7 @@ BoundStore opened() {
 
 StoredBound bound(const char* path, std::int64_t first) {
     const auto count = static_cast<std::uint32_t>(first);
-    return {parse_endpoint(path).value(),
+    return {parse_path_key(path).value(),
             WallTime(1'700'000'000s + 5ns),
             {.survived_ms = first,
              .survived_age_ms = first + 1,
@@ -54,11 +54,13 @@ void bounds_come_back_after_a_restart(void**) {
     assert_true(kept().empty());
     const auto a = bound("10.0.0.5:5432", 100);
     const auto b = bound("[2001:db8::5]:5432", 200);
-    assert_true(opened().put({a, b}, {}).has_value());
+    const auto prefix = bound("10.0.0.0/24:5432", 300);
+    const auto prefix6 = bound("[2001:db8::]/64:5432", 400);
+    assert_true(opened().put({a, b, prefix, prefix6}, {}).has_value());
     const auto all = kept();
-    assert_int_equal(all.size(), 2);
-    assert_true(std::ranges::find(all, a) != all.end());
-    assert_true(std::ranges::find(all, b) != all.end());
+    assert_int_equal(all.size(), 4);
+    for (const auto& one : {a, b, prefix, prefix6})
+        assert_true(std::ranges::find(all, one) != all.end());
 }
 
 void the_newest_replaces_what_was(void**) {
@@ -84,11 +86,35 @@ void it_lives_beside_the_overrides(void**) {
     assert_string_equal(store->notice().c_str(), "");
 }
 
+/// As versions wrote it that knew no prefixes.
+void an_earlier_file_keeps_its_rows(void**) {
+    assert_true(Store::open(file()).has_value());
+    const auto database = Database::open(file());
+    const auto made = database->run(R"(CREATE TABLE idle_bounds (path TEXT PRIMARY KEY NOT NULL,
+        saved_at_ns INTEGER NOT NULL, survived_ms INTEGER NOT NULL, survived_age_ms INTEGER NOT NULL,
+        died_ms INTEGER NOT NULL, died_age_ms INTEGER NOT NULL, held_back_ms INTEGER NOT NULL,
+        held_back_age_ms INTEGER NOT NULL, last_drop_age_ms INTEGER NOT NULL,
+        first_age_ms INTEGER NOT NULL, incidents INTEGER NOT NULL, drops INTEGER NOT NULL,
+        agreeing INTEGER NOT NULL, contradicting INTEGER NOT NULL, contested INTEGER NOT NULL)
+        STRICT, WITHOUT ROWID;
+        INSERT INTO idle_bounds VALUES ('10.0.0.5:5432', 1700000000000000005,
+        100, 101, 102, 103, 104, 105, 106, -1, 108, 109, 110, 111, 1);)");
+    assert_true(made.has_value());
+    const auto earlier = bound("10.0.0.5:5432", 100);
+    assert_true(kept() == std::vector{earlier});
+    const auto prefix = bound("10.0.0.0/24:5432", 200);
+    assert_true(opened().put({prefix}, {}).has_value());
+    assert_int_equal(kept().size(), 2);
+    assert_true(opened().put({}, {prefix.path}).has_value());
+    assert_true(kept() == std::vector{earlier});
+}
+
 int run() {
     const CMUnitTest tests[] = {
         BALLAST_CASE(bounds_come_back_after_a_restart),
         BALLAST_CASE(the_newest_replaces_what_was),
         BALLAST_CASE(what_is_gone_is_forgotten),
+        BALLAST_CASE(an_earlier_file_keeps_its_rows),
         BALLAST_CASE(it_lives_beside_the_overrides),
     };
     return cmocka_run_group_tests_name("bound_store", tests, nullptr, nullptr);

@@ -96,6 +96,81 @@ void what_was_known_is_no_news(void**) {
     assert_int_equal(book.take_changes().size(), 0);
 }
 
+/// A destination of 10.0.0.0/24, which shares its path.
+PathPlace backend(std::uint8_t last, LearnPrefixes lengths = {24, 128}) {
+    Endpoint destination = path();
+    destination.address.bytes.back() = last;
+    return {destination, lengths};
+}
+
+void neighbours_share_what_flows_show(void**) {
+    PathBook book;
+    book.survived(backend(1), 100s, start);
+    assert_int_equal(book.paths(), 2);
+    const auto own = book.at(backend(1), start);
+    assert_true(own->survived == 100s && !own->learned_in);
+    const auto neighbour = book.at(backend(2), start);
+    assert_true(neighbour->survived == 100s);
+    assert_string_equal(neighbour->learned_in->text().c_str(), "10.0.0.0/24");
+    assert_false(book.at(backend(2, {}), start).has_value());
+    Endpoint other_port = path(1);
+    assert_false(book.at({other_port, {24, 128}}, start).has_value());
+    book.suspend(7, backend(2), 150s, start);
+    book.settle(start + 30s);
+    assert_true(book.at(backend(3), start + 30s)->died == 150s);
+    assert_true(book.at(backend(2), start + 30s)->died == 150s);
+    assert_false(book.at(backend(2), start + 30s)->learned_in.has_value());
+}
+
+/// What a destination's own flows showed stays, and the old prefix is there if it is asked for.
+void other_lengths_take_nothing_away(void**) {
+    PathBook book;
+    book.survived(backend(1), 100s, start);
+    assert_true(book.at(backend(1, {16, 128}), start)->survived == 100s);
+    assert_true(book.at(backend(1, {}), start)->survived == 100s);
+    assert_false(book.at(backend(2, {16, 128}), start).has_value());
+    book.survived(backend(1, {16, 128}), 150s, start);
+    assert_true(book.at(backend(2, {16, 128}), start)->survived == 150s);
+    assert_true(book.at(backend(2), start)->survived == 100s);
+}
+
+/// What destinations learned by themselves counts as soon as they share a path.
+void a_prefix_begins_with_what_is_known(void**) {
+    PathBook book;
+    book.survived(backend(1, {}), 300s, start);
+    book.survived(backend(2, {}), 30s, start);
+    book.died(backend(2, {}), 40s, start);
+    book.died(backend(3, {}), 90s, start);
+    Endpoint other_port = path(1);
+    book.died({other_port, {}}, 10s, start);
+    Endpoint outside = path();
+    outside.address.bytes.at(14) = 1;
+    book.died({outside, {}}, 20s, start);
+    book.survived(backend(4), 5s, start);
+    const auto neighbour = book.at(backend(5), start);
+    assert_true(neighbour->survived == 30s && neighbour->died == 40s);
+    assert_true(book.at(backend(1), start)->survived == 300s);
+    assert_false(book.at(backend(1), start)->died.has_value());
+
+    PathBook calm;
+    calm.survived(backend(1, {}), 30s, start);
+    calm.survived(backend(2, {}), 300s, start);
+    calm.survived(backend(4), 5s, start);
+    assert_true(calm.at(backend(5), start)->survived == 300s);
+}
+
+void a_prefix_is_recalled_and_fades(void**) {
+    PathBook book;
+    book.survived(backend(1), 100s, start);
+    PathBook after;
+    for (const auto& change : book.take_changes())
+        after.recall(change.path, *change.bound, start);
+    assert_true(after.at(backend(2), start)->survived == 100s);
+    after.settle(start + std::chrono::hours(24 * 365));
+    assert_true(after.is_empty());
+    assert_int_equal(after.take_changes().size(), 2); // to be deleted
+}
+
 void the_book_is_bounded(void**) {
     PathBook book;
     for (std::uint32_t i = 0; i <= PathBook::most_paths; ++i) {
@@ -123,6 +198,10 @@ int main() {
         cmocka_unit_test(changes_are_told_once),
         cmocka_unit_test(what_has_faded_is_forgotten),
         cmocka_unit_test(what_was_known_is_no_news),
+        cmocka_unit_test(neighbours_share_what_flows_show),
+        cmocka_unit_test(other_lengths_take_nothing_away),
+        cmocka_unit_test(a_prefix_begins_with_what_is_known),
+        cmocka_unit_test(a_prefix_is_recalled_and_fades),
         cmocka_unit_test(the_book_is_bounded),
     };
     return cmocka_run_group_tests_name("path_book", tests, nullptr, nullptr);
