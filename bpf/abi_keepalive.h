@@ -20,7 +20,9 @@ struct ballast_keepalive_rule {
     __u8 count;       /* fixed */
     __u8 kind;        /* enum ballast_keepalive_kind */
     __u8 mode;        /* enum ballast_mode */
-    __u8 reserved[7];
+    __u8 learn_ipv4;  /* auto: bits in which destinations agree that share a path; the daemon's */
+    __u8 learn_ipv6;
+    __u8 reserved[5];
 };
 
 /* The socket options that make up keepalive, in the order in which they have to be set. */

@@ -61,6 +61,7 @@ std::vector<Column> health_columns() {
         {"idle_max_ms", "IDLE", format_ms, right, false, 2},
         {"idle_survived_ms", "SURVIVED", format_ms, right, true, 9},
         {"idle_died_ms", "DIED", format_ms, right, true, 10},
+        {"idle_learned_in", "LEARNED IN", format_text, Align::left, true, 11},
     };
 }
 

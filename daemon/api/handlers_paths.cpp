@@ -30,6 +30,7 @@ Response put_path(const Request& request, const Context& context) {
     json["endpoint"] = endpoint->text();
     json["idle_survived_ms"] = encode_silence(known.survived);
     json["idle_died_ms"] = encode_silence(known.died);
+    json["idle_learned_in"] = known.learned_in ? Json(known.learned_in->text()) : Json(nullptr);
     Response response;
     response.body = text_of(json);
     return response;

@@ -122,6 +122,8 @@ void add_reservations(Json& json, const DestinationRow* row) {
     };
     json["idle_survived_ms"] = governed ? time(row->survived) : Json(nullptr);
     json["idle_died_ms"] = governed ? time(row->died) : Json(nullptr);
+    json["idle_learned_in"] =
+        governed && row->learned_in ? Json(row->learned_in->text()) : Json(nullptr);
 }
 
 void add_sockets(Json& json, const PeerRow& peer) {

@@ -67,7 +67,9 @@ Json encode_settings(const KeepaliveRule& rule) {
             {"start_s", number(is_auto, rule.start.count())},
             {"idle_s", number(is_fixed, rule.idle.count())},
             {"interval_s", number(is_fixed, rule.interval.count())},
-            {"count", number(is_fixed, rule.count)}};
+            {"count", number(is_fixed, rule.count)},
+            {"learn_prefix_ipv4", number(is_auto, rule.learn_prefix.ipv4)},
+            {"learn_prefix_ipv6", number(is_auto, rule.learn_prefix.ipv6)}};
 }
 
 } // namespace

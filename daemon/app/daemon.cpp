@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstring>
 #include <filesystem>
 #include <numeric>
 #include <span>
@@ -310,8 +309,7 @@ DaemonStatus Daemon::status() {
 DestinationRow Daemon::row_of(std::uint32_t index) const {
     const ballast_destination& destination = maps_.destinations[index];
     DestinationRow row;
-    std::memcpy(row.endpoint.address.bytes.data(), destination.address,
-                sizeof(destination.address));
+    std::ranges::copy(destination.address, row.endpoint.address.bytes.begin());
     row.endpoint.port = destination.port;
     row.service = policy_map_.service_name(destination.service);
     row.in_use = destination.in_use & ~BALLAST_RETIRED;
@@ -329,8 +327,9 @@ DestinationRow Daemon::row_of(std::uint32_t index) const {
         row.mode = Mode::observe;
     const auto drift = sweeps_->drift().find(index);
     row.drift = drift == sweeps_->drift().end() ? 0 : drift->second;
-    if (const auto bound = paths_->at(row.endpoint))
-        std::tie(row.survived, row.died) = std::tie(bound->survived, bound->died);
+    if (const auto known = paths_->at(row.endpoint, destination.service))
+        std::tie(row.survived, row.died, row.learned_in) =
+            std::tie(known->survived, known->died, known->learned_in);
     return row;
 }
 

@@ -30,11 +30,18 @@ guards::GapLook look_at(const ballast_flow& flow, std::uint32_t hz) {
             .is_trying = flow.retransmits != 0 || flow.probes != 0};
 }
 
-Endpoint path_of(const ballast_destination& destination) {
-    Endpoint path;
-    std::ranges::copy(destination.address, path.address.bytes.begin());
-    path.port = destination.port;
-    return path;
+Endpoint endpoint_of(const ballast_destination& destination) {
+    Endpoint endpoint;
+    std::ranges::copy(destination.address, endpoint.address.bytes.begin());
+    endpoint.port = destination.port;
+    return endpoint;
+}
+
+/// `service` may be null: none governs it.
+PathPlace place_of(const Endpoint& destination, const ballast_service* service) {
+    if (!service)
+        return destination;
+    return {destination, {service->keepalive.learn_ipv4, service->keepalive.learn_ipv6}};
 }
 
 std::uint32_t word(milliseconds time) {
@@ -102,7 +109,7 @@ void PathKeeper::on_sweep(std::span<const ballast_flow> flows) {
             continue;
         if (const auto gap = watch_.on_flow(look_at(flow, hz_), now())) {
             book_.acquit(flow.cookie);
-            book_.survived(kernel::remote_of(flow), *gap, now());
+            book_.survived(place_of(kernel::remote_of(flow), row), *gap, now());
         }
     }
 }
@@ -127,17 +134,18 @@ void PathKeeper::on_verdict(const HalfOpenVerdict& verdict) {
     const auto gap = watch_.before_trying(verdict.key.cookie);
     if (verdict.kind != HalfOpenKind::silently_dropped || !gap)
         return;
+    const auto place = place_of(verdict.key.remote, services_.limit(verdict.service));
     if (!verdict.has_ended) {
-        book_.suspend(verdict.key.cookie, verdict.key.remote, *gap, now());
+        book_.suspend(verdict.key.cookie, place, *gap, now());
         return;
     }
     book_.acquit(verdict.key.cookie);
-    book_.died(verdict.key.remote, *gap, now());
+    book_.died(place, *gap, now());
 }
 
 void PathKeeper::tell_program(ballast_destination& destination) const {
     const ballast_service* row = services_.limit(destination.service);
-    const auto bracket = book_.at(path_of(destination), now());
+    const auto bracket = book_.at(place_of(endpoint_of(destination), row), now());
     std::uint32_t longest = 0;
     std::uint32_t died = 0;
     if (row && bracket && (bracket->survived || bracket->died)) {
@@ -162,23 +170,31 @@ void PathKeeper::tell_programs() {
             tell_program(destination);
 }
 
-std::optional<guards::IdleBracket> PathKeeper::at(const Endpoint& path) const {
-    const auto bracket = book_.at(path, now());
-    return bracket && (bracket->survived || bracket->died) ? bracket : std::nullopt;
+std::optional<PathReport> PathKeeper::at(const Endpoint& destination, std::uint16_t service) const {
+    return report_of(destination, services_.limit(service));
 }
 
-PathReport PathKeeper::learn(const PathReport& report) {
+std::optional<PathReport> PathKeeper::report_of(const Endpoint& destination,
+                                                const ballast_service* service) const {
+    const auto bracket = book_.at(place_of(destination, service), now());
+    if (!bracket || !(bracket->survived || bracket->died))
+        return std::nullopt;
+    return PathReport{destination, bracket->survived, bracket->died, bracket->learned_in};
+}
+
+PathReport PathKeeper::learn(const PathReport& report, const std::string& service) {
+    const ballast_service* row = services_.limit(service);
+    const auto place = place_of(report.path, row);
     if (report.survived)
-        book_.survived(report.path, *report.survived, now());
+        book_.survived(place, *report.survived, now());
     if (report.died)
-        book_.died(report.path, *report.died, now());
+        book_.died(place, *report.died, now());
     tell_programs();
     save();
-    const auto known = at(report.path).value_or(guards::IdleBracket{});
     spdlog::info("path measured destination={} survived_ms={} died_ms={}", report.path.text(),
                  report.survived.value_or(milliseconds(0)).count(),
                  report.died.value_or(milliseconds(0)).count());
-    return {report.path, known.survived, known.died};
+    return report_of(report.path, row).value_or(PathReport{report.path, {}, {}, {}});
 }
 
 void PathKeeper::save() {

@@ -35,11 +35,13 @@ public:
     /// A flow was found half-open, or heard of again after that.
     void on_verdict(const HalfOpenVerdict& verdict);
 
-    /// Adds what somebody measured; what is known then.
-    PathReport learn(const PathReport& report);
+    /// Adds what somebody measured; what is known then. `service`: by whose rules, may be empty.
+    PathReport learn(const PathReport& report, const std::string& service);
 
-    /// What is known of the path to a destination; none where nothing is.
-    [[nodiscard]] std::optional<guards::IdleBracket> at(const Endpoint& path) const;
+    /// What is known of the path to a destination, by the rules of a service's id; none where
+    /// nothing is.
+    [[nodiscard]] std::optional<PathReport> at(const Endpoint& destination,
+                                               std::uint16_t service) const;
 
     /// Writes what is new; call it before the daemon ends, too.
     void save();
@@ -51,6 +53,8 @@ private:
     void recall();
     void on_sweep(std::span<const ballast_flow> flows);
     void end_sweep();
+    [[nodiscard]] std::optional<PathReport> report_of(const Endpoint& destination,
+                                                      const ballast_service* service) const;
     void tell_programs();
     void tell_program(ballast_destination& destination) const;
 

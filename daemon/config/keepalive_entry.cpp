@@ -8,7 +8,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::array<std::string_view, 4> kKeepaliveKeys{"mode", "idle", "interval", "count"};
+constexpr std::array<std::string_view, 6> kKeepaliveKeys{
+    "mode", "idle", "interval", "count", "learn_prefix_ipv4", "learn_prefix_ipv6"};
 
 /// TCP_KEEPIDLE and TCP_KEEPINTVL take up to 32,767 seconds, TCP_KEEPCNT up to 127.
 constexpr DurationRange kIdle{1s, 9h};
@@ -54,6 +55,13 @@ void read_table(const TableReader& reader, ServiceEntry& entry) {
         if (reader.has(key) && !reader.has("idle"))
             reader.problem(key, "needs idle; without it keepalive is chosen by what is known of "
                                 "the path");
+    reader.fill(out.learn_prefix.ipv4, "learn_prefix_ipv4", std::uint8_t{0},
+                LearnPrefixes::most_ipv4);
+    reader.fill(out.learn_prefix.ipv6, "learn_prefix_ipv6", std::uint8_t{0},
+                LearnPrefixes::most_ipv6);
+    for (const auto* key : {"learn_prefix_ipv4", "learn_prefix_ipv6"})
+        if (reader.has(key) && reader.has("idle"))
+            reader.problem(key, "has no meaning beside idle, which is never learned");
 }
 
 } // namespace

@@ -87,6 +87,13 @@ const ballast_service* PolicyMap::limit(std::uint16_t id) const {
     return row.service == id ? &row : nullptr;
 }
 
+const ballast_service* PolicyMap::limit(const std::string& name) const {
+    for (std::uint16_t id = 1; !name.empty() && id < BALLAST_MAX_SERVICES; ++id)
+        if (service_name(id) == name)
+            return limit(id);
+    return nullptr;
+}
+
 std::vector<Service> PolicyMap::recall() const {
     std::vector<Service> services;
     for (std::uint16_t id = 1; id < BALLAST_MAX_SERVICES; ++id) {

@@ -33,6 +33,8 @@ public:
 
     /// The limit in force for a service id; nullptr where the policy in force has no such service.
     [[nodiscard]] const ballast_service* limit(std::uint16_t id) const;
+    /// The same by the service's name.
+    [[nodiscard]] const ballast_service* limit(const std::string& name) const;
 
     /// What the pinned maps say of the policy in force, without the targets and `from`
     /// (daemon/kernel/service_row.h): for a daemon that adopted them and could not read its

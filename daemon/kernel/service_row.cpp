@@ -40,6 +40,8 @@ ballast_keepalive_rule to_row(const KeepaliveRule& rule) {
             .count = rule.count,
             .kind = static_cast<std::uint8_t>(rule.kind),
             .mode = static_cast<std::uint8_t>(rule.mode),
+            .learn_ipv4 = rule.learn_prefix.ipv4,
+            .learn_ipv6 = rule.learn_prefix.ipv6,
             .reserved = {}};
 }
 
@@ -95,6 +97,7 @@ KeepaliveRule from_row(const ballast_keepalive_rule& row) {
     (rule.kind == KeepaliveKind::fixed ? rule.idle : rule.start) = idle;
     rule.interval = std::chrono::seconds(row.interval_s);
     rule.count = row.count;
+    rule.learn_prefix = {row.learn_ipv4, row.learn_ipv6};
     return rule;
 }
 

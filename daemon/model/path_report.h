@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What somebody measured of the path to a destination.
+// What is known of the path to a destination, or what somebody measured.
 #pragma once
 
 #include <chrono>
@@ -13,6 +13,8 @@ struct PathReport {
     Endpoint path;
     std::optional<std::chrono::milliseconds> survived; ///< a connection lived through that silence
     std::optional<std::chrono::milliseconds> died;     ///< one was silently dropped in that
+    /// Connections to any destination of that prefix; none: to this one.
+    std::optional<Prefix> learned_in = {};
 
     bool operator==(const PathReport&) const = default;
 };

@@ -170,6 +170,7 @@ struct KeepaliveRule {
     std::chrono::seconds idle{60};  ///< fixed: silence before the first probe, 10% less at least
     std::chrono::seconds interval{10}; ///< fixed: between probes without answer
     std::uint8_t count = 9;            ///< fixed: of them, then the connection ends
+    LearnPrefixes learn_prefix;        ///< automatic
 
     bool operator==(const KeepaliveRule&) const = default;
 };

@@ -34,6 +34,7 @@ struct DestinationRow {
     /// after the second; none: not known.
     std::optional<std::chrono::milliseconds> survived = {};
     std::optional<std::chrono::milliseconds> died = {};
+    std::optional<Prefix> learned_in = {}; ///< whose flows showed either; none: its own
 
     bool operator==(const DestinationRow&) const = default;
 };

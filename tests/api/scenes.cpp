@@ -85,7 +85,8 @@ std::vector<DestinationRow> night_destinations() {
         {at("10.0.0.7:6379"), "cache", Mode::observe, 50, 64, 902, 60, 0, 17, 0},
         {at("[2001:db8::9]:9200"), "search", Mode::enforce, 40, 37, 5120, 0, 0, 0, 0},
         {at("192.0.2.10:443"), "payments", Mode::enforce, 20, 3, 77, 0, 0, 0, 0},
-        {at("10.0.0.8:8443"), "reports", Mode::observe, none, 5, 64, 0, 0, 0, 0},
+        {at("10.0.0.8:8443"), "reports", Mode::observe, none, 5, 64, 0, 0, 0, 0, 58s, 347s,
+         parse_prefix("10.0.0.0/24").value()},
         {at("10.0.0.9:6514"), "audit", Mode::enforce, 5, 2, 9, 0, 0, 0, 1},
         {at("198.51.100.25:587"), "mail", Mode::enforce, 4, 0, 12, 0, 0, 0, 0},
     };

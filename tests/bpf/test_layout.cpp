@@ -173,9 +173,10 @@ constexpr std::array bucket_times_members{MEMBER(ballast_bucket_times, entries)}
 constexpr std::array user_timeout_members{MEMBER(ballast_user_timeout, set_ms),
                                           MEMBER(ballast_user_timeout, own_ms)};
 constexpr std::array keepalive_rule_members{
-    MEMBER(ballast_keepalive_rule, idle_ms), MEMBER(ballast_keepalive_rule, interval_s),
-    MEMBER(ballast_keepalive_rule, count),   MEMBER(ballast_keepalive_rule, kind),
-    MEMBER(ballast_keepalive_rule, mode),    MEMBER(ballast_keepalive_rule, reserved)};
+    MEMBER(ballast_keepalive_rule, idle_ms),    MEMBER(ballast_keepalive_rule, interval_s),
+    MEMBER(ballast_keepalive_rule, count),      MEMBER(ballast_keepalive_rule, kind),
+    MEMBER(ballast_keepalive_rule, mode),       MEMBER(ballast_keepalive_rule, learn_ipv4),
+    MEMBER(ballast_keepalive_rule, learn_ipv6), MEMBER(ballast_keepalive_rule, reserved)};
 constexpr std::array keepalive_members{MEMBER(ballast_keepalive, value),
                                        MEMBER(ballast_keepalive, chosen)};
 constexpr std::array kept_keepalive_members{MEMBER(ballast_kept_keepalive, set),

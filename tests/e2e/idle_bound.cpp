@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Promise: keepalive `auto` learns from ordinary traffic how long a path tolerates silence. What
-// one connection was lost for keeps the others alive, new ones and older ones, over restarts too.
+// one connection was lost for keeps the others alive, new ones and older ones, over restarts too;
+// and those to its neighbours, where the policy says that they share the path.
 #include "tests/e2e/kept_alive.h"
 #include "tests/e2e/walled.h"
 
@@ -127,6 +128,53 @@ void learns_from_silences_lived_through(const Family& family) {
           fmt::format("as long as it was silent, {} ms", silent));
 }
 
+/// Another host behind the firewall, with a server on the same port.
+Listener& neighbour(const Place& place, const std::string& host) {
+    const auto port = place.listener.dest().port;
+    const Dest dest{(place.listener.dest().v4() ? "10.79.0." : "fd79::") + host, port};
+    place.wall.link().server.ip(
+        {fmt::format("addr add {}/{} dev s0", dest.host, dest.v4() ? "24" : "64 nodad")});
+    return listen(place.wall, dest);
+}
+
+/// What its neighbour's connection was lost for keeps it alive before it was ever idle.
+void check_neighbour(const Place& place, Listener& neighbour, const std::string& prefix) {
+    const auto& pair = through(place.wall, neighbour);
+    live_until(
+        {&pair}, [&] { return keepalive_of(pair.client).idle_s < forget_after_s; },
+        "the neighbour's bound to be heeded");
+    const auto row = place.ballastd.row(neighbour.dest(), "test");
+    check_equal(row.at("idle_learned_in").dump(), prefix, "whose connections showed it");
+    check(!row.at("idle_died_ms").is_null(), "a drop is known");
+    stay_idle({&pair});
+}
+
+void neighbours_learn_from_each_other(const Family& family) {
+    const auto place = make_place(family, "mode = \"enforce\"\nlearn_prefix_ipv4 = 24\n"
+                                          "learn_prefix_ipv6 = 64");
+    const std::string prefix = family.domain == AF_INET ? "\"10.79.0.0/24\"" : "\"fd79::/64\"";
+    const auto& older = through(place.wall, place.listener);
+    lose_one(place, {&older});
+    live_until(
+        {&older}, [&] { return keepalive_of(older.client).idle_s < forget_after_s; },
+        "the bound to be learned");
+    check(place.ballastd.row(place.listener.dest(), "test").at("idle_learned_in").is_null(),
+          "its own connection showed it");
+    check_neighbour(place, neighbour(place, "3"), prefix);
+    place.ballastd.json({"unload"}); // or the programs would know
+    check_equal(place.ballastd.wait_exit(), 0, "exit status of the unloaded daemon");
+    place.ballastd.start();
+    auto& last = neighbour(place, "4");
+    check_neighbour(place, last, prefix);
+    place.ballastd.enforce(learning_policy("mode = \"enforce\""));
+    check(place.ballastd.row(last.dest(), "test").at("idle_died_ms").is_null(), "by itself");
+    const auto& lost = through(place.wall, last);
+    check_ballasts(keepalive_of(lost.client), 60, "by itself it knows of no drop");
+    live_until(
+        {}, [&] { return silent_ms(lost.client) > lost_after_ms; }, "silence");
+    check(!exchange(lost, 3000), "which the firewall does not tolerate");
+}
+
 } // namespace
 
 int main() {
@@ -134,6 +182,7 @@ int main() {
         .each(walled_families, "learns from the first drop", learns_from_the_first_drop)
         .each(walled_families, "learns from silences lived through",
               learns_from_silences_lived_through)
+        .each(walled_families, "neighbours learn from each other", neighbours_learn_from_each_other)
         .each(walled_families, "tells a drop from an outage", tells_a_drop_from_an_outage)
         .run_at_once("idle_bound", 6);
 }

@@ -156,8 +156,8 @@ Through& through(const Wall& wall, Listener& listener) {
 }
 
 /// Once the first connection has found all neighbours, which may cost a SYN or two.
-Listener& listen(const Wall& wall, const Family& family) {
-    auto& listener = make<Listener>(wall.link().server, Dest{family.server, 0});
+Listener& listen(const Wall& wall, const Dest& dest) {
+    auto& listener = make<Listener>(wall.link().server, dest);
     Attempt first;
     await(
         [&] {
@@ -168,6 +168,10 @@ Listener& listen(const Wall& wall, const Family& family) {
     listener.accept();
     abort_connection(first.socket);
     return listener;
+}
+
+Listener& listen(const Wall& wall, const Family& family) {
+    return listen(wall, Dest{family.server, 0});
 }
 
 bool exchange(const Through& pair, int patience_ms) {

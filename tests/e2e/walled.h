@@ -52,6 +52,7 @@ private:
 };
 
 /// A listener behind the wall, to which the path is known to work.
+Listener& listen(const Wall& wall, const Dest& dest);
 Listener& listen(const Wall& wall, const Family& family);
 
 /// An established connection through the wall, both ends, which has been used and lost little.

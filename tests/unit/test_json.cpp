@@ -39,14 +39,16 @@ void times(void**) {
 }
 
 void governed_row(void**) {
-    const DestinationRow destination{
+    DestinationRow destination{
         at("[2001:db8::5]:5432"), "orders-db", Mode::enforce, 10, 7, 1, 2, 3, 4, -5, 312s, 347s};
+    destination.learned_in = parse_prefix("2001:db8::/64").value();
     const PeerRow peer{at("[2001:db8::5]:5432"), "orders-db", 9, 6, 1, 2, 1, 640, 31'000};
     assert_text(encode_health({&destination, &peer, HealthState::retransmitting}),
                 R"({"endpoint":"[2001:db8::5]:5432","service":"orders-db",)"
                 R"("state":"retransmitting","reason":"unacknowledged","mode":"enforce",)"
                 R"("max_connections":10,"in_use":7,"admitted":1,"refused":3,"over_limit":4,)"
                 R"("adopted":2,"drift":-5,"idle_survived_ms":312000,"idle_died_ms":347000,)"
+                R"("idle_learned_in":"2001:db8::/64",)"
                 R"("connections":9,"established":6,"connecting":1,)"
                 R"("closing":2,"retransmitting":1,"rtt_median_us":640,"idle_max_ms":31000})");
 }
@@ -58,7 +60,8 @@ void row_without_sockets(void**) {
                 R"({"endpoint":"10.0.0.5:80","service":"web","state":"idle",)"
                 R"("reason":"no_connections","mode":"observe","max_connections":null,"in_use":0,)"
                 R"("admitted":0,"refused":0,"over_limit":0,"adopted":0,"drift":0,)"
-                R"("idle_survived_ms":null,"idle_died_ms":null,"connections":0,)"
+                R"("idle_survived_ms":null,"idle_died_ms":null,"idle_learned_in":null,)"
+                R"("connections":0,)"
                 R"("established":0,"connecting":0,"closing":0,"retransmitting":0,)"
                 R"("rtt_median_us":null,"idle_max_ms":null})");
 }
@@ -69,7 +72,8 @@ void ungoverned_row(void**) {
                 R"({"endpoint":"10.0.0.5:80","service":null,"state":"ok","reason":"not_governed",)"
                 R"("mode":null,"max_connections":null,"in_use":null,"admitted":null,)"
                 R"("refused":null,"over_limit":null,"adopted":null,"drift":null,)"
-                R"("idle_survived_ms":null,"idle_died_ms":null,"connections":1,)"
+                R"("idle_survived_ms":null,"idle_died_ms":null,"idle_learned_in":null,)"
+                R"("connections":1,)"
                 R"("established":1,"connecting":0,"closing":0,"retransmitting":0,)"
                 R"("rtt_median_us":null,"idle_max_ms":5})");
 }
@@ -125,7 +129,8 @@ void plain_service(void**) {
         R"("half_open":{"mode":"observe","action":"report","confirm_retransmits":3,)"
         R"("response_timeout_ms":null,"witness":"passive"},)"
         R"("keepalive":{"mode":"observe","kind":"auto","start_s":60,"idle_s":null,)"
-        R"("interval_s":null,"count":null},"origin":"p.toml:3"})");
+        R"("interval_s":null,"count":null,"learn_prefix_ipv4":32,"learn_prefix_ipv6":128},)"
+        R"("origin":"p.toml:3"})");
 }
 
 void full_service(void**) {
@@ -142,7 +147,7 @@ void full_service(void**) {
     service.breaker.reset_within = 7ms;
     service.breaker.ramp = 0ms;
     service.half_open = {Mode::enforce, HalfOpenAction::reset, 5, 9ms, HalfOpenWitness::connect};
-    service.keepalive = {Mode::enforce, KeepaliveKind::fixed, 60s, 30s, 5s, 4};
+    service.keepalive = {Mode::enforce, KeepaliveKind::fixed, 60s, 30s, 5s, 4, {}};
     Json json = encode_service(service);
     assert_int_equal(json.at("burst").get<int>(), 4); // as the rate
     service.burst = 8;
@@ -154,7 +159,7 @@ void full_service(void**) {
     json.erase("half_open");
     assert_text(json.at("keepalive"),
                 R"({"mode":"enforce","kind":"fixed","start_s":null,"idle_s":30,"interval_s":5,)"
-                R"("count":4})");
+                R"("count":4,"learn_prefix_ipv4":null,"learn_prefix_ipv6":null})");
     json.erase("keepalive");
     json.erase("breaker");
     assert_text(json, R"({"service":"web","to":["db.internal:5432","10.0.0.0/8:80-90"],)"

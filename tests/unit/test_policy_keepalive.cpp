@@ -50,21 +50,36 @@ keepalive = { mode = "enforce" }
 name = "f"
 to = ["10.0.0.6"]
 keepalive = { idle = "90s" }
+[[service]]
+name = "g"
+to = ["10.0.0.7"]
+keepalive = { learn_prefix_ipv4 = 0, learn_prefix_ipv6 = 128 }
+[[service]]
+name = "h"
+to = ["10.0.0.8"]
+[service.keepalive]
+learn_prefix_ipv4 = 32
+learn_prefix_ipv6 = 0
 )");
     assert_string_equal(report.warnings.text().c_str(), "");
     assert_true(report.policy->keepalive_mode == Mode::enforce);
     const auto& services = report.policy->services;
-    const KeepaliveRule first{Mode::observe, KeepaliveKind::fixed, 60s, 9h, 1h, 127};
+    const KeepaliveRule first{Mode::observe, KeepaliveKind::fixed, 60s, 9h, 1h, 127, {}};
     assert_true(services.at(0).keepalive == first);
-    const KeepaliveRule second{Mode::enforce, KeepaliveKind::automatic, 1s, 60s, 10s, 9};
+    const KeepaliveRule second{Mode::enforce, KeepaliveKind::automatic, 1s, 60s, 10s, 9, {}};
     assert_true(services.at(1).keepalive == second);
     assert_true(services.at(2).keepalive.mode == Mode::off);
     assert_true(services.at(2).keepalive.kind == KeepaliveKind::off);
     assert_true(services.at(3).keepalive.mode == Mode::off);
     assert_true(services.at(4).keepalive.mode == Mode::enforce);
     assert_true(services.at(4).keepalive.kind == KeepaliveKind::automatic);
-    const KeepaliveRule last{Mode::enforce, KeepaliveKind::fixed, 60s, 90s, 10s, 9};
+    const KeepaliveRule last{Mode::enforce, KeepaliveKind::fixed, 60s, 90s, 10s, 9, {}};
     assert_true(services.at(5).keepalive == last);
+    assert_true(services.at(6).keepalive.kind == KeepaliveKind::automatic);
+    const LearnPrefixes any_ipv4{0, 128};
+    assert_true(services.at(6).keepalive.learn_prefix == any_ipv4);
+    const LearnPrefixes any_ipv6{32, 0};
+    assert_true(services.at(7).keepalive.learn_prefix == any_ipv6);
 }
 
 void a_start_without_use_is_warned_of(void**) {

@@ -38,7 +38,7 @@ Service full() {
                        .probes = 3,
                        .ramp = 12s,
                        .ramp_start = 25};
-    service.keepalive = {Mode::enforce, KeepaliveKind::fixed, 60s, 70s, 5s, 4};
+    service.keepalive = {Mode::enforce, KeepaliveKind::fixed, 60s, 70s, 5s, 4, {20, 48}};
     return service;
 }
 
