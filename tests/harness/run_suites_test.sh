@@ -8,10 +8,11 @@ set -u
 runner=$(cd "$(dirname "$0")/.." && pwd)/run-suites
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/bin" "$work/tests/unit" "$work/tests/e2e" "$work/tests/refusal"
+for suite in unit bpf api golden e2e refusal; do mkdir -p "$work/bin" "$work/tests/$suite"; done
 cp "$runner" "$work/tests/run-suites"
 unset BALLAST_VM BALLAST_TEST_SCALE
 number=0
+kernel= # of the virtual machine that it is told it runs in
 
 # fake SUITE/TEST BODY
 fake() {
@@ -24,7 +25,7 @@ expect() {
 	what=$1 status=$2 last=$3 pattern=$4
 	shift 4
 	number=$((number + 1))
-	"$work/tests/run-suites" "$@" >"$work/out" 2>&1
+	env ${kernel:+"BALLAST_VM=$kernel"} "$work/tests/run-suites" "$@" >"$work/out" 2>&1
 	got=$?
 	if [ "$got" -eq "$status" ] && [ "$(tail -n 1 "$work/out")" = "$last" ] && grep -q -- "$pattern" "$work/out"; then
 		echo "ok $number - $what"
@@ -42,13 +43,20 @@ checks() {
 	chmod +x "$work/bin/ballast"
 }
 
-echo 1..15
+echo 1..17
 checks '{"schema":1,"features":[{"feature":"timers","answer":"no","required":false},{"feature":"hooks","answer":"yes"}]}'
 
 fake unit/good 'echo 1..2; echo ok 1 - a; echo ok 2 - b'
 fake e2e/good 'echo 1..1; echo ok 1'
 fake refusal/not_asked 'echo 1..1; echo not ok 1'
 expect "passes are counted over the suites, refusal left out" 0 "3 passed, 0 failed" "== e2e/good: 1 passed"
+
+kernel=6.1
+for suite in unit bpf api golden e2e; do fake $suite/a 'echo 1..1; echo ok 1'; done
+expect "a virtual machine is asked what concerns its kernel, and that is said" 0 "2 passed, 0 failed" "its kernel: bpf e2e"
+fake unit/a 'echo 1..1; echo ok 1'
+expect "or what is named" 0 "1 passed, 0 failed" "== unit/a" unit
+kernel=
 
 fake unit/a 'echo 1..1; echo ok 1'
 fake unit/b 'echo 1..1; echo not ok 1 - why'
