@@ -40,7 +40,7 @@ void unset(const std::string& target) {
 }
 
 Json overrides() {
-    return scene->ballastd.json({"limit", "list"}).at("overrides");
+    return scene->ballastd.get("/v1/limits").at("overrides");
 }
 
 void set_and_unset(const Dest& dest, const std::string& target) {

@@ -53,12 +53,7 @@ Firewall make_firewall(const FirewallOptions& options) {
                         static_cast<int>(options.timeout.count()));
     made.between.sysctl("net.netfilter.nf_conntrack_tcp_loose", 0);
     for (const Netns* end : {&made.client, &made.server})
-        await(
-            [end] {
-                return end->exec({"ip", "link", "show", "e0"}).find("LOWER_UP") !=
-                       std::string::npos;
-            },
-            "the path through the firewall is up");
+        end->await_running("e0");
     return made;
 }
 

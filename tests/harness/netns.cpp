@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <fcntl.h>
+#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -29,10 +31,24 @@ void set_hash_buckets(unsigned buckets) {
     write_file("/proc/sys/net/ipv4/tcp_child_ehash_entries", fmt::format("{}\n", buckets));
 }
 
+Fd any_socket() {
+    return Fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+}
+
+/// The flags of a link in the namespace of `any` socket, read or set as `request` says.
+ifreq link_flags(const Fd& any, const std::string& device, unsigned long request, short flags = 0) {
+    ifreq link{};
+    device.copy(link.ifr_name, sizeof link.ifr_name - 1);
+    link.ifr_flags = flags;
+    need(any && ::ioctl(any.get(), request, &link) == 0, "flags of " + device);
+    return link;
+}
+
 int hold_namespace(int ready, unsigned hash_buckets) {
     if (hash_buckets)
         set_hash_buckets(hash_buckets);
     need(::unshare(CLONE_NEWNET) == 0, "unshare(CLONE_NEWNET)");
+    link_flags(any_socket(), "lo", SIOCSIFFLAGS, IFF_UP);
     eventfd_write(ready, 1);
     ::pause();
     return 0;
@@ -47,7 +63,6 @@ Netns::Netns(unsigned hash_buckets) {
     const auto path = fmt::format("/proc/{}/ns/net", holder_.pid());
     fd_.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     need(static_cast<bool>(fd_), path);
-    ip({"link set lo up"});
 }
 
 const Netns& Netns::own() {
@@ -61,10 +76,24 @@ void Netns::ip(const std::vector<std::string>& lines) const {
     exec({"ip", "-batch", batch});
 }
 
+Fd Netns::open_inside(const std::function<Fd()>& open) const {
+    const Inside inside(fd_.get());
+    return open();
+}
+
 void Netns::sysctl(const std::string& name, int value) const {
     std::string path = "/proc/sys/" + name;
     std::replace(path.begin(), path.end(), '.', '/');
-    exec({"sh", "-c", fmt::format("echo {} >{}", value, path)});
+    const auto text = std::to_string(value);
+    const Fd file = open_inside([&] { return Fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC)); });
+    need(file && ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()),
+         path);
+}
+
+void Netns::await_running(const std::string& device) const {
+    const Fd any = open_inside(any_socket);
+    await([&] { return (link_flags(any, device, SIOCGIFFLAGS).ifr_flags & IFF_RUNNING) != 0; },
+          device + " is up");
 }
 
 std::string Netns::exec(std::vector<std::string> argv) const {
@@ -87,12 +116,7 @@ Link make_link(unsigned hash_buckets) {
     client.emplace_back("link set c0 up");
     link.client.ip(client);
     link.server.ip(server);
-    await(
-        [&link] {
-            return link.client.exec({"ip", "link", "show", "c0"}).find("LOWER_UP") !=
-                   std::string::npos;
-        },
-        "the veth pair is up");
+    link.client.await_running("c0");
     return link;
 }
 

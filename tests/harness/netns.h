@@ -3,6 +3,7 @@
 // in /proc, as a container's does.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -40,11 +41,15 @@ public:
     void ip(const std::vector<std::string>& lines) const;
     /// Sets "net.ipv4.tcp_fastopen" and the like, here.
     void sysctl(const std::string& name, int value) const;
+    /// Waits until a link is up and has its peer's carrier.
+    void await_running(const std::string& device) const;
     /// Runs a command here; it has to succeed.
     std::string exec(std::vector<std::string> argv) const;
 
 private:
     explicit Netns(Fd fd) : fd_(std::move(fd)) {}
+    /// What `open` opens in the namespace. Nothing can fail a test in there: it would stay in it.
+    [[nodiscard]] Fd open_inside(const std::function<Fd()>& open) const;
 
     Process holder_;
     Fd fd_;
