@@ -67,6 +67,19 @@ void raise_maximum(std::atomic<std::uint32_t>& maximum, std::uint32_t value) {
     }
 }
 
+/// Between attempts that are refused. Without it those who are turned away, who are many, leave
+/// nothing of the processor to those who have a place to give back, nor to the server.
+class Pause {
+public:
+    void take() {
+        std::this_thread::sleep_for(next_);
+        next_ = std::min(next_ * 2, std::chrono::microseconds(10'000));
+    }
+
+private:
+    std::chrono::microseconds next_{100};
+};
+
 /// The child's side: what it holds, and one race.
 class Racers {
 public:
@@ -84,11 +97,14 @@ public:
         left_ = plan.attempts;
         for (int i = 0; i < plan.threads; ++i)
             threads.emplace_back([this, &plan] {
+                Pause pause;
                 while (take_ticket()) {
-                    if (!try_once(plan) && plan.churn) {
-                        left_.fetch_add(1);
-                        std::this_thread::yield();
+                    if (try_once(plan) || !plan.churn) {
+                        pause = {};
+                        continue;
                     }
+                    left_.fetch_add(1);
+                    pause.take();
                 }
             });
     }
