@@ -196,7 +196,8 @@ void FlowKeeper::add(const HalfOpenVerdict& verdict) {
     const bool is_outbound = verdict.direction == Direction::outbound;
     if (verdict.kind == HalfOpenKind::path_down && is_outbound)
         governor_.on_dead_path(peer_of(verdict.key, verdict.netns, verdict.direction), now());
-    if (is_outbound && !verdict.is_orphan && verdict.kind != HalfOpenKind::cleared)
+    const bool is_failure = verdict.kind != HalfOpenKind::cleared && !verdict.is_revised;
+    if (is_outbound && !verdict.is_orphan && is_failure)
         feed_breaker(verdict);
     if (listener_)
         listener_(verdict);

@@ -46,6 +46,7 @@ HalfOpenVerdict HalfOpenGuard::verdict(const Entry& entry, HalfOpenKind kind, Mo
     made.is_window_shut = last.snd_wnd == 0 && last.what != Suspicion::What::probe;
     made.has_ended = suspect.has_ended();
     made.is_orphan = last.is_orphan;
+    made.is_revised = suspect.verdict().has_value();
     made.is_one_way = suspect.is_one_way();
     made.silence = suspect.silence();
     const auto at = peers_.find(entry.peer);
@@ -299,8 +300,8 @@ std::vector<HalfOpenVerdict> HalfOpenGuard::judge(Monotonic now) {
         const auto peer = peers_.find(entry.peer);
         const bool is_lossy = peer != peers_.end() && peer->second.is_losing;
         if (const auto kind = entry.suspect.judge(now, is_lossy)) {
-            entry.suspect.conclude(*kind);
             ready_.push_back(verdict(entry, *kind, now));
+            entry.suspect.conclude(*kind);
         }
         const bool is_over = entry.suspect.has_ended() && entry.suspect.verdict();
         const bool is_given_up = !is_over && entry.suspect.is_given_up(now);

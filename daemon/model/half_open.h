@@ -109,6 +109,7 @@ struct HalfOpenVerdict {
     bool is_lossy = false;                   ///< the path loses packets of other flows too
     bool has_ended = false;                  ///< the kernel gave it up
     bool is_orphan = false;                  ///< no process has it open
+    bool is_revised = false;                 ///< another was told of the same silence
     bool is_one_way = false;                 ///< its peer was heard of, and acknowledged nothing
     Silence silence;
     const char* witness = ""; ///< of a fresh connect: "answered", "silent"; empty: none made

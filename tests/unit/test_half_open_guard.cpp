@@ -71,6 +71,17 @@ void kinds_follow_from_the_evidence(void**) {
     }
 }
 
+/// Breakers count it once.
+void a_second_verdict_on_one_silence_is_a_revision(void**) {
+    Path path({.outages = {{4900ms, 14900ms}}}, {hanging, busy});
+    const auto verdicts = path.run(120s);
+    std::vector<bool> revised;
+    for (const auto& verdict : verdicts)
+        if (verdict.key.cookie == 1)
+            revised.push_back(verdict.is_revised);
+    assert_true(revised == std::vector<bool>({false, true}));
+}
+
 void a_drop_is_found_in_time(void**) {
     Path path({}, {hanging, busy});
     assert_int_equal(path.run(5000ms + 800ms).size(), 0); // the third try
@@ -324,6 +335,7 @@ void what_does_not_fit_is_counted(void**) {
 
 int main() {
     const CMUnitTest tests[] = {cmocka_unit_test(kinds_follow_from_the_evidence),
+                                cmocka_unit_test(a_second_verdict_on_one_silence_is_a_revision),
                                 cmocka_unit_test(a_drop_is_found_in_time),
                                 cmocka_unit_test(no_single_outage_is_taken_for_a_drop),
                                 cmocka_unit_test(a_lossy_path_drops_nothing),
