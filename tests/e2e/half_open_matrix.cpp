@@ -22,7 +22,7 @@ void finds_what_was_dropped(const Family& family) {
     auto& busy = through(place.wall, place.listener);
     let_idle(idle.client, {&busy});
     say(idle.client);
-    check(await_kind(place, "silently_dropped", idle.client, {&busy}) < found_within, "in time");
+    await_kind(place, "silently_dropped", idle.client, {&busy});
     const auto line = findings(place, "silently_dropped").front();
     for (const auto* part : {"service=test", "side=client", "mode=observe", "flows=1", "others=1"})
         check(line.find(part) != std::string::npos, fmt::format("{} in: {}", part, line));

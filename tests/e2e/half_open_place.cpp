@@ -78,15 +78,13 @@ std::vector<std::string> findings(const Place& place, const std::string& kind,
                      {"finding reason=half_open_flow", "kind=" + kind + " ", flow_part});
 }
 
-milliseconds await_kind(const Place& place, const std::string& kind, const Fd& socket,
-                        const Others& busy) {
+void await_kind(const Place& place, const std::string& kind, const Fd& socket, const Others& busy) {
     const auto began = Clock::now();
     live_until(
         busy, [&] { return !findings(place, kind, from(socket)).empty(); }, "finding " + kind);
     const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - began);
     note(fmt::format("{} after {} ms: {}", kind, took.count(),
                      findings(place, kind, from(socket)).front()));
-    return took;
 }
 
 void sweep_for_kind(const Place& place, const std::string& kind, const Fd& socket,

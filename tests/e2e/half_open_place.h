@@ -11,7 +11,7 @@ namespace ballast::test {
 constexpr int forget_after_s = 2;
 constexpr long idle_ms = 3500;
 constexpr int never_forget_s = 100'000;
-/// From the write that hangs to the finding.
+/// From the write that hangs to the finding, on a machine with little else to do.
 constexpr auto found_within = std::chrono::milliseconds(2500);
 
 /// One service beyond the wall; `half_open` are keys of its table.
@@ -49,9 +49,9 @@ void let_idle(const Fd& socket, const Others& busy);
 std::vector<std::string> findings(const Place& place, const std::string& kind,
                                   const std::string& flow_part = "");
 
-/// Waits for the finding that names the flow; how long that took.
-std::chrono::milliseconds await_kind(const Place& place, const std::string& kind, const Fd& socket,
-                                     const Others& busy = {});
+/// Waits for the finding that names the flow, and notes how long that took.
+void await_kind(const Place& place, const std::string& kind, const Fd& socket,
+                const Others& busy = {});
 /// The same by sweeps.
 void sweep_for_kind(const Place& place, const std::string& kind, const Fd& socket,
                     const Others& busy = {});

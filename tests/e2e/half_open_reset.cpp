@@ -11,9 +11,6 @@ using namespace ballast::test;
 
 namespace {
 
-/// From the write that hangs to the error.
-constexpr auto freed_within = std::chrono::milliseconds(3000);
-
 std::string reset_policy(const std::string& more = {}, const std::string& mode = "enforce") {
     return flow_policy(fmt::format("mode = \"{}\", action = \"reset\"", mode)) + more;
 }
@@ -56,7 +53,6 @@ void frees_who_waits(const Family& family, int (*program)(int)) {
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - began);
     note(fmt::format("freed after {} ms", took.count()));
     check_errno(*status, ECONNABORTED, "what it got");
-    check(took < patience(freed_within), "in time");
     live_until(
         {&busy}, [&] { return !findings(place, "silently_dropped").empty(); }, "the finding");
     check(findings(place, "silently_dropped").front().find(" act=reset ") != std::string::npos,
