@@ -18,7 +18,10 @@ Result<void> FailureReport::half_open_flow(std::uint16_t id, const Endpoint& rem
         return errno == ENOENT ? Result<void>()
                                : fail(Error::system("look a destination up", errno));
     __u64 arguments[] = {index};
-    LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = arguments, .ctx_size_in = sizeof arguments);
+    bpf_test_run_opts options{};
+    options.sz = sizeof options;
+    options.ctx_in = arguments;
+    options.ctx_size_in = sizeof arguments;
     if (const int error = ::bpf_prog_test_run_opts(program_, &options))
         return fail(Error::system("run program report", -error));
     return {};

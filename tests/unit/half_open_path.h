@@ -55,8 +55,7 @@ public:
         std::vector<HalfOpenVerdict> verdicts;
         for (; now_ < until; now_ += step) {
             for (auto& flow : flows_)
-                if (flow.plan.hears.count() != 0 && now_ % flow.plan.hears == 0ms)
-                    flow.heard = now_;
+                hear(flow);
             for (auto& flow : flows_)
                 flow.plan.keepalive.count() != 0 ? keep_alive(flow) : advance(flow);
             if (now_ % sweep == 0ms)
@@ -98,7 +97,8 @@ private:
             if (now_ >= outage.from && now_ < outage.until)
                 return false;
         const auto lost = [&] { return random_() % 100 < plan_.loss_percent; };
-        return !lost() && !lost();
+        const bool is_lost = lost(); // on the way there, or else back
+        return !is_lost && !lost();
     }
 
     [[nodiscard]] bool is_dropped(const Flow& flow) const {
@@ -123,6 +123,11 @@ private:
         }
         flow.gap = flow.sent <= 2 ? milliseconds(200) : 2 * flow.gap;
         flow.write_at = now_ + flow.gap;
+    }
+
+    void hear(Flow& flow) const {
+        if (flow.plan.hears.count() != 0 && now_ % flow.plan.hears == 0ms)
+            flow.heard = now_;
     }
 
     void keep_alive(Flow& flow) {

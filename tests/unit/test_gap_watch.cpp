@@ -7,7 +7,6 @@ namespace {
 
 using namespace ballast;
 using namespace std::chrono_literals;
-using guards::GapLook;
 using guards::GapWatch;
 using Gap = GapWatch::Gap;
 

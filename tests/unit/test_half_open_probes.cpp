@@ -39,68 +39,58 @@ Found run(Path& path, milliseconds until) {
     return found;
 }
 
-void kinds_follow_from_the_evidence(void**) {
-    struct Case {
-        const char* name;
-        PathPlan path;
-        std::vector<FlowPlan> flows; ///< the first is judged
-        milliseconds until;
-        const char* wanted;
-        unsigned tries;
-        milliseconds from, to; ///< when it is told
-    };
+struct Case {
+    const char* name;
+    PathPlan path;
+    std::vector<FlowPlan> flows; ///< the first is judged
+    milliseconds until;
+    const char* wanted;
+    unsigned tries;
+    milliseconds from, to; ///< when it is told
+};
+
+std::vector<Case> cases() {
     const Outage for_good{5s, 1h}, while_probed{9s, 15s};
-    for (const Case& c : {
-             Case{"dropped", {}, {dropped, busy}, 60s, "silently_dropped", 4, 16s, 17s},
-             Case{"dropped, others say little",
-                  {},
-                  {dropped, sparse},
-                  60s,
-                  "silently_dropped",
-                  4,
-                  16s,
-                  18s},
-             Case{"dropped, probes every second",
-                  {},
-                  {quick, busy},
-                  60s,
-                  "silently_dropped",
-                  5,
-                  6s,
-                  7s},
-             Case{"dropped, the kernel's own times",
-                  {},
-                  {slow, sparse},
-                  600s,
-                  "silently_dropped",
-                  3,
-                  210s,
-                  213s},
-             Case{"one that sent little", {}, {young, busy}, 60s, "silently_dropped", 9, 26s, 27s},
-             Case{"one that lives", {}, {reader, busy}, 60s, "", 0, 0s, 0s},
-             Case{
-                 "ended soon after a sweep", {}, {ended, busy}, 60s, "silently_dropped", 2, 6s, 7s},
-             Case{"ended while others say little",
-                  {},
-                  {ended, sparse},
-                  60s,
-                  "silently_dropped",
-                  2,
-                  6s,
-                  8s},
-             Case{"ended alone", {}, {ended, idle}, 60s, "path_down", 2, 8s, 9s},
-             Case{"alone", {}, {dropped}, 60s, "path_down", 4, 16s, 17s},
-             Case{"others are idle", {}, {dropped, idle}, 60s, "path_down", 4, 16s, 17s},
-             Case{"path gone",
-                  {.outages = {for_good}},
-                  {reader, busy},
-                  60s,
-                  "path_down",
-                  4,
-                  16s,
-                  17s},
-             Case{"an outage", {.outages = {while_probed}}, {reader, busy}, 60s, "", 0, 0s, 0s},
-         }) {
+    return {
+        Case{"dropped", {}, {dropped, busy}, 60s, "silently_dropped", 4, 16s, 17s},
+        Case{"dropped, others say little",
+             {},
+             {dropped, sparse},
+             60s,
+             "silently_dropped",
+             4,
+             16s,
+             18s},
+        Case{"dropped, probes every second", {}, {quick, busy}, 60s, "silently_dropped", 5, 6s, 7s},
+        Case{"dropped, the kernel's own times",
+             {},
+             {slow, sparse},
+             600s,
+             "silently_dropped",
+             3,
+             210s,
+             213s},
+        Case{"one that sent little", {}, {young, busy}, 60s, "silently_dropped", 9, 26s, 27s},
+        Case{"one that lives", {}, {reader, busy}, 60s, "", 0, 0s, 0s},
+        Case{"ended soon after a sweep", {}, {ended, busy}, 60s, "silently_dropped", 2, 6s, 7s},
+        Case{"ended while others say little",
+             {},
+             {ended, sparse},
+             60s,
+             "silently_dropped",
+             2,
+             6s,
+             8s},
+        Case{"ended alone", {}, {ended, idle}, 60s, "path_down", 2, 8s, 9s},
+        Case{"alone", {}, {dropped}, 60s, "path_down", 4, 16s, 17s},
+        Case{"others are idle", {}, {dropped, idle}, 60s, "path_down", 4, 16s, 17s},
+        Case{"path gone", {.outages = {for_good}}, {reader, busy}, 60s, "path_down", 4, 16s, 17s},
+        Case{"an outage", {.outages = {while_probed}}, {reader, busy}, 60s, "", 0, 0s, 0s},
+    };
+}
+
+void kinds_follow_from_the_evidence(void**) {
+    for (const Case& c : cases()) {
         Path path(c.path, c.flows);
         const auto found = run(path, c.until);
         if (found.kinds != c.wanted || found.tries != c.tries || found.at < c.from ||

@@ -17,8 +17,7 @@ PolicyReport accepted(const std::string& text) {
     return report;
 }
 
-void keepalive_keys(void**) {
-    const auto report = accepted(R"([guards]
+constexpr auto* all_keys = R"([guards]
 keepalive = "enforce"
 [[service]]
 name = "a"
@@ -60,7 +59,10 @@ to = ["10.0.0.8"]
 [service.keepalive]
 learn_prefix_ipv4 = 32
 learn_prefix_ipv6 = 0
-)");
+)";
+
+void keepalive_keys(void**) {
+    const auto report = accepted(all_keys);
     assert_string_equal(report.warnings.text().c_str(), "");
     assert_true(report.policy->keepalive_mode == Mode::enforce);
     const auto& services = report.policy->services;

@@ -91,37 +91,56 @@ private:
     std::mt19937 random_{1};
 };
 
-/// Invariants 1 to 4, and what follows for the choice of keepalive.
+/// Invariants 1 to 3.
+void check_joined(const IdleBracket& own, const IdleBracket& prefix) {
+    const auto both = share(own, prefix).bracket;
+    assert_true(!both.survived || !both.died || *both.survived < *both.died);
+    const bool overlaps = both.died && own.survived && *own.survived >= *both.died;
+    if (overlaps)
+        assert_true(*both.survived == *both.died / 2 && both.unsettled);
+    else
+        assert_true(both.survived.value_or(0s) >= own.survived.value_or(0s));
+    if (own.died && !overlaps)
+        assert_true(both.survived == own.survived && both.unsettled == own.unsettled);
+    if (own.died)
+        assert_true(both.died && *both.died <= *own.died);
+    if (prefix.died && (!own.survived || *own.survived < 2 * *prefix.died))
+        assert_true(both.died && *both.died <= *prefix.died);
+    else
+        assert_true(both.died == own.died);
+}
+
+/// What follows for keepalive: no later than by itself where its own were dropped, nor than the
+/// prefix's drop that is heeded.
+void check_choice(const IdleBracket& own, const IdleBracket& prefix, milliseconds start) {
+    const auto both = share(own, prefix).bracket;
+    const auto idle = longest_idle(both, start);
+    const auto by_itself = longest_idle(own, start);
+    if (own.died)
+        assert_true(idle <= by_itself);
+    if (prefix.died && (!own.survived || *own.survived < 2 * *prefix.died))
+        assert_true(idle < *prefix.died);
+    assert_true(idle <= std::max(by_itself, longest_idle(prefix, start)));
+}
+
+/// Invariant 4, and one that showed nothing.
+void check_alone(const IdleBracket& own, const IdleBracket& prefix) {
+    const auto got = share(own, prefix);
+    if (!got.is_shared)
+        assert_true(got.bracket == own);
+    assert_true(share(own, {}).bracket == own);
+    assert_true(share({}, prefix).bracket.survived == prefix.survived);
+    assert_true(share({}, prefix).bracket.died == prefix.died);
+}
+
 void for_all(void**) {
     Draw draw;
     for (int i = 0; i < 200'000; ++i) {
         const auto own = draw.bracket();
         const auto prefix = draw.bracket();
-        const auto start = draw.start();
-        const auto got = share(own, prefix);
-        const auto& both = got.bracket;
-        const auto idle = longest_idle(both, start);
-        const auto by_itself = longest_idle(own, start);
-        assert_true(!both.survived || !both.died || *both.survived < *both.died);
-        const bool overlaps = both.died && own.survived && *own.survived >= *both.died;
-        if (overlaps)
-            assert_true(*both.survived == *both.died / 2 && both.unsettled);
-        else
-            assert_true(both.survived.value_or(0s) >= own.survived.value_or(0s));
-        if (own.died && !overlaps)
-            assert_true(both.survived == own.survived && both.unsettled == own.unsettled);
-        if (own.died)
-            assert_true(both.died && *both.died <= *own.died && idle <= by_itself);
-        if (prefix.died && (!own.survived || *own.survived < 2 * *prefix.died))
-            assert_true(both.died && *both.died <= *prefix.died && idle < *prefix.died);
-        else
-            assert_true(both.died == own.died);
-        assert_true(idle <= std::max(by_itself, longest_idle(prefix, start)));
-        if (!got.is_shared)
-            assert_true(both == own);
-        assert_true(share(own, {}).bracket == own);
-        assert_true(share({}, prefix).bracket.survived == prefix.survived);
-        assert_true(share({}, prefix).bracket.died == prefix.died);
+        check_joined(own, prefix);
+        check_choice(own, prefix, draw.start());
+        check_alone(own, prefix);
     }
 }
 
