@@ -229,4 +229,22 @@ private:
     std::mt19937 random_{plan_.seed};
 };
 
+/// What the guard makes of living flows on paths that lose packets.
+struct Losses {
+    unsigned dropped = 0; ///< called silently dropped, in error
+    unsigned suspected = 0;
+};
+
+/// Each of `paths` loses 20% each way, in a way of its own.
+inline Losses lose(const std::vector<FlowPlan>& flows, unsigned paths, milliseconds until) {
+    Losses losses;
+    for (unsigned seed = 0; seed < paths; ++seed) {
+        Path path({.loss_percent = 20, .seed = seed}, flows);
+        for (const auto& verdict : path.run(until))
+            losses.dropped += verdict.kind == HalfOpenKind::silently_dropped ? 1U : 0U;
+        losses.suspected += static_cast<unsigned>(path.guard.counts().suspected);
+    }
+    return losses;
+}
+
 } // namespace ballast::test

@@ -115,15 +115,8 @@ void no_single_outage_is_taken_for_a_drop(void**) {
 }
 
 void a_lossy_path_drops_nothing(void**) {
-    unsigned wrong = 0;
-    unsigned suspected = 0;
-    for (unsigned seed = 0; seed < 2000; ++seed) {
-        Path path({.loss_percent = 20, .seed = seed},
-                  {once, busy, busy, {.first = 0ms, .every = 2000ms}});
-        for (const auto& verdict : path.run(30s))
-            wrong += verdict.kind == HalfOpenKind::silently_dropped ? 1U : 0U;
-        suspected += static_cast<unsigned>(path.guard.counts().suspected);
-    }
+    const auto [wrong, suspected] =
+        lose({once, busy, busy, {.first = 0ms, .every = 2000ms}}, 2000, 30s);
     assert_true(suspected > 2000);
     if (wrong * 5000 > suspected)
         fail_msg("%u wrong of %u suspected", wrong, suspected);

@@ -125,15 +125,8 @@ void no_single_outage_is_taken_for_a_drop(void**) {
 
 /// Flows of which little is known, and none but keepalive on the path.
 void a_lossy_path_drops_nothing(void**) {
-    unsigned wrong = 0;
-    unsigned suspected = 0;
     const FlowPlan probed{.first = 5s, .keepalive = 1s, .segments = 10};
-    for (unsigned seed = 0; seed < 500; ++seed) {
-        Path path({.loss_percent = 20, .seed = seed}, {probed, probed, probed});
-        for (const auto& verdict : path.run(100s))
-            wrong += verdict.kind == HalfOpenKind::silently_dropped ? 1U : 0U;
-        suspected += static_cast<unsigned>(path.guard.counts().suspected);
-    }
+    const auto [wrong, suspected] = lose({probed, probed, probed}, 500, 100s);
     assert_true(suspected > 500);
     if (wrong * 500 > suspected)
         fail_msg("%u wrong of %u suspected", wrong, suspected);
