@@ -10,7 +10,7 @@
 namespace ballast::cli {
 namespace {
 
-constexpr int kConnectTimeoutMs = 3'000;
+constexpr int kReachTimeoutMs = 3'000;
 
 /// Connects and closes; an errno, 0: accepted.
 int try_to_connect(const Peer& peer) {
@@ -18,7 +18,7 @@ int try_to_connect(const Peer& peer) {
     if (!socket)
         return socket.error().errno_value();
     pollfd entry{socket->fd(), POLLOUT, 0};
-    const int ready = ::poll(&entry, 1, kConnectTimeoutMs);
+    const int ready = ::poll(&entry, 1, kReachTimeoutMs);
     if (ready < 0)
         return errno;
     return ready == 0 ? ETIMEDOUT : socket->take_error();

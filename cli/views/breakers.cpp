@@ -13,12 +13,12 @@ namespace ballast::cli {
 namespace {
 
 /// What a state as it is shown means at 5 a.m.
-struct Meaning {
+struct BreakerMeaning {
     std::string_view state;
     std::string_view text;
 };
 
-constexpr std::array<Meaning, 5> kMeanings{{
+constexpr std::array<BreakerMeaning, 5> kBreakerMeanings{{
     {"forced open", "a person or the governor has it refuse (ballast breaker auto DEST ends that)"},
     {"open", "connects fail at once, until probes go out"},
     {"half-open", "probes are out: if they succeed it closes, if one fails it opens for longer"},
@@ -65,7 +65,7 @@ Json shown_rows(const Json& rows) {
     return shown;
 }
 
-Tone tone_of_state(const Json& value) {
+Tone tone_of_breaker(const Json& value) {
     if (value == "closed")
         return Tone::good;
     return value == "open" || value == "forced open" ? Tone::bad : Tone::warn;
@@ -79,7 +79,7 @@ std::vector<Column> breaker_columns() {
     constexpr auto left = Align::left;
     constexpr auto right = Align::right;
     return {
-        {.key = "state", .title = "STATE", .format = format_text, .tone = tone_of_state},
+        {.key = "state", .title = "STATE", .format = format_text, .tone = tone_of_breaker},
         {.key = "endpoint", .title = "DESTINATION", .format = format_text},
         {.key = "service", .title = "SERVICE", .format = format_text},
         {.key = "mode", .title = "MODE", .format = format_text},
@@ -97,7 +97,7 @@ std::vector<Column> breaker_columns() {
 }
 
 /// "1 open, 2 closed; 1 of them forced closed", without what there is none of.
-std::string counts_text(const Json& document) {
+std::string breaker_counts_text(const Json& document) {
     std::string text;
     for (const char* state : {"open", "half-open", "ramp", "closed"})
         if (const Json& count = document.at("states").at(state); count != 0)
@@ -109,12 +109,13 @@ std::string counts_text(const Json& document) {
 }
 
 /// How many there are of each state; on a line of its own when the table does not show them all.
-void add_counts(Table& table, const Json& document) {
+void add_breaker_counts(Table& table, const Json& document) {
     const std::string footer = list_footer(document, "breaker");
     if (document.at("returned") == document.at("total"))
-        return table.foot(fmt::format("{}: {}", footer, counts_text(document)));
+        return table.foot(fmt::format("{}: {}", footer, breaker_counts_text(document)));
     table.foot(footer);
-    table.foot(fmt::format("all {}: {}", document.at("total").dump(), counts_text(document)));
+    table.foot(
+        fmt::format("all {}: {}", document.at("total").dump(), breaker_counts_text(document)));
 }
 
 bool any_row(const Json& rows, const char* key, std::string_view value) {
@@ -122,8 +123,8 @@ bool any_row(const Json& rows, const char* key, std::string_view value) {
                        [&](const Json& row) { return row.at(key) == value; });
 }
 
-void add_meanings(Table& table, const Json& shown) {
-    for (const Meaning& meaning : kMeanings)
+void add_breaker_meanings(Table& table, const Json& shown) {
+    for (const BreakerMeaning& meaning : kBreakerMeanings)
         if (any_row(shown, "state", meaning.state))
             table.foot(fmt::format("  {}: {}", meaning.state, meaning.text));
     if (any_row(shown, "mode", "observe"))
@@ -165,8 +166,8 @@ Table breakers_view(const Json& document, const std::string& what) {
                                 : fmt::format("no breaker matches {}", what));
         return table;
     }
-    add_counts(table, document);
-    add_meanings(table, shown);
+    add_breaker_counts(table, document);
+    add_breaker_meanings(table, shown);
     return table;
 }
 

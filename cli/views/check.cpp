@@ -14,7 +14,7 @@ namespace {
 using kernel::Answer;
 using kernel::Probe;
 
-std::string_view name_of(Answer answer) {
+std::string_view answer_name(Answer answer) {
     switch (answer) {
     case Answer::yes:
         return "yes";
@@ -28,7 +28,7 @@ std::string_view name_of(Answer answer) {
 
 Json encode(const Probe& probe) {
     return {{"feature", probe.feature},
-            {"answer", name_of(probe.answer)},
+            {"answer", answer_name(probe.answer)},
             {"required", probe.required},
             {"cost_of_lacking", probe.cost_of_lacking},
             {"detail", probe.detail.empty() ? Json(nullptr) : Json(probe.detail)}};

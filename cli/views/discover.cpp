@@ -8,16 +8,16 @@
 namespace ballast::cli {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000;
-constexpr std::int64_t kMinute = 60 * kSecond;
-constexpr std::int64_t kHour = 60 * kMinute;
+constexpr std::int64_t kSecondMs = 1'000;
+constexpr std::int64_t kMinuteMs = 60 * kSecondMs;
+constexpr std::int64_t kHourMs = 60 * kMinuteMs;
 
 /// Rounded up to what is shown: nobody may take the path for quicker than it is.
 std::string human_at_least(std::int64_t milliseconds) {
-    const std::int64_t unit = milliseconds < kSecond   ? 1
-                              : milliseconds < kMinute ? 100
-                              : milliseconds < kHour   ? kSecond
-                                                       : kMinute;
+    const std::int64_t unit = milliseconds < kSecondMs   ? 1
+                              : milliseconds < kMinuteMs ? 100
+                              : milliseconds < kHourMs   ? kSecondMs
+                                                         : kMinuteMs;
     return human_ms((milliseconds + unit - 1) / unit * unit);
 }
 
@@ -29,7 +29,7 @@ std::string bracket_text(const Json& document) {
     return fmt::format("{} to {}", format_ms(document.at("survived_ms")), died);
 }
 
-std::string death_text(const Json& document) {
+std::string death_row_text(const Json& document) {
     const std::string after = bracket_text(document);
     if (document.at("death") == "reset")
         return "packets are answered with RST after " + after + " of silence";
@@ -43,7 +43,7 @@ std::string death_text(const Json& document) {
 /// What is known where no end was reached.
 std::string known_text(const Json& document) {
     if (!document.at("died_ms").is_null())
-        return death_text(document);
+        return death_row_text(document);
     if (!document.at("survived_ms").is_null())
         return fmt::format("connections survived {} of silence; nothing is known beyond",
                            format_ms(document.at("survived_ms")));
@@ -59,7 +59,7 @@ std::string closing_text(const Json& document) {
 std::string result_text(const Json& document) {
     const Json& outcome = document.at("outcome");
     if (outcome == "bracketed")
-        return death_text(document);
+        return death_row_text(document);
     if (outcome == "none_up_to_max")
         return fmt::format("no idle timeout up to {}: connections survived that",
                            format_ms(document.at("max_ms")));

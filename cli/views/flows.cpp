@@ -6,7 +6,7 @@
 namespace ballast::cli {
 namespace {
 
-Tone tone_of_state(const Json& value) {
+Tone tone_of_flow(const Json& value) {
     return value == "ESTAB" ? Tone::good : Tone::warn;
 }
 
@@ -21,7 +21,7 @@ std::string format_keepalive(const Json& value) {
 std::vector<Column> flow_columns() {
     constexpr auto right = Align::right;
     return {
-        {.key = "state", .title = "STATE", .format = format_text, .tone = tone_of_state},
+        {.key = "state", .title = "STATE", .format = format_text, .tone = tone_of_flow},
         {.key = "remote", .title = "REMOTE", .format = format_text},
         {"local", "LOCAL", format_text, Align::left, false, 2},
         {"direction", "DIRECTION", format_text, Align::left, false, 1},

@@ -66,7 +66,7 @@ std::vector<Column> health_columns() {
 }
 
 /// "1 unreachable, 2 at limit, 9 ok", worst first, as the document has them.
-std::string counts_text(const Json& states) {
+std::string state_counts_text(const Json& states) {
     std::string text;
     for (const auto& [state, count] : states.items())
         if (count != 0)
@@ -100,7 +100,7 @@ void add_meanings(Table& table, const Json& rows) {
 
 /// How many there are of each state; on a line of its own when the table does not show them all.
 void add_counts(Table& table, const Json& document) {
-    const std::string counts = counts_text(document.at("states"));
+    const std::string counts = state_counts_text(document.at("states"));
     const std::string footer = list_footer(document, "destination");
     if (document.at("returned") == document.at("total"))
         return table.foot(fmt::format("{}: {}", footer, counts));

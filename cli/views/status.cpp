@@ -193,7 +193,7 @@ Tone tone_of_level(const Json& value) {
     return value == "warn" ? Tone::warn : Tone::bad;
 }
 
-std::string_view name_of(Level level) {
+std::string_view level_name(Level level) {
     constexpr std::array<std::string_view, 3> names{"ok", "warn", "BAD"};
     return names.at(static_cast<std::size_t>(level));
 }
@@ -212,7 +212,7 @@ Table status_view(const Json& document) {
          {daemon_line, guards_line, limits_line, policy_line, fail_open_line, breakers_line,
           half_open_line, keepalive_line, drift_line, sweep_line, capacity_line, scope_line}) {
         const Line line = make(document);
-        add_line(rows, name_of(line.level), line.what, line.detail);
+        add_line(rows, level_name(line.level), line.what, line.detail);
         if (!line.more.empty())
             add_line(rows, "", "", line.more);
         if (line.level != Level::ok)

@@ -19,12 +19,12 @@ Result<Json> parse_object(std::string_view body, std::string_view form) {
 Error bad_value(std::string_view key, const Json& value, std::string_view accepted) {
     // printing a nested value would recurse as deep as the sender likes
     const std::string shown = value.is_structured() ? std::string("an ") + value.type_name()
-                                                    : ballast::quoted(text_of(value));
+                                                    : ballast::in_quotes(text_of(value));
     return Error(fmt::format("{}: {} is not {}", key, shown, accepted));
 }
 
 Error unknown_key(std::string_view key, std::string_view form) {
-    return Error(fmt::format("unknown key {}", ballast::quoted(key))).hint(std::string(form));
+    return Error(fmt::format("unknown key {}", ballast::in_quotes(key))).hint(std::string(form));
 }
 
 } // namespace ballast::api

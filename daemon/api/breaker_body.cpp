@@ -14,7 +14,7 @@ static_assert(kMaxReasonBytes == sizeof(ballast_breaker::forced_reason) - 1);
 
 namespace {
 
-constexpr std::string_view kForm =
+constexpr std::string_view kBreakerForm =
     R"(wanted: {"force": "open|closed", "reason": "...", "lasts_ms": N}, the last two if need be)";
 
 bool is_control(char c) {
@@ -40,7 +40,7 @@ Result<void> set_reason(BreakerOrder& order, const Json& value) {
     return {};
 }
 
-Result<void> set_lasts(BreakerOrder& order, const Json& value) {
+Result<void> set_order_lasts(BreakerOrder& order, const Json& value) {
     if (!value.is_number_unsigned() || value < 1 || value > kMaxOrder.count())
         return fail(bad_value("lasts_ms", value,
                               fmt::format("a whole number from 1 to {}", kMaxOrder.count())));
@@ -48,28 +48,28 @@ Result<void> set_lasts(BreakerOrder& order, const Json& value) {
     return {};
 }
 
-Result<void> set_member(BreakerOrder& order, const std::string& key, const Json& value) {
+Result<void> set_order_member(BreakerOrder& order, const std::string& key, const Json& value) {
     if (key == "force")
         return set_force(order, value);
     if (key == "reason")
         return set_reason(order, value);
     if (key == "lasts_ms")
-        return set_lasts(order, value);
-    return fail(unknown_key(key, kForm));
+        return set_order_lasts(order, value);
+    return fail(unknown_key(key, kBreakerForm));
 }
 
 } // namespace
 
 Result<BreakerOrder> parse_breaker_body(std::string_view body) {
-    const auto json = parse_object(body, kForm);
+    const auto json = parse_object(body, kBreakerForm);
     if (!json)
         return fail(json.error());
     BreakerOrder order;
     for (const auto& [key, value] : json->items())
-        if (auto set = set_member(order, key, value); !set)
+        if (auto set = set_order_member(order, key, value); !set)
             return fail(set.error());
     if (order.force == BreakerForce::none)
-        return fail(Error("force is missing").hint(std::string(kForm)));
+        return fail(Error("force is missing").hint(std::string(kBreakerForm)));
     return order;
 }
 

@@ -8,7 +8,7 @@
 namespace ballast::api {
 namespace {
 
-/// Lower is worse.
+/// Lower is worse_breaker.
 int rank_of(const BreakerRow& row) {
     if (row.forced == BreakerForce::closed)
         return 8;
@@ -22,7 +22,7 @@ std::uint64_t failures_of(const BreakerRow& row) {
     return std::accumulate(row.failures.begin(), row.failures.end(), std::uint64_t{0});
 }
 
-bool worse(const BreakerRow& a, const BreakerRow& b) {
+bool worse_breaker(const BreakerRow& a, const BreakerRow& b) {
     const int rank_a = rank_of(a);
     const int rank_b = rank_of(b);
     const std::uint64_t failures_a = failures_of(a);
@@ -34,7 +34,7 @@ bool worse(const BreakerRow& a, const BreakerRow& b) {
 } // namespace
 
 void sort_breakers(std::vector<BreakerRow>& rows) {
-    std::sort(rows.begin(), rows.end(), worse);
+    std::sort(rows.begin(), rows.end(), worse_breaker);
 }
 
 BreakerCounts count_breakers(const std::vector<BreakerRow>& rows) {

@@ -37,7 +37,7 @@ Result<EndpointFilter> parse_endpoint_filter(std::string_view text) {
     if (const auto prefix = parse_prefix(text))
         return EndpointFilter{*prefix, std::nullopt};
     return fail(
-        Error(fmt::format("{} is not an endpoint, address or prefix", ballast::quoted(text)))
+        Error(fmt::format("{} is not an endpoint, address or prefix", ballast::in_quotes(text)))
             .hint("examples: 10.0.0.5:5432, [2001:db8::5]:5432, 10.0.0.5, 10.0.0.0/8"));
 }
 
@@ -62,7 +62,7 @@ Result<std::string> parse_flow_state(std::string_view text) {
         return "ESTAB";
     if (std::find(flow_states.begin(), flow_states.end(), upper) != flow_states.end())
         return upper;
-    return fail(Error(fmt::format("{} is not a TCP state", ballast::quoted(text)))
+    return fail(Error(fmt::format("{} is not a TCP state", ballast::in_quotes(text)))
                     .hint(fmt::format("known: {}", fmt::join(flow_states, ", "))));
 }
 

@@ -15,7 +15,7 @@
 namespace ballast::api {
 namespace {
 
-Response ok(const Json& json) {
+Response accepted(const Json& json) {
     Response response;
     response.body = text_of(json);
     return response;
@@ -31,7 +31,7 @@ Result<std::string> resolve_target(std::string_view target, Backend& backend) {
                     [&](const Service& service) { return service.name == target; }))
         return std::string(target);
     return fail(Error(fmt::format("{} is neither a service of the policy in force nor an endpoint",
-                                  ballast::quoted(target)))
+                                  ballast::in_quotes(target)))
                     .hint("`ballast limit list` shows the services; an endpoint is ADDRESS:PORT"));
 }
 
@@ -53,7 +53,7 @@ Response carry_out(const BreakerOrder& order, Backend& backend) {
     json["breakers"] = Json::array();
     for (const BreakerRow& row : rows)
         json["breakers"].push_back(encode_breaker(row));
-    return ok(json);
+    return accepted(json);
 }
 
 bool governed(const Endpoint& endpoint, Backend& backend) {
@@ -86,7 +86,7 @@ Response put_limit(const Request& request, const Context& context) {
         return error_response(503, "not_stored", put.error());
     Json json = envelope("override");
     json["override"] = encode_override(*wanted, context.now);
-    return ok(json);
+    return accepted(json);
 }
 
 Response delete_limit(const Request& request, const Context& context) {
@@ -99,11 +99,11 @@ Response delete_limit(const Request& request, const Context& context) {
     if (!*removed)
         return error_response(
             404, "no_such_override",
-            Error(fmt::format("no override is set for {}", ballast::quoted(target)))
+            Error(fmt::format("no override is set for {}", ballast::in_quotes(target)))
                 .hint("`ballast limit list` shows the overrides"));
     Json json = envelope("override_removed");
     json["target"] = target;
-    return ok(json);
+    return accepted(json);
 }
 
 Response put_breaker(const Request& request, const Context& context) {
@@ -149,7 +149,7 @@ Response post_reload(const Request& request, const Context& context) {
                               reloaded.error().context("the running policy stays in force"));
     Json json = envelope("reload");
     json["policy_generation"] = context.backend.status().policy_generation;
-    return ok(json);
+    return accepted(json);
 }
 
 Response post_stop(const Request& request, const Context&) {
@@ -157,7 +157,7 @@ Response post_stop(const Request& request, const Context&) {
         return error_response(400, "bad_parameter", empty.error());
     Json json = envelope("stop");
     json["pid"] = ::getpid();
-    Response response = ok(json);
+    Response response = accepted(json);
     response.then_stop = true;
     return response;
 }

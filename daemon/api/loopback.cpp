@@ -12,7 +12,7 @@
 namespace ballast::api {
 namespace {
 
-constexpr int kBacklog = 64;
+constexpr int kLoopbackBacklog = 64;
 
 bool is_loopback(const Address& address) {
     const auto& bytes = address.bytes;
@@ -67,7 +67,7 @@ Result<Fd> listen_loopback(const std::string& text) {
         return fail(Error::system("setsockopt(SO_REUSEADDR) for " + text, errno));
     if (::bind(fd.get(), address.get(), address.length) != 0)
         return fail(Error::system("bind " + text, errno));
-    if (::listen(fd.get(), kBacklog) != 0)
+    if (::listen(fd.get(), kLoopbackBacklog) != 0)
         return fail(Error::system("listen on " + text, errno));
     return fd;
 }

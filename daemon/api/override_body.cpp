@@ -14,7 +14,7 @@
 namespace ballast::api {
 namespace {
 
-constexpr std::string_view kForm =
+constexpr std::string_view kOverrideForm =
     R"(wanted: {"max_connections": N, "max_connections_total": N, "max_per_consumer": N, )"
     R"("max_connect_rate": N, "burst": N, "mode": "off|observe|enforce", )"
     R"("on_limit": "refused|again|unreachable"}, at least one of them; and "lasts_ms": N)";
@@ -76,13 +76,13 @@ Result<void> set_member(Override& row, const std::string& key, const Json& value
         return set_on_limit(row, value);
     if (key == "lasts_ms")
         return set_lasts(row, value, now);
-    return fail(unknown_key(key, kForm));
+    return fail(unknown_key(key, kOverrideForm));
 }
 
 } // namespace
 
 Result<Override> parse_override_body(std::string_view body, WallTime now) {
-    const auto json = parse_object(body, kForm);
+    const auto json = parse_object(body, kOverrideForm);
     if (!json)
         return fail(json.error());
     Override row;
@@ -90,7 +90,7 @@ Result<Override> parse_override_body(std::string_view body, WallTime now) {
         if (auto set = set_member(row, key, value, now); !set)
             return fail(set.error());
     if (row.changes_nothing())
-        return fail(Error("the body changes nothing").hint(std::string(kForm)));
+        return fail(Error("the body changes nothing").hint(std::string(kOverrideForm)));
     if (row.max_connections && row.max_connections_total &&
         *row.max_connections_total < *row.max_connections)
         return fail(Error(fmt::format("max_connections_total: {} is below max_connections, {}",

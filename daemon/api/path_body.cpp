@@ -9,7 +9,7 @@ namespace ballast::api {
 
 namespace {
 
-constexpr std::string_view kForm =
+constexpr std::string_view kPathForm =
     R"(wanted: {"survived_ms": N, "died_ms": N}, one of them or both)";
 
 Result<void> set_silence(std::optional<std::chrono::milliseconds>& into, const std::string& key,
@@ -23,23 +23,23 @@ Result<void> set_silence(std::optional<std::chrono::milliseconds>& into, const s
     return {};
 }
 
-Result<void> set_member(PathReport& report, const std::string& key, const Json& value) {
+Result<void> set_path_member(PathReport& report, const std::string& key, const Json& value) {
     if (key == "survived_ms")
         return set_silence(report.survived, key, value);
     if (key == "died_ms")
         return set_silence(report.died, key, value);
-    return fail(unknown_key(key, kForm));
+    return fail(unknown_key(key, kPathForm));
 }
 
 } // namespace
 
 Result<PathReport> parse_path_body(std::string_view body) {
-    const auto json = parse_object(body, kForm);
+    const auto json = parse_object(body, kPathForm);
     if (!json)
         return fail(json.error());
     PathReport report;
     for (const auto& [key, value] : json->items())
-        if (auto set = set_member(report, key, value); !set)
+        if (auto set = set_path_member(report, key, value); !set)
             return fail(set.error());
     if (report.survived && report.died && *report.survived >= *report.died)
         return fail(Error(fmt::format("survived_ms, {}, is not below died_ms, {}",

@@ -36,12 +36,13 @@ Result<void> set_all(const Parameters& known, const QueryPairs& pairs) {
         const auto found = std::find_if(known.begin(), known.end(),
                                         [&n = name](const Parameter& p) { return p.name == n; });
         if (found == known.end())
-            return fail(Error(fmt::format("unknown parameter {}", ballast::quoted(name)))
+            return fail(Error(fmt::format("unknown parameter {}", ballast::in_quotes(name)))
                             .hint(known_names(known)));
         if (!seen.insert(found->name).second)
-            return fail(Error(fmt::format("parameter {} is given twice", ballast::quoted(name))));
+            return fail(
+                Error(fmt::format("parameter {} is given twice", ballast::in_quotes(name))));
         if (auto set = found->set(value); !set)
-            return fail(set.error().context(fmt::format("parameter {}", ballast::quoted(name))));
+            return fail(set.error().context(fmt::format("parameter {}", ballast::in_quotes(name))));
     }
     return {};
 }
@@ -60,8 +61,8 @@ Result<std::size_t> parse_limit(const std::string& text) {
     const char* end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(text.data(), end, value);
     if (error != std::errc() || stop != end || value < 1 || value > kMaxListLimit)
-        return fail(Error(
-            fmt::format("{} is not a number from 1 to {}", ballast::quoted(text), kMaxListLimit)));
+        return fail(Error(fmt::format("{} is not a number from 1 to {}", ballast::in_quotes(text),
+                                      kMaxListLimit)));
     return value;
 }
 
@@ -76,27 +77,27 @@ Result<HealthState> parse_health_state(const std::string& text) {
         return *state;
     std::string known = "known:";
     for (std::size_t i = 0; i < kHealthStates; ++i)
-        known += fmt::format(" {}", ballast::quoted(name_of(static_cast<HealthState>(i))));
-    return fail(Error(fmt::format("{} is not a state", ballast::quoted(text))).hint(known));
+        known += fmt::format(" {}", ballast::in_quotes(name_of(static_cast<HealthState>(i))));
+    return fail(Error(fmt::format("{} is not a state", ballast::in_quotes(text))).hint(known));
 }
 
 Result<Direction> parse_direction(const std::string& text) {
     if (const auto direction = direction_named(text))
         return *direction;
-    return fail(Error(fmt::format("{} is neither outbound nor inbound", ballast::quoted(text))));
+    return fail(Error(fmt::format("{} is neither outbound nor inbound", ballast::in_quotes(text))));
 }
 
 Result<BreakerState> parse_breaker_state(const std::string& text) {
     if (const auto state = breaker_state_named(text))
         return *state;
-    return fail(Error(fmt::format("{} is not a state", ballast::quoted(text)))
+    return fail(Error(fmt::format("{} is not a state", ballast::in_quotes(text)))
                     .hint(fmt::format("known: {}", fmt::join(kBreakerStateNames, ", "))));
 }
 
 Result<std::string> parse_cgroup(const std::string& text) {
     const bool ends = text.size() > 1 && text.ends_with('/');
     if (!text.starts_with('/') || ends || text.size() > kMaxCgroupPath)
-        return fail(Error(fmt::format("{} is not a cgroup's path", ballast::quoted(text)))
+        return fail(Error(fmt::format("{} is not a cgroup's path", ballast::in_quotes(text)))
                         .hint("as in /proc/PID/cgroup: /system.slice/orders.service"));
     return text;
 }

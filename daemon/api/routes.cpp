@@ -56,7 +56,7 @@ Response no_route(const Request& request) {
     if (allow.empty())
         return error_response(
             404, "no_such_path",
-            Error(fmt::format("nothing is served at {}", ballast::quoted(request.path)))
+            Error(fmt::format("nothing is served at {}", ballast::in_quotes(request.path)))
                 .hint("GET /v1/openapi.json describes every path"));
     Response response = error_response(
         405, "method_not_allowed",

@@ -4,15 +4,12 @@
 #include <algorithm>
 #include <cstring>
 
-#include <spdlog/spdlog.h>
+#include "daemon/app/clock.h"
+#include "daemon/app/log.h"
 
 namespace ballast::app {
 
 namespace {
-
-govern::Governor::Monotonic now() {
-    return std::chrono::steady_clock::now();
-}
 
 /// CLOCK_MONOTONIC, which std::chrono::steady_clock reads too.
 std::uint64_t ms_of(govern::Governor::Monotonic time) {
@@ -47,8 +44,8 @@ govern::Governor::Failing failing_of(const guards::BreakerChange& change) {
 }
 
 void tell(const Finding& finding) {
-    spdlog::warn("finding reason={} destination={} service={} {}", finding.reason,
-                 finding.destination.text(), finding.service, finding.evidence);
+    log::warn("finding reason={} destination={} service={} {}", finding.reason,
+              finding.destination.text(), finding.service, finding.evidence);
 }
 
 } // namespace
@@ -88,7 +85,7 @@ void BreakerKeeper::configure(const GovernorOptions& options) {
     if (!was_dry_run)
         tell_dry_run();
     else if (!options.dry_run) {
-        spdlog::info("the governor's dry run is over");
+        log::info("the governor's dry run is over");
         adopt_holds();
     }
     govern();
@@ -96,7 +93,7 @@ void BreakerKeeper::configure(const GovernorOptions& options) {
 
 void BreakerKeeper::tell_dry_run() const {
     if (is_dry_run())
-        spdlog::warn("[governor] dry_run is on: no breaker opens, none is held or let go of");
+        log::warn("[governor] dry_run is on: no breaker opens, none is held or let go of");
 }
 
 void BreakerKeeper::on_event(const ballast_event& event) {
@@ -141,14 +138,13 @@ void BreakerKeeper::act(const govern::Governor::Decision& decision) {
 void BreakerKeeper::tell_fault(const govern::Governor::Decision& decision) const {
     const char* dry_run = decision.dry_run ? " dry_run=true" : "";
     if (decision.fault_began)
-        spdlog::warn("finding reason=observer_fault failing={} active={} window_ms={} held={}{} "
-                     "conclusion=\"most destinations fail at once: this host's own network is "
-                     "suspect, breakers stay closed\"",
-                     decision.failing, decision.active, window_.count(), governor_.holds(),
-                     dry_run);
+        log::warn("finding reason=observer_fault failing={} active={} window_ms={} held={}{} "
+                  "conclusion=\"most destinations fail at once: this host's own network is "
+                  "suspect, breakers stay closed\"",
+                  decision.failing, decision.active, window_.count(), governor_.holds(), dry_run);
     if (decision.fault_ended)
-        spdlog::warn("finding reason=observer_fault_over released={}{}", decision.release.size(),
-                     dry_run);
+        log::warn("finding reason=observer_fault_over released={}{}", decision.release.size(),
+                  dry_run);
 }
 
 void BreakerKeeper::hold(std::uint32_t destination) {
@@ -159,13 +155,13 @@ void BreakerKeeper::hold(std::uint32_t destination) {
     order.by = governor_name;
     if (table_.forced_by(destination).empty())
         if (auto held = table_.force_one(destination, order); !held)
-            spdlog::error("{}", held.error().text());
+            log::error("{}", held.error().text());
 }
 
 void BreakerKeeper::release(std::uint32_t destination) {
     if (table_.forced_by(destination) == governor_name)
         if (auto released = table_.force_one(destination, {}); !released)
-            spdlog::error("{}", released.error().text());
+            log::error("{}", released.error().text());
 }
 
 /// What an earlier daemon held and did not live to let go of.

@@ -10,11 +10,11 @@
 #include <utility>
 
 #include <malloc.h>
-#include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "bpf/abi.h"
+#include "daemon/app/log.h"
 #include "daemon/app/start_up.h"
 #include "daemon/app/status_parts.h"
 #include "daemon/app/version.h"
@@ -103,18 +103,18 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
 
 Result<void> Daemon::prepare(Store store) {
     for (const auto& notice : programs_.notices())
-        spdlog::warn("{}", notice);
+        log::warn("{}", notice);
     if (!store.notice().empty())
-        spdlog::warn("{}", store.notice());
+        log::warn("{}", store.notice());
     if (auto freed = recycler_.resume(); !freed)
-        spdlog::warn("{}", freed.error().text());
+        log::warn("{}", freed.error().text());
     policy_ = std::make_unique<PolicyKeeper>(options_.config, policy_map_, timeouts_, names_,
                                              std::move(store));
     if (auto loaded = policy_->reload(); !loaded) {
         if (!programs_.adopted())
             return loaded;
         policy_->adopt_running(loaded.error());
-        spdlog::error("policy refused, the one in force stays: {}", loaded.error().text());
+        log::error("policy refused, the one in force stays: {}", loaded.error().text());
     }
     auto sweeps = SweepRunner::create(loop_, maps_, policy_map_, programs_.sweep_link());
     if (!sweeps)
@@ -182,16 +182,16 @@ Result<void> Daemon::take_signals() {
 Result<int> Daemon::run() {
     ::malloc_trim(0); // start-up needed far more than serving does
     const auto started = status();
-    spdlog::info("started version={} pid={} cgroup={} services={} adopted_pins={} sockets={}",
-                 started.version, started.pid, started.cgroup, started.services,
-                 started.adopted_pins, started.sweep.sockets);
+    log::info("started version={} pid={} cgroup={} services={} adopted_pins={} sockets={}",
+              started.version, started.pid, started.cgroup, started.services, started.adopted_pins,
+              started.sweep.sockets);
     ::sd_notifyf(0, "READY=1\nSTATUS=%u services, %u destinations\nMAINPID=%u", started.services,
                  started.destinations, started.pid);
     auto code = loop_.run();
     ::sd_notify(0, "STOPPING=1");
     breakers_->undo();
     paths_->save();
-    spdlog::info("stopping; programs and counts stay pinned at {}", options_.bpffs_dir);
+    log::info("stopping; programs and counts stay pinned at {}", options_.bpffs_dir);
     return code;
 }
 
@@ -214,9 +214,9 @@ void Daemon::on_second() {
         ::malloc_trim(0);
     const auto ttl = policy_->policy().daemon.destination_ttl;
     if (auto freed = recycler_.run(monotonic(), ttl); !freed)
-        spdlog::error("{}", freed.error().text());
+        log::error("{}", freed.error().text());
     else if (*freed)
-        spdlog::debug("recycled {} destinations", *freed);
+        log::debug("recycled {} destinations", *freed);
     recycle_consumers();
 }
 
@@ -224,7 +224,7 @@ void Daemon::drop_expired_overrides() {
     if (!policy_->drop_expired(std::chrono::system_clock::now()))
         return;
     if (auto swept = sweeps_->run_now(); !swept)
-        spdlog::error("{}", swept.error().text());
+        log::error("{}", swept.error().text());
 }
 
 void Daemon::recycle_consumers() {
@@ -233,9 +233,9 @@ void Daemon::recycle_consumers() {
         return;
     const auto freed = kernel::ConsumerRecycler(maps_, policy_map_, *hierarchy).run();
     if (!freed)
-        spdlog::error("{}", freed.error().text());
+        log::error("{}", freed.error().text());
     else if (*freed)
-        spdlog::debug("recycled {} consumers", *freed);
+        log::debug("recycled {} consumers", *freed);
 }
 
 void Daemon::report_limits() {
@@ -247,8 +247,8 @@ void Daemon::report_limits() {
     const auto findings = limit_guard_.read(readings, std::chrono::steady_clock::now(),
                                             [this](std::uint32_t index) { return row_of(index); });
     for (const auto& finding : findings)
-        spdlog::warn("finding reason={} destination={} service={} {}", finding.reason,
-                     finding.destination.text(), finding.service, finding.evidence);
+        log::warn("finding reason={} destination={} service={} {}", finding.reason,
+                  finding.destination.text(), finding.service, finding.evidence);
 }
 
 /// What the [daemon] table asks for, where it can change while running.
@@ -263,7 +263,7 @@ void Daemon::apply_options() {
     if (!server_)
         return;
     if (auto listening = server_->listen_tcp(wanted.metrics_listen); !listening)
-        spdlog::error("{}", listening.error().text());
+        log::error("{}", listening.error().text());
 }
 
 std::uint32_t Daemon::used() const {
@@ -370,7 +370,7 @@ std::vector<Override> Daemon::overrides() {
 Result<void> Daemon::put_override(Override wanted) {
     auto put = policy_->put_override(wanted);
     if (put) {
-        spdlog::info("override set target={} by={}", wanted.target, wanted.set_by);
+        log::info("override set target={} by={}", wanted.target, wanted.set_by);
         put = sweeps_->run_now();
     }
     return put;
@@ -379,7 +379,7 @@ Result<void> Daemon::put_override(Override wanted) {
 Result<bool> Daemon::remove_override(const std::string& target) {
     auto removed = policy_->remove_override(target);
     if (removed && *removed) {
-        spdlog::info("override removed target={}", target);
+        log::info("override removed target={}", target);
         if (auto swept = sweeps_->run_now(); !swept)
             return fail(swept.error());
     }
@@ -397,8 +397,8 @@ std::vector<BreakerRow> Daemon::breakers() {
 Result<void> Daemon::force_breaker(const BreakerOrder& order) {
     auto forced = breakers_->force(order);
     if (forced)
-        spdlog::info("breaker order destination={} force={} by={} reason=\"{}\"",
-                     order.endpoint.text(), name_of(order.force), order.by, order.reason);
+        log::info("breaker order destination={} force={} by={} reason=\"{}\"",
+                  order.endpoint.text(), name_of(order.force), order.by, order.reason);
     return forced;
 }
 
@@ -416,10 +416,10 @@ Result<void> Daemon::reload() {
     if (loaded) {
         apply_options();
         loaded = sweeps_->run_now();
-        spdlog::info("policy in force file={} services={} generation={}", policy_->file(),
-                     policy_->policy().services.size(), maps_.control->policy_generation);
+        log::info("policy in force file={} services={} generation={}", policy_->file(),
+                  policy_->policy().services.size(), maps_.control->policy_generation);
     } else {
-        spdlog::error("policy refused, the one in force stays: {}", loaded.error().text());
+        log::error("policy refused, the one in force stays: {}", loaded.error().text());
     }
     ::sd_notify(0, "READY=1");
     return loaded;
@@ -429,16 +429,16 @@ Result<void> Daemon::reload() {
 bool Daemon::take_answers() {
     const auto changed = policy_->refresh();
     if (!changed) {
-        spdlog::error("addresses of DNS names are not in force, tried again soon: {}",
-                      changed.error().text());
+        log::error("addresses of DNS names are not in force, tried again soon: {}",
+                   changed.error().text());
         return false;
     }
     if (!*changed)
         return true;
-    spdlog::info("policy in force with new addresses of DNS names, generation={}",
-                 maps_.control->policy_generation);
+    log::info("policy in force with new addresses of DNS names, generation={}",
+              maps_.control->policy_generation);
     if (auto swept = sweeps_->run_now(); !swept)
-        spdlog::error("{}", swept.error().text());
+        log::error("{}", swept.error().text());
     return true;
 }
 

@@ -56,7 +56,7 @@ ProblemList unmatched_from(const std::vector<Placed<std::string>>& from,
             doubts.add(place, "service.from",
                        fmt::format("{} matches no cgroup at present; it will hold for those that "
                                    "appear later",
-                                   quoted(std::string_view(pattern))));
+                                   in_quotes(std::string_view(pattern))));
     }
     return doubts;
 }

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include <spdlog/spdlog.h>
-
+#include "daemon/app/clock.h"
 #include "daemon/app/diag_facts.h"
+#include "daemon/app/log.h"
 #include "daemon/app/suspicion_record.h"
 #include "daemon/kernel/flows.h"
 #include "daemon/model/explain.h"
@@ -23,16 +23,8 @@ constexpr int cost_share = 5;
 /// A namespace that cannot be looked into is tried again after so long.
 constexpr std::chrono::seconds pause_after_failure{10};
 
-std::chrono::steady_clock::time_point now() {
-    return std::chrono::steady_clock::now();
-}
-
 std::uint64_t of_kind(const guards::HalfOpenGuard::Counts& counts, HalfOpenKind kind) {
     return counts.verdicts.at(static_cast<std::size_t>(kind));
-}
-
-void store(std::uint32_t& word, std::uint32_t value) {
-    __atomic_store_n(&word, value, __ATOMIC_RELAXED);
 }
 
 } // namespace
@@ -94,10 +86,10 @@ void FlowKeeper::configure() {
         if (const auto at = known_.find(services_.service_name(id)); at != known_.end())
             at->second.id = id;
     const auto jiffies = static_cast<std::uint32_t>(suspect_after.count() * hz_ / 1000);
-    store(maps_.control->suspect_after, std::max(jiffies, 1U));
+    kernel::store_relaxed(maps_.control->suspect_after, std::max(jiffies, 1U));
     // One more than a lossy path needs, without which it would not be known to be down.
-    store(maps_.control->suspect_until,
-          confirm == 0 ? 0U : confirm + guards::Suspect::lossy_extra + 1);
+    kernel::store_relaxed(maps_.control->suspect_until,
+                          confirm == 0 ? 0U : confirm + guards::Suspect::lossy_extra + 1);
 }
 
 /// As the policy says of the endpoint where no reservation names the service.
@@ -142,8 +134,8 @@ void FlowKeeper::suspect(Suspicion suspicion, std::uint16_t service) {
 
 void FlowKeeper::fail_softly(const Error& error) {
     if (counted_.not_looked_at++ == 0)
-        spdlog::warn("half-open flows: facts are missing, which is counted from now on: {}",
-                     error.text());
+        log::warn("half-open flows: facts are missing, which is counted from now on: {}",
+                  error.text());
 }
 
 /// Suspects that a list without them does not prove to be gone.
@@ -232,8 +224,8 @@ bool FlowKeeper::is_busy() const {
 
 void FlowKeeper::tell() {
     for (const auto& finding : digest_.take(now()))
-        spdlog::warn("finding reason={} destination={} service={} {}", finding.reason,
-                     finding.destination.text(), finding.service, finding.evidence);
+        log::warn("finding reason={} destination={} service={} {}", finding.reason,
+                  finding.destination.text(), finding.service, finding.evidence);
 }
 
 /// A turn after each record and, while there is something to watch, ten a second.

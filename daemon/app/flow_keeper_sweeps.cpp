@@ -2,6 +2,7 @@
 // What the keeper of half-open flows takes from sweeps: peers that hang.
 #include "daemon/app/flow_keeper.h"
 
+#include "daemon/app/clock.h"
 #include "daemon/app/suspicion_record.h"
 #include "daemon/kernel/flows.h"
 
@@ -10,10 +11,6 @@ namespace ballast::app {
 namespace {
 
 using std::chrono::milliseconds;
-
-std::chrono::steady_clock::time_point now() {
-    return std::chrono::steady_clock::now();
-}
 
 } // namespace
 

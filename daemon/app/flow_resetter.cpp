@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include <spdlog/spdlog.h>
+#include "daemon/app/log.h"
 
 namespace ballast::app {
 
@@ -94,8 +94,8 @@ FlowAct FlowResetter::destroy(const HalfOpenVerdict& verdict) {
 
 FlowAct FlowResetter::fail_softly(const Error& error) {
     if (counts_.at(static_cast<std::size_t>(FlowAct::failed)) == 0)
-        spdlog::warn("half-open flows: one could not be reset, which is counted from now on: {}",
-                     error.text());
+        log::warn("half-open flows: one could not be reset, which is counted from now on: {}",
+                  error.text());
     return FlowAct::failed;
 }
 

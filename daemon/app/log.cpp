@@ -23,6 +23,22 @@ bool stderr_is_journal() {
            fmt::format("{}:{}", status.st_dev, status.st_ino) == stream;
 }
 
+spdlog::level::level_enum level_of(log::Level level) {
+    switch (level) {
+    case log::Level::debug:
+        return spdlog::level::debug;
+    case log::Level::info:
+        return spdlog::level::info;
+    case log::Level::warning:
+        return spdlog::level::warn;
+    case log::Level::error:
+        return spdlog::level::err;
+    case log::Level::critical:
+        break;
+    }
+    return spdlog::level::critical;
+}
+
 } // namespace
 
 void start_log(const std::string& level) {
@@ -38,6 +54,14 @@ void start_log(const std::string& level) {
     logger->set_level(spdlog::level::from_str(level));
     logger->flush_on(spdlog::level::trace);
     spdlog::set_default_logger(std::move(logger));
+}
+
+bool log::is_on(Level level) {
+    return spdlog::should_log(level_of(level));
+}
+
+void log::write(Level level, std::string_view message) {
+    spdlog::log(level_of(level), message);
 }
 
 } // namespace ballast::app

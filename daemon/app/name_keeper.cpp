@@ -4,15 +4,12 @@
 #include <algorithm>
 #include <utility>
 
-#include <spdlog/spdlog.h>
+#include "daemon/app/clock.h"
+#include "daemon/app/log.h"
 
 namespace ballast::app {
 
 namespace {
-
-Schedule::Time now() {
-    return std::chrono::steady_clock::now();
-}
 
 std::string text_of(const std::vector<Address>& addresses) {
     std::string text;
@@ -34,8 +31,8 @@ void NameKeeper::open_store() {
     if (stored)
         book_.recall(*stored);
     else
-        spdlog::error("answers of DNS names from before this start are not known: {}",
-                      stored.error().text());
+        log::error("answers of DNS names from before this start are not known: {}",
+                   stored.error().text());
 }
 
 const Answers& NameKeeper::answers_for(const Policy& files) {
@@ -55,7 +52,7 @@ Result<void> NameKeeper::follow(const Policy& files) {
     book_.follow(hosts);
     if (store_)
         if (const auto kept = store_->keep_only(hosts); !kept)
-            spdlog::error("{}", kept.error().text());
+            log::error("{}", kept.error().text());
     schedule_.set_interval(files.daemon.resolve_every, now());
     schedule_.follow(hosts, now());
     if (hosts.empty()) {
@@ -116,8 +113,8 @@ void NameKeeper::hear(const std::vector<Lookup>& lookups) {
 
 void NameKeeper::hear(const Lookup& lookup) {
     schedule_.answered(lookup.host, lookup.error.empty(), now());
-    spdlog::debug("looked up name={} addresses={} error=\"{}\"", lookup.host,
-                  lookup.addresses.size(), lookup.error);
+    log::debug("looked up name={} addresses={} error=\"{}\"", lookup.host, lookup.addresses.size(),
+               lookup.error);
     const Heard heard = book_.hear(lookup);
     if (heard.failed)
         warn(lookup.host, lookup.error);
@@ -126,14 +123,14 @@ void NameKeeper::hear(const Lookup& lookup) {
     const Answer& answer = book_.answers().at(lookup.host);
     if (heard.recovered)
         for (const auto& line : placed(lookup.host, "resolves again"))
-            spdlog::info("{}", line);
+            log::info("{}", line);
     is_pending_ = is_pending_ || heard.answer;
     if (!heard.addresses)
         return;
-    spdlog::info("resolved name={} addresses={}", lookup.host, text_of(answer.addresses));
+    log::info("resolved name={} addresses={}", lookup.host, text_of(answer.addresses));
     if (store_)
         if (const auto put = store_->put(lookup.host, answer); !put)
-            spdlog::error("{}", put.error().text());
+            log::error("{}", put.error().text());
 }
 
 void NameKeeper::settled() {
@@ -162,7 +159,7 @@ void NameKeeper::warn(const std::string& host, const std::string& error) const {
          placed(host, fmt::format("does not resolve: {}; {}; it is tried again (see `getent ahosts "
                                   "{}`)",
                                   error, meanwhile, host)))
-        spdlog::warn("{}", line);
+        log::warn("{}", line);
 }
 
 } // namespace ballast::app

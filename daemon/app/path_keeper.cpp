@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include <spdlog/spdlog.h>
-
+#include "daemon/app/clock.h"
+#include "daemon/app/log.h"
 #include "daemon/guards/keepalive_choice.h"
 #include "daemon/kernel/flows.h"
 
@@ -13,10 +13,6 @@ namespace ballast::app {
 namespace {
 
 using std::chrono::milliseconds;
-
-std::chrono::steady_clock::time_point now() {
-    return std::chrono::steady_clock::now();
-}
 
 guards::GapLook look_at(const ballast_flow& flow, std::uint32_t hz) {
     const auto time = [hz](std::uint32_t jiffies) {
@@ -53,10 +49,6 @@ bool is_news(std::uint32_t known, std::uint32_t wanted) {
     return wanted < known || wanted > known + known / 20;
 }
 
-void store(std::uint32_t& into, std::uint32_t value) {
-    __atomic_store_n(&into, value, __ATOMIC_RELAXED);
-}
-
 } // namespace
 
 std::unique_ptr<PathKeeper> PathKeeper::start(kernel::Maps& maps, const kernel::PolicyMap& services,
@@ -74,8 +66,8 @@ std::unique_ptr<PathKeeper> PathKeeper::start(kernel::Maps& maps, const kernel::
 void PathKeeper::open_store(const std::filesystem::path& file) {
     auto store = BoundStore::open(file);
     if (!store) {
-        spdlog::error("what is learned of paths will not outlive this daemon: {}",
-                      store.error().text());
+        log::error("what is learned of paths will not outlive this daemon: {}",
+                   store.error().text());
         return;
     }
     store_ = std::move(*store);
@@ -85,7 +77,7 @@ void PathKeeper::open_store(const std::filesystem::path& file) {
 void PathKeeper::recall() {
     const auto stored = store_->bounds();
     if (!stored) {
-        spdlog::error("what was learned of paths is lost: {}", stored.error().text());
+        log::error("what was learned of paths is lost: {}", stored.error().text());
         return;
     }
     const auto wall = std::chrono::system_clock::now();
@@ -95,8 +87,8 @@ void PathKeeper::recall() {
         if (bound)
             book_.recall(row.path, *bound, now());
         else
-            spdlog::warn("what was learned of the path to {} is lost: {}", row.path.text(),
-                         bound.error().text());
+            log::warn("what was learned of the path to {} is lost: {}", row.path.text(),
+                      bound.error().text());
     }
 }
 
@@ -122,7 +114,7 @@ void PathKeeper::end_sweep() {
     if (book_.has_died_since_taken() || now() - saved_ >= save_interval)
         save();
     if (const auto full = watch_.table_full() + book_.table_full(); full != told_full_) {
-        spdlog::warn("paths: a table is full, {} times so far something was not learned", full);
+        log::warn("paths: a table is full, {} times so far something was not learned", full);
         told_full_ = full;
     }
 }
@@ -155,8 +147,8 @@ void PathKeeper::tell_program(ballast_destination& destination) const {
     if (!is_news(destination.keepalive_longest_ms, longest) &&
         !is_news(destination.keepalive_died_ms, died))
         return;
-    store(destination.keepalive_died_ms, died);
-    store(destination.keepalive_longest_ms, longest);
+    kernel::store_relaxed(destination.keepalive_died_ms, died);
+    kernel::store_relaxed(destination.keepalive_longest_ms, longest);
 }
 
 void PathKeeper::tell_programs() {
@@ -191,9 +183,9 @@ PathReport PathKeeper::learn(const PathReport& report, const std::string& servic
         book_.died(place, *report.died, now());
     tell_programs();
     save();
-    spdlog::info("path measured destination={} survived_ms={} died_ms={}", report.path.text(),
-                 report.survived.value_or(milliseconds(0)).count(),
-                 report.died.value_or(milliseconds(0)).count());
+    log::info("path measured destination={} survived_ms={} died_ms={}", report.path.text(),
+              report.survived.value_or(milliseconds(0)).count(),
+              report.died.value_or(milliseconds(0)).count());
     return report_of(report.path, row).value_or(PathReport{report.path, {}, {}, {}});
 }
 
@@ -212,7 +204,7 @@ void PathKeeper::save() {
             gone.push_back(change.path);
     }
     if (auto written = store_->put(known, gone); !written)
-        spdlog::error("what was learned of paths may be lost: {}", written.error().text());
+        log::error("what was learned of paths may be lost: {}", written.error().text());
 }
 
 } // namespace ballast::app

@@ -3,9 +3,8 @@
 
 #include <algorithm>
 
-#include <spdlog/spdlog.h>
-
 #include "daemon/app/doubts.h"
+#include "daemon/app/log.h"
 #include "daemon/config/answers.h"
 #include "daemon/config/policy_files.h"
 
@@ -24,7 +23,7 @@ std::vector<Override> PolicyKeeper::overrides() const {
     auto stored = store_.overrides();
     if (stored)
         return *stored;
-    spdlog::error("overrides are not applied: {}", stored.error().text());
+    log::error("overrides are not applied: {}", stored.error().text());
     return {};
 }
 
@@ -43,9 +42,9 @@ std::vector<Override> PolicyKeeper::live(std::vector<Override> stored, WallTime 
 
 /// One that cannot be removed from the store does no harm: it is not applied again.
 void PolicyKeeper::forget(const Override& expired) {
-    spdlog::info("override expired target={} by={}", expired.target, expired.set_by);
+    log::info("override expired target={} by={}", expired.target, expired.set_by);
     if (auto removed = store_.remove_override(expired.target); !removed)
-        spdlog::error("{}", removed.error().text());
+        log::error("{}", removed.error().text());
 }
 
 bool PolicyKeeper::drop_expired(WallTime now) {
@@ -53,15 +52,15 @@ bool PolicyKeeper::drop_expired(WallTime now) {
         return false;
     const auto rest = live_overrides(now);
     if (recalled_) {
-        spdlog::warn("the limits of expired overrides stay in force until the policy files are "
-                     "accepted: {}",
-                     error_);
+        log::warn("the limits of expired overrides stay in force until the policy files are "
+                  "accepted: {}",
+                  error_);
         return false;
     }
     auto done = put(wanted(from_files_, rest));
     if (done)
         return true;
-    spdlog::error("the limits of expired overrides stay in force: {}", done.error().text());
+    log::error("the limits of expired overrides stay in force: {}", done.error().text());
     next_expiry_ = now + retry_after;
     return false;
 }
@@ -70,7 +69,7 @@ bool PolicyKeeper::drop_expired(WallTime now) {
 void PolicyKeeper::tell(std::set<std::string> notices) {
     for (const auto& notice : notices)
         if (!told_.contains(notice))
-            spdlog::warn("{}", notice);
+            log::warn("{}", notice);
     told_ = std::move(notices);
 }
 
@@ -103,9 +102,9 @@ Result<void> PolicyKeeper::put_at_any_rate(const Policy& files) {
     MergedPolicy without = apply_overrides(files, on_top);
     if (!timeouts_.prepare(without.policy) || !map_.put(without.policy))
         return done;
-    spdlog::error("no address of a DNS name is governed, since the policy could not be put in "
-                  "force with them: {}",
-                  done.error().text());
+    log::error("no address of a DNS name is governed, since the policy could not be put in "
+               "force with them: {}",
+               done.error().text());
     in_force_ = std::move(without.policy);
     return {};
 }
@@ -127,7 +126,7 @@ Result<bool> PolicyKeeper::refresh() {
 Result<void> PolicyKeeper::reload() {
     const PolicyReport report = check_policy(file_);
     for (const auto& warning : report.warnings.problems())
-        spdlog::warn("{}", warning.text());
+        log::warn("{}", warning.text());
     auto loaded = report.result();
     auto done = loaded ? Result<void>() : fail(loaded.error());
     if (done) {
@@ -144,9 +143,9 @@ Result<void> PolicyKeeper::reload() {
     loaded_ = system_clock::now();
     const ProblemList doubts = find_unmatched_from(report.from);
     for (const auto& doubt : doubts.problems())
-        spdlog::warn("{}", doubt.text());
+        log::warn("{}", doubt.text());
     if (auto followed = names_.follow(from_files_); !followed)
-        spdlog::error("{}", followed.error().text());
+        log::error("{}", followed.error().text());
     return {};
 }
 

@@ -7,7 +7,7 @@ namespace ballast::app {
 
 namespace {
 
-std::chrono::milliseconds ms_of(std::uint32_t jiffies, std::uint32_t hz) {
+std::chrono::milliseconds ms_of_jiffies(std::uint32_t jiffies, std::uint32_t hz) {
     return std::chrono::milliseconds(std::uint64_t{jiffies} * 1000 / hz);
 }
 
@@ -33,9 +33,9 @@ Suspicion suspicion_of(const ballast_suspicion& record, std::uint32_t hz) {
     made.is_orphan = (record.flags & BALLAST_SUSPICION_ORPHAN) != 0;
     made.is_tail_probe = (record.flags & BALLAST_SUSPICION_TAIL_PROBE) != 0;
     made.at = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(record.now_ns));
-    made.silent = ms_of(record.silent_jiffies, hz);
+    made.silent = ms_of_jiffies(record.silent_jiffies, hz);
     made.rtt = std::chrono::milliseconds(record.srtt_us / 1000 + 1);
-    made.try_gap = ms_of(record.try_jiffies, hz);
+    made.try_gap = ms_of_jiffies(record.try_jiffies, hz);
     made.retransmits = record.retransmits;
     made.probes = record.probes;
     made.bytes_acked = record.bytes_acked;
@@ -61,7 +61,7 @@ Suspicion suspicion_of(const ballast_flow& flow, std::uint32_t hz,
     made.direction = flow.flags & BALLAST_FLOW_INBOUND ? Direction::inbound : Direction::outbound;
     made.what = Suspicion::What::probe;
     made.at = now;
-    made.silent = made.earlier = ms_of(flow.idle_jiffies, hz);
+    made.silent = made.earlier = ms_of_jiffies(flow.idle_jiffies, hz);
     made.rtt = std::chrono::milliseconds(flow.rtt_us / 1000 + 1);
     made.probes = flow.probes;
     return made;

@@ -4,20 +4,14 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include <spdlog/spdlog.h>
-
+#include "daemon/app/clock.h"
+#include "daemon/app/log.h"
 #include "daemon/govern/sweep_pace.h"
 #include "daemon/kernel/flows.h"
 
 namespace ballast::app {
 
-namespace {
-
-kernel::Monotonic now() {
-    return std::chrono::steady_clock::now();
-}
-
-} // namespace
+namespace {} // namespace
 
 SweepRunner::SweepRunner(kernel::Maps& maps, kernel::PolicyMap& policy, int link)
     : maps_(maps), policy_(policy), sweeper_(maps, link, "/proc"),
@@ -58,7 +52,7 @@ Result<void> SweepRunner::begin() {
     under_way_ = begun.has_value();
     if (!begun) {
         ++status_.failures;
-        spdlog::error("sweep not done: {}", begun.error().text());
+        log::error("sweep not done: {}", begun.error().text());
     }
     return begun;
 }
@@ -104,7 +98,7 @@ Result<void> SweepRunner::run_now(const kernel::Sweeper::Sink& sink) {
 bool SweepRunner::wait_for_programs() {
     auto waited = policy_.wait_for_programs();
     if (!waited)
-        spdlog::warn("drift is left as it is: {}", waited.error().text());
+        log::warn("drift is left as it is: {}", waited.error().text());
     return waited.has_value();
 }
 
@@ -112,10 +106,10 @@ void SweepRunner::finish() {
     under_way_ = false;
     const auto& totals = sweeper_.totals();
     for (const auto& failure : totals.failures)
-        spdlog::warn("sweep incomplete: {}", failure);
+        log::warn("sweep incomplete: {}", failure);
     if (totals.untracked)
-        spdlog::warn("sweep: {} governed sockets could not be counted, a table is full",
-                     totals.untracked);
+        log::warn("sweep: {} governed sockets could not be counted, a table is full",
+                  totals.untracked);
     findings_ = ledger_.end_sweep(totals.number, totals.visited, used(), now());
     keepalive_ = {.kept_alive = totals.kept_alive, .wanted = totals.keepalive_wanted};
     ++status_.sweeps;
@@ -128,15 +122,15 @@ void SweepRunner::finish() {
     status_.drift = 0;
     for (const auto& [index, drift] : findings_.drift) {
         status_.drift += static_cast<std::uint64_t>(std::llabs(drift));
-        spdlog::warn("drift: destination index {} is off by {}", index, drift);
+        log::warn("drift: destination index {} is off by {}", index, drift);
     }
     if (findings_.other_drift)
-        spdlog::warn("drift: {} totals or shares are off", findings_.other_drift);
+        log::warn("drift: {} totals or shares are off", findings_.other_drift);
     status_.drift += findings_.other_drift;
     if (findings_.repairs)
-        spdlog::warn("drift: {} counts or reservations corrected", findings_.repairs);
+        log::warn("drift: {} counts or reservations corrected", findings_.repairs);
     if (table_.left_out())
-        spdlog::warn("sweep: sockets of further peers were not listed: {}", table_.left_out());
+        log::warn("sweep: sockets of further peers were not listed: {}", table_.left_out());
     for (const auto& watcher : watchers_)
         watcher.on_end();
     peers_ = table_.take([this](std::uint16_t id) { return policy_.service_name(id); });
@@ -150,7 +144,7 @@ void SweepRunner::plan_next() {
 
 void SweepRunner::reclaim_pending() {
     if (const auto released = ledger_.reclaim_pending(used(), now()))
-        spdlog::debug("released {} reservations of connects that failed at once", released);
+        log::debug("released {} reservations of connects that failed at once", released);
 }
 
 } // namespace ballast::app

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include <spdlog/spdlog.h>
+#include "daemon/app/log.h"
 
 namespace ballast::app {
 
@@ -34,10 +34,9 @@ void TimeoutKeeper::follow(const Policy& policy, std::chrono::nanoseconds now) {
     if (!linger_.is_over(is_wanted, now) || !programs_.is_tune_attached())
         return;
     if (auto detached = programs_.detach_tune(); !detached)
-        spdlog::error("{}", detached.error().text());
+        log::error("{}", detached.error().text());
     else
-        spdlog::info(
-            "program tune detached: no service has a connect_timeout or enforces keepalive");
+        log::info("program tune detached: no service has a connect_timeout or enforces keepalive");
 }
 
 } // namespace ballast::app

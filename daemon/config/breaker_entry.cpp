@@ -62,7 +62,8 @@ void warn_half(const TableReader& reader, std::string_view threshold_key, std::u
                      fmt::format("has no effect: {} is 0", threshold_key));
 }
 
-void warn_pointless(const TableReader& reader, const ServiceEntry& entry, ProblemList& warnings) {
+void warn_pointless_breaker(const TableReader& reader, const ServiceEntry& entry,
+                            ProblemList& warnings) {
     const Breaker& breaker = entry.row.breaker;
     const auto warn = [&](std::string_view key, std::string message) {
         warnings.add(reader.place(key), reader.full_key(key), std::move(message));
@@ -94,7 +95,7 @@ void read_breaker(const TableReader& reader, ServiceEntry& entry, ProblemList& w
     reader.fill(out.probes, "probes", std::uint16_t{1}, kMaxProbes);
     reader.fill(out.ramp, "ramp", kRamp);
     reader.fill(out.ramp_start, "ramp_start", std::uint8_t{1}, kMaxPercent);
-    warn_pointless(reader, entry, warnings);
+    warn_pointless_breaker(reader, entry, warnings);
 }
 
 } // namespace ballast

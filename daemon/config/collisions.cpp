@@ -73,7 +73,7 @@ private:
     }
 
     void refuse(const Claim& earlier, const Claim& later, std::string_view from) {
-        const std::string consumers = from.empty() ? "" : " for the same from " + quoted(from);
+        const std::string consumers = from.empty() ? "" : " for the same from " + in_quotes(from);
         errors_.add(*later.place, "service.to",
                     fmt::format("\"{}\" of {} is claimed by {} too{}, as \"{}\" ({}); one port of "
                                 "one prefix belongs to one service",

@@ -62,7 +62,7 @@ void find_many_from(const std::vector<ServiceEntry>& services, ProblemList& erro
                 errors.add(place, "service.from",
                            fmt::format("{} is one element too many; at most {} distinct ones are "
                                        "possible in all",
-                                       quoted(pattern), kMaxFrom));
+                                       in_quotes(pattern), kMaxFrom));
 }
 
 /// `claims` in order of appearance: the range that is one too many is the one reported.

@@ -57,7 +57,7 @@ std::optional<std::string> read_listen(const TableReader& reader, std::string_vi
     if (endpoint && is_loopback(endpoint->address))
         return endpoint->text();
     reader.problem(key, fmt::format("{}; wanted 127.0.0.1:PORT, [::1]:PORT or \"\" for none",
-                                    endpoint ? quoted(*text) + " is not a loopback endpoint"
+                                    endpoint ? in_quotes(*text) + " is not a loopback endpoint"
                                              : endpoint.error().text()));
     return std::nullopt;
 }

@@ -24,8 +24,8 @@ void fill_seconds(const TableReader& reader, std::chrono::seconds& field, std::s
         return;
     field = std::chrono::duration_cast<std::chrono::seconds>(*value);
     if (field != *value)
-        reader.problem(
-            key, fmt::format("{} is not a whole number of seconds", quoted(duration_text(*value))));
+        reader.problem(key, fmt::format("{} is not a whole number of seconds",
+                                        in_quotes(duration_text(*value))));
 }
 
 void read_word(const TableReader& service, const std::string& word, ServiceEntry& entry) {
@@ -38,7 +38,7 @@ void read_word(const TableReader& service, const std::string& word, ServiceEntry
     } else {
         service.problem("keepalive", fmt::format("{} is not one of auto, off; or wanted a table "
                                                  "such as {{ idle = \"60s\" }}",
-                                                 quoted(word)));
+                                                 in_quotes(word)));
     }
 }
 

@@ -207,7 +207,7 @@ MergedPolicy apply_overrides(Policy policy, const std::vector<Override>& overrid
         if (const auto reason = apply(merged.policy, wanted))
             merged.skipped.push_back(
                 {wanted.target, fmt::format("{} of {} is not in force: {}", origin_of(wanted),
-                                            quoted(wanted.target), *reason)});
+                                            in_quotes(wanted.target), *reason)});
     return merged;
 }
 

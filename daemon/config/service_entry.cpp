@@ -50,7 +50,7 @@ std::string read_name(const TableReader& reader) {
     if (!name || is_service_name(*name))
         return name.value_or("");
     reader.problem("name", fmt::format("{} is not a name; wanted 1 to {} of A-Z a-z 0-9 . _ -",
-                                       quoted(*name), kMaxServiceName));
+                                       in_quotes(*name), kMaxServiceName));
     return {};
 }
 

@@ -64,7 +64,7 @@ void read_from(const TableReader& reader, ServiceEntry& entry, ProblemList& warn
             return; // one too many is enough for find_conflicts() to say so
         else if (std::ranges::any_of(entry.from, same))
             warnings.add(reader.place_of(node), reader.full_key("from"),
-                         fmt::format("{} is repeated", quoted(text)));
+                         fmt::format("{} is repeated", in_quotes(text)));
         else
             entry.from.push_back({text, reader.place_of(node)});
     });

@@ -33,7 +33,7 @@ std::string_view type_name(const toml::node& node) {
 std::string described(const toml::node& node) {
     const auto type = type_name(node);
     if (const auto* text = node.as_string())
-        return fmt::format("{} ({})", quoted(text->get()), type);
+        return fmt::format("{} ({})", in_quotes(text->get()), type);
     if (const auto* number = node.as_integer())
         return fmt::format("{} ({})", number->get(), type);
     if (const auto* number = node.as_floating_point())
@@ -171,7 +171,7 @@ void TableReader::wrong_type(std::string_view key, const toml::node& node,
 
 void TableReader::wrong_choice(std::string_view key, const std::string& word,
                                std::span<const std::string_view> names) const {
-    problem(key, fmt::format("{} is not one of {}{}", quoted(word), listed(names),
+    problem(key, fmt::format("{} is not one of {}{}", in_quotes(word), listed(names),
                              did_you_mean(word, names)));
 }
 

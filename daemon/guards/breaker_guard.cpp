@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "daemon/model/names.h"
+
 namespace ballast::guards {
 
 namespace {
@@ -26,14 +28,8 @@ const char* reason_of(const BreakerChange& change) {
     return "breaker_closed";
 }
 
-const char* mode_name(Mode mode) {
-    if (mode == Mode::off)
-        return "off";
-    return mode == Mode::enforce ? "enforce" : "observe";
-}
-
 std::string evidence_of(const BreakerChange& change) {
-    std::string text = fmt::format("mode={}", mode_name(change.mode));
+    std::string text = fmt::format("mode={}", name_of(change.mode));
     for (std::size_t kind = 0; kind < kFailures; ++kind)
         if (change.failures.at(kind))
             text += fmt::format(" {}={}", kind_names.at(kind), change.failures.at(kind));

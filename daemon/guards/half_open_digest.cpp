@@ -6,15 +6,11 @@
 
 #include <fmt/format.h>
 
+#include "daemon/model/names.h"
+
 namespace ballast::guards {
 
 namespace {
-
-const char* mode_name(Mode mode) {
-    if (mode == Mode::off)
-        return "off";
-    return mode == Mode::enforce ? "enforce" : "observe";
-}
 
 const char* text_of(FlowAct act) {
     constexpr std::array<const char*, kFlowActs> texts{"",
@@ -42,7 +38,7 @@ std::string flow_names(const std::vector<HalfOpenVerdict>& verdicts) {
 }
 
 /// Of the first flow: what it waited for, and what else was seen of its peer.
-std::string evidence_of(const HalfOpenVerdict& verdict) {
+std::string evidence_of_flow(const HalfOpenVerdict& verdict) {
     std::string text = fmt::format(" silent_ms={} tries={} in_flight={}", verdict.silent.count(),
                                    verdict.tries, verdict.packets_out);
     if (verdict.is_window_shut)
@@ -92,9 +88,10 @@ Finding HalfOpenDigest::finding_of(const Key& key, const Group& group) {
     finding.destination = first.key.remote;
     finding.service = key.service;
     finding.evidence =
-        fmt::format("kind={} mode={}{} side={} flows={}", name_of(key.kind), mode_name(group.mode),
+        fmt::format("kind={} mode={}{} side={} flows={}", name_of(key.kind), name_of(group.mode),
                     text_of(key.act), is_inbound ? "server" : "client", group.flows) +
-        evidence_of(first) + fmt::format(" netns={} flow={}", first.netns, flow_names(group.named));
+        evidence_of_flow(first) +
+        fmt::format(" netns={} flow={}", first.netns, flow_names(group.named));
     return finding;
 }
 

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <new>
 #include <span>
 #include <stdexcept>
@@ -24,6 +25,11 @@
 #include "daemon/util/fd.h"
 
 namespace ballast::kernel {
+
+/// Sets a word that programs read while they run, where no order with other words matters.
+inline void store_relaxed(std::uint32_t& word, std::uint32_t value) {
+    __atomic_store_n(&word, value, __ATOMIC_RELAXED);
+}
 
 /// Owns one mapping of a BPF_F_MMAPABLE array of T; unmapped when destroyed. For one thread.
 /// Mapping more of it is an allocation, and fails as one: std::bad_alloc.

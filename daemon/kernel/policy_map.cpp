@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::uint32_t only_element = 0;
 
-std::string text_of(const ballast_service_name& name) {
+std::string text_of_name(const ballast_service_name& name) {
     return {name.name, ::strnlen(name.name, sizeof(name.name))};
 }
 
@@ -77,7 +77,7 @@ void PolicyMap::adopt_trie() {
 }
 
 std::string PolicyMap::service_name(std::uint16_t id) const {
-    return id && id < BALLAST_MAX_SERVICES ? text_of(maps_->service_names[id]) : std::string();
+    return id && id < BALLAST_MAX_SERVICES ? text_of_name(maps_->service_names[id]) : std::string();
 }
 
 const ballast_service* PolicyMap::limit(std::uint16_t id) const {

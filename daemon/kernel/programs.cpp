@@ -18,10 +18,6 @@ namespace ballast::kernel {
 
 namespace {
 
-struct CloseSkeleton {
-    void operator()(ballast_bpf* skeleton) const { ballast_bpf::destroy(skeleton); }
-};
-
 /// What the verifier and libbpf said of the load under way, kept for the error text; bounded.
 std::string load_log;
 
@@ -48,6 +44,10 @@ std::string last_lines(const std::string& log) {
 }
 
 } // namespace
+
+struct CloseSkeleton {
+    void operator()(ballast_bpf* skeleton) const { ballast_bpf::destroy(skeleton); }
+};
 
 /// A program and where it is attached.
 struct Hook {

@@ -18,7 +18,7 @@ constexpr const char* kWanted =
     "wanted a unit name such as \"app-*.service\" or a cgroup path such as \"/system.slice/app-*\"";
 
 Result<void> refuse(std::string_view pattern, std::string_view why) {
-    return fail(Error(fmt::format("{} {}; {}", quoted(pattern), why, kWanted)));
+    return fail(Error(fmt::format("{} {}; {}", in_quotes(pattern), why, kWanted)));
 }
 
 bool is_printable(char c) {

@@ -14,7 +14,7 @@ Result<PathKey> parse_path_key(std::string_view text) {
     if (!target)
         return fail(target.error());
     if (target->port_first != target->port_last)
-        return fail(Error(fmt::format("{} is not the path to one port", quoted(text))));
+        return fail(Error(fmt::format("{} is not the path to one port", in_quotes(text))));
     return PathKey(target->prefix, target->port_first);
 }
 

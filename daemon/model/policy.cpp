@@ -81,7 +81,7 @@ Result<Ports> parse_ports(std::string_view text) {
     if (!last)
         return fail(last.error());
     if (*first > *last)
-        return fail(Error(fmt::format("port range {} ends before it begins", quoted(text))));
+        return fail(Error(fmt::format("port range {} ends before it begins", in_quotes(text))));
     return Ports{*first, *last};
 }
 
@@ -141,7 +141,7 @@ Result<Target> parse_target(std::string_view text) {
         return fail(Error(fmt::format(
             "{} is not ADDRESS[/LENGTH][:PORT[-PORT]]; wanted \"10.0.0.5:5432\", \"10.1.0.0/16\" "
             "or \"[2001:db8::]/48:443\"",
-            quoted(text))));
+            in_quotes(text))));
     const auto prefix = parse_prefix(split->prefix);
     if (!prefix)
         return fail(prefix.error());
@@ -173,7 +173,7 @@ Result<NamedTarget> parse_named_target(std::string_view text) {
         return fail(
             Error(fmt::format("{} is neither an address nor a DNS name; a name is of "
                               "letters, digits and \"-\", its last part not of digits alone",
-                              quoted(text.substr(0, colon)))));
+                              in_quotes(text.substr(0, colon)))));
     if (colon == std::string_view::npos)
         return target;
     const auto ports = parse_ports(text.substr(colon + 1));

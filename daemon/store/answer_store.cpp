@@ -11,19 +11,19 @@ namespace ballast {
 namespace {
 
 /// As for the store's other connection, whose pragmas for the file hold here too.
-constexpr const char* kPrepare = "PRAGMA busy_timeout = 500;"
-                                 "PRAGMA cache_size = -64;"
-                                 "PRAGMA synchronous = NORMAL;";
+constexpr const char* kPrepareAnswers = "PRAGMA busy_timeout = 500;"
+                                        "PRAGMA cache_size = -64;"
+                                        "PRAGMA synchronous = NORMAL;";
 
 /// No version: a later schema may drop it, nobody needs more than a new answer.
 constexpr const char* kCreate = "CREATE TABLE IF NOT EXISTS name_answers ("
                                 "name TEXT NOT NULL, address TEXT NOT NULL, "
                                 "PRIMARY KEY (name, address)) STRICT, WITHOUT ROWID;";
 
-constexpr std::string_view kSelect = "SELECT name, address FROM name_answers";
+constexpr std::string_view kSelectAnswers = "SELECT name, address FROM name_answers";
 constexpr std::string_view kNames = "SELECT DISTINCT name FROM name_answers";
 constexpr std::string_view kInsert = "INSERT INTO name_answers (name, address) VALUES (?1, ?2)";
-constexpr std::string_view kRemove = "DELETE FROM name_answers WHERE name = ?1";
+constexpr std::string_view kRemoveAnswers = "DELETE FROM name_answers WHERE name = ?1";
 
 /// Every row of a query of up to two columns of text.
 DatabaseResult<std::vector<std::pair<std::string, std::string>>> rows(const Database& database,
@@ -78,14 +78,15 @@ Result<AnswerStore> AnswerStore::open(const std::filesystem::path& path) {
     auto database = Database::open(path);
     if (!database)
         return failed_to_open(database.error());
-    const auto ready = database->run(kPrepare).and_then([&] { return database->run(kCreate); });
+    const auto ready =
+        database->run(kPrepareAnswers).and_then([&] { return database->run(kCreate); });
     if (!ready)
         return failed_to_open(ready.error());
     return AnswerStore(path, std::move(*database));
 }
 
 Result<Answers> AnswerStore::answers() const {
-    const auto stored = rows(database_, kSelect);
+    const auto stored = rows(database_, kSelectAnswers);
     if (!stored)
         return fail(failed("reading answers of DNS names from", stored.error()));
     std::map<std::string, std::vector<Address>> addresses;
@@ -93,7 +94,7 @@ Result<Answers> AnswerStore::answers() const {
         const auto address = parse_address(text);
         if (!address)
             return fail(address.error().context(fmt::format("reading the answer for {} from {}",
-                                                            quoted(std::string_view(host)),
+                                                            in_quotes(std::string_view(host)),
                                                             path_.string())));
         addresses[host].push_back(*address);
     }
@@ -104,7 +105,8 @@ Result<Answers> AnswerStore::answers() const {
 }
 
 Result<void> AnswerStore::put(const std::string& host, const Answer& answer) {
-    auto done = database_.run("BEGIN IMMEDIATE;").and_then([&] { return run(kRemove, {host}); });
+    auto done =
+        database_.run("BEGIN IMMEDIATE;").and_then([&] { return run(kRemoveAnswers, {host}); });
     for (const Address& address : answer.addresses)
         done = done.and_then([&] { return run(kInsert, {host, address.text()}); });
     return change("writing an answer of DNS to", done);
@@ -117,7 +119,7 @@ Result<void> AnswerStore::keep_only(const std::vector<std::string>& hosts) {
     auto done = database_.run("BEGIN IMMEDIATE;");
     for (const auto& [host, none] : *stored)
         if (std::ranges::find(hosts, host) == hosts.end())
-            done = done.and_then([&, &name = host] { return run(kRemove, {name}); });
+            done = done.and_then([&, &name = host] { return run(kRemoveAnswers, {name}); });
     return change("removing names from", done);
 }
 

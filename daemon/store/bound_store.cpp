@@ -11,9 +11,9 @@ namespace ballast {
 namespace {
 
 /// As for the store's other connections, whose pragmas for the file hold here too.
-constexpr const char* kPrepare = "PRAGMA busy_timeout = 500;"
-                                 "PRAGMA cache_size = -64;"
-                                 "PRAGMA synchronous = NORMAL;";
+constexpr const char* kPrepareBounds = "PRAGMA busy_timeout = 500;"
+                                       "PRAGMA cache_size = -64;"
+                                       "PRAGMA synchronous = NORMAL;";
 
 using Numbers = std::array<std::int64_t, 13>;
 constexpr std::array<const char*, std::tuple_size_v<Numbers>> kColumns{
@@ -72,7 +72,7 @@ Result<BoundStore> BoundStore::open(const std::filesystem::path& path) {
     if (!database)
         return failed(database.error());
     const auto ready =
-        database->run(kPrepare).and_then([&] { return database->run(create_sql().c_str()); });
+        database->run(kPrepareBounds).and_then([&] { return database->run(create_sql().c_str()); });
     if (!ready)
         return failed(ready.error());
     return BoundStore(path, std::move(*database));

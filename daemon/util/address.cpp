@@ -45,7 +45,7 @@ bool is_v6_text(std::string_view text) {
 }
 
 Error not_a_port(std::string_view text) {
-    return Error(fmt::format("{} is not a port; wanted 1..65535", quoted(text)));
+    return Error(fmt::format("{} is not a port; wanted 1..65535", in_quotes(text)));
 }
 
 } // namespace
@@ -94,7 +94,7 @@ Result<Address> parse_address(std::string_view text) {
         if (inet_pton(AF_INET, buffer.data(), &out.bytes[kMappedHead.size()]) == 1)
             return out;
     }
-    return fail(Error(fmt::format("{} is not an IPv4 or IPv6 address", quoted(text))));
+    return fail(Error(fmt::format("{} is not an IPv4 or IPv6 address", in_quotes(text))));
 }
 
 Result<Prefix> parse_prefix(std::string_view text) {
@@ -108,11 +108,11 @@ Result<Prefix> parse_prefix(std::string_view text) {
     const unsigned max = v4 ? kAllBits - kMappedBits : kAllBits;
     const auto bits = parse_decimal(text.substr(slash + 1), max);
     if (!bits)
-        return fail(Error(fmt::format("{} has no prefix length in 0..{}", quoted(text), max)));
+        return fail(Error(fmt::format("{} has no prefix length in 0..{}", in_quotes(text), max)));
     const auto length = static_cast<std::uint8_t>(v4 ? *bits + kMappedBits : *bits);
     const Prefix prefix = prefix_of(*address, length);
     if (prefix.address != *address)
-        return fail(Error(fmt::format("{} has host bits set; wanted {} or {}", quoted(text),
+        return fail(Error(fmt::format("{} has host bits set; wanted {} or {}", in_quotes(text),
                                       prefix.text(), address->text())));
     return prefix;
 }
@@ -131,7 +131,8 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
     if (brackets)
         host = host.substr(1, host.size() - 2);
     if (colon == std::string_view::npos || brackets != is_v6_text(host))
-        return fail(Error(fmt::format("{} is not ADDRESS:PORT or [ADDRESS]:PORT", quoted(text))));
+        return fail(
+            Error(fmt::format("{} is not ADDRESS:PORT or [ADDRESS]:PORT", in_quotes(text))));
     const auto address = parse_address(host);
     if (!address)
         return fail(address.error());

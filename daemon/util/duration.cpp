@@ -27,7 +27,7 @@ constexpr std::int64_t kMaxMs = 36'500 * kUnits[0].ms;
 Error not_a_duration(std::string_view text) {
     return Error(fmt::format(
         "{} is not a duration; wanted a whole number and ms, s, m, h or d, such as \"60s\"",
-        quoted(text)));
+        in_quotes(text)));
 }
 
 } // namespace
@@ -51,7 +51,7 @@ Result<milliseconds> parse_duration(std::string_view text) {
     if (unit == kUnits.end())
         return fail(not_a_duration(text));
     if (count > static_cast<std::uint64_t>(kMaxMs / unit->ms))
-        return fail(Error(fmt::format("{} is longer than 36500d", quoted(text))));
+        return fail(Error(fmt::format("{} is longer than 36500d", in_quotes(text))));
     return milliseconds{static_cast<std::int64_t>(count) * unit->ms};
 }
 
@@ -61,7 +61,7 @@ Result<milliseconds> parse_duration(std::string_view text, const DurationRange& 
         return duration;
     const bool zero = range.zero_allowed && *duration == milliseconds{0};
     if (!zero && (*duration < range.min || *duration > range.max))
-        return fail(Error(fmt::format("{} is not in {}", quoted(text), range.text())));
+        return fail(Error(fmt::format("{} is not in {}", in_quotes(text), range.text())));
     return duration;
 }
 

@@ -14,6 +14,6 @@ namespace ballast {
 std::string printable(std::string_view text, std::size_t max_bytes = 80);
 
 /// printable() in double quotes.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 } // namespace ballast
