@@ -4,7 +4,6 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include "daemon/app/daemon.h"
 #include "daemon/app/doubts.h"
@@ -39,12 +38,12 @@ int serve(const ballast::app::Options& options) {
     ballast::app::start_log(options.log_level);
     auto daemon = ballast::app::Daemon::start(options);
     if (!daemon) {
-        spdlog::critical("cannot start: {}", daemon.error().text());
+        ballast::app::log::critical("cannot start: {}", daemon.error().text());
         return 1;
     }
     const auto code = (*daemon)->run();
     if (!code) {
-        spdlog::critical("{}", code.error().text());
+        ballast::app::log::critical("{}", code.error().text());
         return 1;
     }
     return *code;
@@ -54,10 +53,10 @@ int serve(const ballast::app::Options& options) {
 
 int main(int argc, char** argv) {
     try {
-        ballast::app::Options options;
-        if (const auto done = ballast::app::parse_options(argc, argv, options))
-            return *done;
-        return options.check ? check_config(options.config) : serve(options);
+        const auto run = [](const ballast::app::Options& options) {
+            return options.check ? check_config(options.config) : serve(options);
+        };
+        return ballast::run_program(ballast::app::program(run), argc, argv);
     } catch (const std::exception& error) {
         fmt::print(stderr, "ballastd: {}\n", error.what());
         return 1;

@@ -1,75 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
 // open, close and auto: what a person wants of a breaker over its head.
-#include <memory>
-
-#include "cli/client.h"
 #include "cli/http.h"
+#include "cli/verbs/shared.h"
 #include "cli/verbs/verbs.h"
 #include "cli/views/views.h"
-#include "daemon/util/duration.h"
 
 namespace ballast::cli {
 namespace {
 
-constexpr DurationRange kLasts{std::chrono::seconds(1), std::chrono::hours(24 * 365)};
+constexpr DurationRange kOrderLasts{std::chrono::seconds(1), std::chrono::hours(24 * 365)};
 
-struct Args {
-    std::string destination;
-    std::string reason;
-    std::string lasts;
-};
-
-int order(const Call& call, const Args& args, const std::string& method, const Json& body) {
-    const auto document =
-        Client(call.runtime_dir)
-            .write(method, "/v1/breakers/" + percent_encode(args.destination), body);
-    return document ? show(call, breaker_order_view(*document)) : report(document.error());
+int order(const Arguments& args, const std::string& method, const Json& body) {
+    const std::string path = "/v1/breakers/" + percent_encode(args.text("DEST"));
+    return show_or_report(args, client_of(args).write(method, path, body), breaker_order_view);
 }
 
-int force(const Call& call, const Args& args, const std::string& to) {
+int force(const Arguments& args, const std::string& to) {
     Json body{{"force", to}};
-    if (!args.reason.empty())
-        body["reason"] = args.reason;
-    if (!args.lasts.empty()) {
-        const auto lasts = parse_duration(args.lasts, kLasts);
-        if (!lasts)
-            return report(
-                {exit_usage, lasts.error().context("--for").hint("as in 90s, 30m or 2h")});
-        body["lasts_ms"] = lasts->count();
-    }
-    return order(call, args, "PUT", body);
+    if (!args.text("--reason").empty())
+        body["reason"] = args.text("--reason");
+    const auto lasts = lasts_ms(args, kOrderLasts);
+    if (!lasts)
+        return report(lasts.error());
+    if (*lasts != 0)
+        body["lasts_ms"] = *lasts;
+    return order(args, "PUT", body);
 }
 
-CLI::App* add_verb(CLI::App& breaker, const char* name, const char* what, Args& args) {
-    auto* verb = breaker.add_subcommand(name, what);
-    verb->add_option("DEST", args.destination, "ADDRESS:PORT, as `breaker list` shows it")
-        ->required();
-    return verb;
+Parameter breaker_parameter() {
+    return destination_parameter("DEST", "ADDRESS:PORT, as `breaker list` shows it");
 }
 
-void add_force(CLI::App& breaker, Call& call, const char* name, const char* what, const char* to) {
-    auto args = std::make_shared<Args>();
-    auto* verb = add_verb(breaker, name, what, *args);
-    verb->add_option("--reason", args->reason, "Why, for those who find it; at most 95 bytes");
-    verb->add_option("--for", args->lasts, "How long (90s, 30m, 2h); without it, until auto");
-    verb->callback([&call, args, to] { call.exit_code = force(call, *args, to); });
+Command force_verb(const char* name, const char* summary, const char* to) {
+    return {
+        .name = name,
+        .summary = summary,
+        .parameters = {breaker_parameter(),
+                       {.name = "--reason", .help = "Why, for those who find it; at most 95 bytes"},
+                       lasts_parameter("auto")},
+        .run = [to](const Arguments& args) { return force(args, to); }};
 }
 
 } // namespace
 
-void add_breaker_open(CLI::App& breaker, Call& call) {
-    add_force(breaker, call, "open", "Refuse every connect to a destination", "open");
+Command breaker_open_verb() {
+    return force_verb("open", "Refuse every connect to a destination", "open");
 }
 
-void add_breaker_close(CLI::App& breaker, Call& call) {
-    add_force(breaker, call, "close", "Let connects pass, whatever fails", "closed");
+Command breaker_close_verb() {
+    return force_verb("close", "Let connects pass, whatever fails", "closed");
 }
 
-void add_breaker_auto(CLI::App& breaker, Call& call) {
-    auto args = std::make_shared<Args>();
-    auto* verb =
-        add_verb(breaker, "auto", "Undo open and close: the breaker decides itself", *args);
-    verb->callback([&call, args] { call.exit_code = order(call, *args, "DELETE", nullptr); });
+Command breaker_auto_verb() {
+    return {.name = "auto",
+            .summary = "Undo open and close: the breaker decides itself",
+            .parameters = {breaker_parameter()},
+            .run = [](const Arguments& args) { return order(args, "DELETE", nullptr); }};
 }
 
 } // namespace ballast::cli

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "cli/verbs/shared.h"
 #include "cli/verbs/verbs.h"
 #include "cli/views/views.h"
 #include "daemon/kernel/probe.h"
@@ -6,17 +7,18 @@
 namespace ballast::cli {
 namespace {
 
-int run(const Call& call) {
-    const auto probes = kernel::probe_features(call.cgroup);
-    const int shown = show(call, check_view(probes));
+int run_check(const Arguments& args) {
+    const auto probes = kernel::probe_features(args.text("--cgroup"));
+    const int shown = show(args, check_view(probes));
     return shown == exit_ok && kernel::lacks_required(probes) ? exit_missing_feature : shown;
 }
 
 } // namespace
 
-void add_check(CLI::App& app, Call& call) {
-    app.add_subcommand("check", "Preflight: try each kernel feature that Ballast needs")
-        ->callback([&call] { call.exit_code = run(call); });
+Command check_verb() {
+    return {.name = "check",
+            .summary = "Preflight: try each kernel feature that Ballast needs",
+            .run = run_check};
 }
 
 } // namespace ballast::cli

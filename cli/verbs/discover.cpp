@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cerrno>
 #include <csignal>
-#include <memory>
 
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include "cli/discover/report.h"
 #include "cli/discover/session.h"
 #include "cli/human.h"
+#include "cli/verbs/shared.h"
 #include "cli/verbs/verbs.h"
 #include "cli/views/views.h"
 #include "daemon/util/duration.h"
@@ -20,15 +20,9 @@ namespace ballast::cli {
 namespace {
 
 constexpr DurationRange kMax{guards::kShortestGap, std::chrono::hours(24)};
-constexpr std::size_t kMostConnections = 64;
-constexpr int kFinest = 5;
-constexpr int kCoarsest = 100;
-
-struct Args {
-    std::string target;
-    std::string max = "15m";
-    guards::DiscoveryOptions options;
-};
+constexpr std::uint64_t kMostConnections = 64;
+constexpr std::uint64_t kFinest = 5;
+constexpr std::uint64_t kCoarsest = 100;
 
 /// Readable on Ctrl-C or SIGTERM, which end nothing by themselves any more.
 Result<Fd> take_interrupts() {
@@ -71,68 +65,83 @@ Outcome<Session::Report> measure(const Peer& peer, const guards::DiscoveryOption
 }
 
 /// Shows what is known, then says why it is not more.
-int conclude(const Call& call, const Measurement& measurement, const Session::Report& done,
+int conclude(const Arguments& args, const Measurement& measurement, const Session::Report& done,
              const Peer& peer) {
-    const int shown = show(call, discover_view(discover_document(measurement, done)));
+    const int shown = show(args, discover_view(discover_document(measurement, done)));
     if (shown != exit_ok)
         return shown;
-    say(keep(Client(call.runtime_dir), measurement, done.findings));
+    say(keep(client_of(args), measurement, done.findings));
     if (done.interrupted)
         return exit_interrupted;
     if (done.findings.state == guards::Discovered::cannot_open)
-        return report(unopened(peer, done.error, Client(call.runtime_dir)));
+        return report(unopened(peer, done.error, client_of(args)));
     const auto failure = failure_of(measurement, done);
     return failure ? report(*failure) : exit_ok;
 }
 
-Outcome<Target> parse(Args& args) {
-    const auto max = parse_duration(args.max, kMax);
+Outcome<guards::DiscoveryOptions> options_of(const Arguments& args) {
+    const auto max = parse_duration(args.text("--max"), kMax);
     if (!max)
         return fail_with(exit_usage, max.error().context("--max").hint("as in 90s, 15m or 2h"));
-    args.options.longest = *max;
-    auto target = parse_target(args.target);
-    if (!target)
-        return fail_with(exit_usage, target.error());
-    return *target;
+    guards::DiscoveryOptions options;
+    options.longest = *max;
+    options.resolution_percent = static_cast<int>(args.number("--resolution"));
+    options.connections = args.number("--connections");
+    return options;
 }
 
-int run(const Call& call, Args& args) {
-    const auto target = parse(args);
-    if (!target)
-        return report(target.error());
-    const auto peers = resolve(*target);
+int measure_path(const Arguments& args, const guards::DiscoveryOptions& options,
+                 const Target& target) {
+    const auto peers = resolve(target);
     if (!peers)
         return report({exit_failed, peers.error()});
-    const auto reached = reach(*peers, Client(call.runtime_dir), args.options.connections);
+    const auto reached = reach(*peers, client_of(args), options.connections);
     if (!reached)
         return report(reached.error());
     const Endpoint& destination = reached->peer.endpoint;
-    Measurement measurement{destination, parse_address(target->host) ? "" : target->host,
-                            args.options};
+    Measurement measurement{destination, parse_address(target.host) ? "" : target.host, options};
     measurement.options.connections = reached->allowance.connections;
-    say(taken_text(*target, measurement));
+    say(taken_text(target, measurement));
     say(reached->allowance.note);
     const auto done = measure(reached->peer, measurement.options);
-    return done ? conclude(call, measurement, *done, reached->peer) : report(done.error());
+    return done ? conclude(args, measurement, *done, reached->peer) : report(done.error());
+}
+
+int run_discover(const Arguments& args) {
+    const auto options = options_of(args);
+    if (!options)
+        return report(options.error());
+    const auto target = parse_target(args.text("HOST:PORT"));
+    if (!target)
+        return report({exit_usage, target.error()});
+    return measure_path(args, *options, *target);
+}
+
+std::vector<Parameter> discover_parameters() {
+    const guards::DiscoveryOptions usual;
+    return {destination_parameter("HOST:PORT", "The destination: an address or a name"),
+            {.name = "--max", .help = "Longest timeout to look for", .fallback = "15m"},
+            {.name = "--resolution",
+             .help = "Width of the result, percent of the timeout",
+             .takes = Takes::number,
+             .least = kFinest,
+             .most = kCoarsest,
+             .fallback = std::to_string(usual.resolution_percent)},
+            {.name = "--connections",
+             .help = "Most to have open at a time",
+             .takes = Takes::number,
+             .least = kFewestConnections,
+             .most = kMostConnections,
+             .fallback = std::to_string(usual.connections)}};
 }
 
 } // namespace
 
-void add_discover(CLI::App& app, Call& call) {
-    auto args = std::make_shared<Args>();
-    auto* verb = app.add_subcommand("discover", "Measure a path's idle timeout, with connections "
-                                                "of its own");
-    verb->add_option("HOST:PORT", args->target, "The destination: an address or a name")
-        ->required();
-    verb->add_option("--max", args->max, "Longest timeout to look for")->capture_default_str();
-    verb->add_option("--resolution", args->options.resolution_percent,
-                     "Width of the result, percent of the timeout")
-        ->check(CLI::Range(kFinest, kCoarsest))
-        ->capture_default_str();
-    verb->add_option("--connections", args->options.connections, "Most to have open at a time")
-        ->check(CLI::Range(kFewestConnections, kMostConnections))
-        ->capture_default_str();
-    verb->callback([&call, args] { call.exit_code = run(call, *args); });
+Command discover_verb() {
+    return {.name = "discover",
+            .summary = "Measure a path's idle timeout, with connections of its own",
+            .parameters = discover_parameters(),
+            .run = run_discover};
 }
 
 } // namespace ballast::cli

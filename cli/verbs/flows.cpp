@@ -1,23 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <memory>
-#include <vector>
-
-#include "cli/client.h"
+#include "cli/verbs/shared.h"
 #include "cli/verbs/verbs.h"
 #include "cli/views/views.h"
 
 namespace ballast::cli {
 namespace {
 
-struct Args {
-    std::vector<std::string> filters;
-    std::size_t limit = kDefaultLimit;
-};
-
 /// "dest=10.0.0.5" as a parameter; which there are, and their values, is the daemon's to judge.
-Outcome<Client::Query> parse_filters(const Args& args) {
-    Client::Query query{{"limit", std::to_string(args.limit)}};
-    for (const std::string& filter : args.filters) {
+Outcome<Client::Query> filter_query(const Arguments& args) {
+    Client::Query query = limit_query(args);
+    for (const std::string& filter : args.texts("FILTER")) {
         const std::size_t equals = filter.find('=');
         if (equals == std::string::npos || equals == 0)
             return fail_with(exit_usage, Error(fmt::format("'{}' is not KEY=VALUE", filter))
@@ -27,22 +19,24 @@ Outcome<Client::Query> parse_filters(const Args& args) {
     return query;
 }
 
-int run(const Call& call, const Args& args) {
-    const auto document = parse_filters(args).and_then([&](const Client::Query& query) {
-        return Client(call.runtime_dir).get("/v1/flows", query);
-    });
-    return document ? show(call, flows_view(*document)) : report(document.error());
+int run_flows(const Arguments& args) {
+    const auto document = filter_query(args).and_then(
+        [&](const Client::Query& query) { return client_of(args).get("/v1/flows", query); });
+    return show_or_report(args, document, flows_view);
 }
 
 } // namespace
 
-void add_flows(CLI::App& app, Call& call) {
-    auto args = std::make_shared<Args>();
-    auto* verb = app.add_subcommand("flows", "TCP sockets, those in trouble first");
-    verb->add_option("FILTER", args->filters,
-                     "KEY=VALUE with KEY one of dest, local, service, state, direction");
-    add_list_limit(*verb, args->limit);
-    verb->callback([&call, args] { call.exit_code = run(call, *args); });
+Command flows_verb() {
+    return {
+        .name = "flows",
+        .summary = "TCP sockets, those in trouble first",
+        .parameters = {{.name = "FILTER",
+                        .help = "KEY=VALUE with KEY one of dest, local, service, state, direction",
+                        .takes = Takes::texts,
+                        .completes = Completes::filters},
+                       limit_parameter()},
+        .run = run_flows};
 }
 
 } // namespace ballast::cli

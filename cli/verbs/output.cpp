@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "cli/human.h"
-#include "cli/verbs/verbs.h"
+#include "cli/verbs/shared.h"
 
 namespace ballast::cli {
 namespace {
@@ -29,8 +29,8 @@ TextStyle style_of_stdout() {
 
 } // namespace
 
-int show(const Call& call, const Table& table) {
-    const std::string text = call.json ? table.json() : table.text(style_of_stdout());
+int show(const Arguments& args, const Table& table) {
+    const std::string text = args.has("--json") ? table.json() : table.text(style_of_stdout());
     const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
     if (!written || std::fflush(stdout) != 0)
         return report({exit_failed, Error::system("writing to standard output", errno)});

@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "cli/client.h"
+#include "cli/verbs/shared.h"
 #include "cli/verbs/verbs.h"
 #include "cli/views/views.h"
 #include "daemon/kernel/pinned.h"
@@ -39,8 +39,8 @@ Outcome<void> wait_for_exit(int pid) {
 }
 
 /// The pid of the daemon that was stopped, 0 when none answers.
-Outcome<int> stop_daemon(const std::string& runtime_dir) {
-    const auto document = Client(runtime_dir).write("POST", "/v1/stop");
+Outcome<int> stop_daemon(const Client& client) {
+    const auto document = client.write("POST", "/v1/stop");
     if (!document) {
         const int reason = document.error().error.errno_value();
         if (reason == ENOENT || reason == ECONNREFUSED)
@@ -51,21 +51,23 @@ Outcome<int> stop_daemon(const std::string& runtime_dir) {
     return wait_for_exit(pid).map([pid] { return pid; });
 }
 
-int run(const Call& call) {
-    const auto pid = stop_daemon(call.runtime_dir);
+int run_unload(const Arguments& args) {
+    const auto pid = stop_daemon(client_of(args));
     if (!pid)
         return report(pid.error());
-    const auto removed = kernel::unload(call.bpffs, call.runtime_dir);
+    const std::string bpffs = args.text("--bpffs");
+    const auto removed = kernel::unload(bpffs, args.text("--runtime-dir"));
     if (!removed)
         return report({exit_failed, removed.error()});
-    return show(call, unload_view(call.bpffs, *pid, *removed));
+    return show(args, unload_view(bpffs, *pid, *removed));
 }
 
 } // namespace
 
-void add_unload(CLI::App& app, Call& call) {
-    app.add_subcommand("unload", "Stop the daemon and leave nothing of Ballast in the kernel")
-        ->callback([&call] { call.exit_code = run(call); });
+Command unload_verb() {
+    return {.name = "unload",
+            .summary = "Stop the daemon and leave nothing of Ballast in the kernel",
+            .run = run_unload};
 }
 
 } // namespace ballast::cli

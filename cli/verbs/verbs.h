@@ -1,62 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// The verbs of `ballast`, one a file. Each adds its subcommand to the parser; when it is the one
-// that was given, it does its work and leaves its exit code in the Call.
+// The verbs of `ballast`, one a file. Each is a row: its name, what it is for, its parameters and
+// the function that does it. cli/verbs/table.cpp has the list.
 #pragma once
 
-#include <cstddef>
-#include <string>
-
-#include <CLI/CLI.hpp>
-
-#include "cli/exit_code.h"
-#include "cli/table.h"
+#include "daemon/util/command_line.h"
 
 namespace ballast::cli {
 
-/// What holds for every verb.
-struct Call {
-    std::string runtime_dir;
-    std::string bpffs;
-    std::string cgroup; ///< empty: the root of the hierarchy
-    bool json = false;
-    int exit_code = exit_ok;
-};
+/// The whole command: every verb, and the options that all of them take.
+const Program& program();
 
-constexpr std::size_t kDefaultLimit = 100;
-constexpr std::size_t kMaxLimit = 10'000;
-
-void add_status(CLI::App& app, Call& call);
-void add_health(CLI::App& app, Call& call);
-void add_flows(CLI::App& app, Call& call);
-void add_limit_set(CLI::App& limit, Call& call);
-void add_limit_unset(CLI::App& limit, Call& call);
-void add_limit_list(CLI::App& limit, Call& call);
-void add_limit_explain(CLI::App& limit, Call& call);
-void add_breaker_list(CLI::App& breaker, Call& call);
-void add_breaker_open(CLI::App& breaker, Call& call);
-void add_breaker_close(CLI::App& breaker, Call& call);
-void add_breaker_auto(CLI::App& breaker, Call& call);
-void add_discover(CLI::App& app, Call& call);
-void add_check(CLI::App& app, Call& call);
-void add_arm(CLI::App& app, Call& call);
-void add_disarm(CLI::App& app, Call& call);
-void add_unload(CLI::App& app, Call& call);
-void add_reload(CLI::App& app, Call& call);
-
-/// `--limit N` of the verbs that list.
-void add_list_limit(CLI::App& verb, std::size_t& limit);
-
-/// The parameter that `what` is for: "dest" if it reads as an endpoint, address or prefix, else
-/// "service".
-std::string parameter_for(const std::string& what);
-
-/// Prints the table as the call and the terminal want it; the exit code of success.
-int show(const Call& call, const Table& table);
-
-/// Says on standard error what went wrong and what to do; the failure's exit code.
-int report(const Failure& failure);
-
-/// arm and disarm: writes the pinned kill switch, with the daemon dead or alive.
-int switch_guards(const Call& call, bool armed);
+Command status_verb();
+Command health_verb();
+Command flows_verb();
+Command limit_set_verb();
+Command limit_unset_verb();
+Command limit_list_verb();
+Command limit_explain_verb();
+Command breaker_list_verb();
+Command breaker_open_verb();
+Command breaker_close_verb();
+Command breaker_auto_verb();
+Command discover_verb();
+Command check_verb();
+Command arm_verb();
+Command disarm_verb();
+Command reload_verb();
+Command unload_verb();
+/// Hidden: what the shells' completions ask for.
+Command complete_verb();
 
 } // namespace ballast::cli

@@ -1,37 +1,67 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/app/options.h"
 
-#include <CLI/CLI.hpp>
+#include <utility>
 
 #include "daemon/app/version.h"
 
 namespace ballast::app {
 
-std::optional<int> parse_options(int argc, char** argv, Options& options) {
-    CLI::App app("Keeps this host's TCP connections steady: caps connections per destination.",
-                 "ballastd");
-    app.set_version_flag("--version", version());
-    app.add_option("--config", options.config, "Policy file; drop-ins are in policy.d beside it")
-        ->capture_default_str();
-    app.add_option("--bpffs", options.bpffs_dir, "Directory of the pins, inside a bpffs")
-        ->capture_default_str();
-    app.add_option("--cgroup", options.cgroup,
-                   "Govern only this subtree of the cgroup v2 hierarchy; default: all of it");
-    app.add_option("--runtime-dir", options.runtime_dir, "Directory of the API's sockets")
-        ->capture_default_str();
-    app.add_option("--state-dir", options.state_dir, "Directory of what outlives a restart")
-        ->capture_default_str();
-    app.add_option("--log-level", options.log_level, "Least severe message that is logged")
-        ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
-        ->capture_default_str();
-    app.add_flag("--check", options.check, "Validate the policy, say what is wrong, and exit");
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        constexpr int usage = 2;
-        return app.exit(error) == 0 ? 0 : usage;
-    }
-    return std::nullopt;
+namespace {
+
+std::vector<Parameter> daemon_parameters() {
+    const Options usual;
+    return {
+        {.name = "--config",
+         .help = "Policy file; drop-ins are in policy.d beside it",
+         .fallback = usual.config,
+         .completes = Completes::files},
+        {.name = "--bpffs",
+         .help = "Directory of the pins, inside a bpffs",
+         .fallback = usual.bpffs_dir,
+         .completes = Completes::directories},
+        {.name = "--cgroup",
+         .help = "Govern only this subtree of the cgroup v2 hierarchy; default: all of it",
+         .completes = Completes::directories},
+        {.name = "--runtime-dir",
+         .help = "Directory of the API's sockets",
+         .fallback = usual.runtime_dir,
+         .completes = Completes::directories},
+        {.name = "--state-dir",
+         .help = "Directory of what outlives a restart",
+         .fallback = usual.state_dir,
+         .completes = Completes::directories},
+        {.name = "--log-level",
+         .help = "Least severe message that is logged",
+         .takes = Takes::word,
+         .words = {"debug", "info", "warning", "error"},
+         .fallback = usual.log_level},
+        {.name = "--check",
+         .help = "Validate the policy, say what is wrong, and exit",
+         .takes = Takes::nothing},
+    };
+}
+
+Options options_of(const Arguments& args) {
+    return {.config = args.text("--config"),
+            .bpffs_dir = args.text("--bpffs"),
+            .cgroup = args.text("--cgroup"),
+            .runtime_dir = args.text("--runtime-dir"),
+            .state_dir = args.text("--state-dir"),
+            .log_level = args.text("--log-level"),
+            .check = args.has("--check")};
+}
+
+} // namespace
+
+Program program(std::function<int(const Options&)> run) {
+    return {
+        {.name = "ballastd",
+         .summary = "Keeps this host's TCP connections steady: caps connections per destination.",
+         .parameters = daemon_parameters(),
+         .run = [run = std::move(run)](const Arguments& args) { return run(options_of(args)); }},
+        version(),
+        ""};
 }
 
 } // namespace ballast::app

@@ -2,8 +2,10 @@
 // What ballastd was asked to do on its command line.
 #pragma once
 
-#include <optional>
+#include <functional>
 #include <string>
+
+#include "daemon/util/command_line.h"
 
 namespace ballast::app {
 
@@ -17,7 +19,7 @@ struct Options {
     bool check = false; ///< only validate the configuration
 };
 
-/// Parses the command line. An exit code where the process is done: help, version or a bad option.
-std::optional<int> parse_options(int argc, char** argv, Options& options);
+/// ballastd's command line; `run` is called with what was parsed and returns the exit code.
+Program program(std::function<int(const Options&)> run);
 
 } // namespace ballast::app

@@ -24,7 +24,7 @@ void escapes(void**) {
              Case{"\x1b[31m\x7f", "\"\\x1b[31m\\x7f\""},
              Case{"\xc3\xa9\xff", "\"\\xc3\\xa9\\xff\""},
          })
-        assert_string_equal(quoted(c.input).c_str(), c.wanted);
+        assert_string_equal(in_quotes(c.input).c_str(), c.wanted);
 }
 
 void cuts(void**) {
