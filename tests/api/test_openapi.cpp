@@ -10,8 +10,11 @@
 #include "tests/api/fake_daemon.h"
 #include "tests/api/schema.h"
 #include "tests/harness/check.h"
+#include "tests/harness/group.h"
 #include "tests/harness/registry.h"
 #include "tests/harness/suite.h"
+
+namespace test_openapi {
 
 namespace {
 
@@ -276,7 +279,7 @@ void schemas_are_strict() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(openapi) {
     Suite suite;
     suite.shared([] { daemons = &make<Daemons>(); });
     suite.add("served_is_documented", served_is_documented);
@@ -285,3 +288,5 @@ int main() {
     suite.add("schemas_are_strict", schemas_are_strict);
     return suite.each(kRows, "conforms", conforms).run("openapi");
 }
+
+} // namespace test_openapi

@@ -2,7 +2,10 @@
 // The schema checker itself: each rule both holds and is seen broken.
 #include "tests/api/schema.h"
 #include "tests/harness/check.h"
+#include "tests/harness/group.h"
 #include "tests/harness/suite.h"
+
+namespace test_schema {
 
 namespace {
 
@@ -53,6 +56,8 @@ void judges(const Row& row) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(schema) {
     return Suite().each(kRows, "judges", judges).run("schema");
 }
+
+} // namespace test_schema

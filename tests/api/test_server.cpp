@@ -15,8 +15,11 @@
 #include "daemon/api/message.h"
 #include "tests/api/fake_daemon.h"
 #include "tests/harness/check.h"
+#include "tests/harness/group.h"
 #include "tests/harness/registry.h"
 #include "tests/harness/suite.h"
+
+namespace test_server {
 
 namespace {
 
@@ -245,7 +248,7 @@ void stop_answers_then_ends() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(server) {
     Suite suite;
     suite.each(kAccess, "refuses", refuses);
     suite.add("unknown_parameter_is_named", unknown_parameter_is_named);
@@ -260,3 +263,5 @@ int main() {
     suite.add("stop_answers_then_ends", stop_answers_then_ends);
     return suite.run("server");
 }
+
+} // namespace test_server

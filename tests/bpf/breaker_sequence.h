@@ -142,16 +142,17 @@ private:
         const auto& event = call.event;
         // The evidence is that of the window with this failure in it, before it opened for it.
         BreakerModel without_end = model_;
-        const Outcome outcome =
+        const BreakerOutcome outcome =
             model_.failure(call.limits, event.kind, event.is_probe, event.now_ms, budget);
         if (event.kind < BALLAST_FAILURES)
             without_end.record(call.limits, event.kind, event.now_ms);
         for (std::uint32_t kind = 0; kind < BALLAST_FAILURES; ++kind)
             if (after.change.counts[kind] !=
-                (outcome == Outcome::counted ? 0
-                                             : without_end.count(call.limits, kind, event.now_ms)))
+                (outcome == BreakerOutcome::counted
+                     ? 0
+                     : without_end.count(call.limits, kind, event.now_ms)))
                 return "evidence";
-        if (outcome == Outcome::opened &&
+        if (outcome == BreakerOutcome::opened &&
             !model_.adopt_deadline(call.limits, event.now_ms,
                                    ballast_breaker_deadline_ms(after.breaker.word)))
             return "how long to stay open";

@@ -11,6 +11,9 @@
 #include "breaker.skel.h"
 #include "tests/bpf/breaker_sequence.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_breaker {
 
 namespace {
 
@@ -69,7 +72,9 @@ void kernel_user_space_and_model_agree(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(breaker) {
     const CMUnitTest tests[] = {cmocka_unit_test(kernel_user_space_and_model_agree)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_breaker

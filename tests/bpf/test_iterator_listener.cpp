@@ -9,10 +9,13 @@
 #include "daemon/kernel/iterator_listener.h"
 #include "daemon/util/net_namespace.h"
 #include "tests/harness/check.h"
+#include "tests/harness/group.h"
 #include "tests/harness/netns.h"
 #include "tests/harness/registry.h"
 #include "tests/harness/sockets.h"
 #include "tests/harness/suite.h"
+
+namespace test_iterator_listener {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -83,9 +86,11 @@ void takes_another_port() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(iterator_listener) {
     return Suite()
         .add("is the last of its namespace", is_the_last)
         .add("takes another port where one is taken", takes_another_port)
         .run("iterator_listener");
 }
+
+} // namespace test_iterator_listener

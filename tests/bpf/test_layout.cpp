@@ -16,6 +16,9 @@
 #include "bpf/abi.h"
 #include "layout.skel.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_layout {
 
 namespace {
 
@@ -299,8 +302,10 @@ void every_struct_of_the_contract_is_compared(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(layout) {
     const CMUnitTest tests[] = {cmocka_unit_test(layout_is_the_same_on_both_sides),
                                 cmocka_unit_test(every_struct_of_the_contract_is_compared)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_layout

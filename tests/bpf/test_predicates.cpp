@@ -12,6 +12,9 @@
 #include "predicates.skel.h"
 #include "tests/bpf/predicate_call.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_predicates {
 
 namespace {
 
@@ -105,7 +108,9 @@ void predicates_agree_in_kernel_and_user_space(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(predicates) {
     const CMUnitTest tests[] = {cmocka_unit_test(predicates_agree_in_kernel_and_user_space)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_predicates

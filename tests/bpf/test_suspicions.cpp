@@ -10,10 +10,13 @@
 #include "ballast.skel.h"
 #include "bpf/abi.h"
 #include "tests/harness/check.h"
+#include "tests/harness/group.h"
 #include "tests/harness/netns.h"
 #include "tests/harness/registry.h"
 #include "tests/harness/sockets.h"
 #include "tests/harness/suite.h"
+
+namespace test_suspicions {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -245,7 +248,7 @@ void says_nothing_while_switched_off(const Family& family) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(suspicions) {
     return Suite()
         .each(families, "tells each unanswered retransmission",
               tells_each_unanswered_retransmission)
@@ -256,3 +259,5 @@ int main() {
         .each(families, "says nothing while switched off", says_nothing_while_switched_off)
         .run("suspicions");
 }
+
+} // namespace test_suspicions

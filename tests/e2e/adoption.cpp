@@ -2,9 +2,12 @@
 // Promise: connections older than the load are counted from the first second, in every network
 // namespace, and released when they close; what did not connect from here is not counted.
 #include "tests/e2e/scene.h"
+#include "tests/harness/group.h"
 
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+
+namespace test_adoption {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -196,7 +199,7 @@ void outside_the_cgroup(const Family& family) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(adoption) {
     return Suite()
         .shared([] { net = &make<Link>(make_link()); })
         .each(loopbacks, "older connections in the host's namespace", in_the_hosts_namespace)
@@ -210,3 +213,5 @@ int main() {
         .each(families, "nor those made outside the cgroup", outside_the_cgroup)
         .run("adoption");
 }
+
+} // namespace test_adoption

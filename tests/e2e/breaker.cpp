@@ -2,8 +2,11 @@
 // Promise: a destination that fails is cut off by an errno at once, tried again by few probes, and
 // given back its connections bit by bit; with the daemon dead too.
 #include "tests/e2e/failing.h"
+#include "tests/harness/group.h"
 
 #include <netinet/tcp.h>
+
+namespace test_breaker {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -152,7 +155,7 @@ void limit_ramps_up(const Family& family) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(breaker) {
     return Suite()
         .each(families, "failures open", failures_open)
         .each(families, "observe only observes", observed_only)
@@ -165,3 +168,5 @@ int main() {
         .each(families, "the limit ramps up", limit_ramps_up)
         .run_at_once("breaker", 4);
 }
+
+} // namespace test_breaker

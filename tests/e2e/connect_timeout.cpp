@@ -2,10 +2,13 @@
 // Promise: connect_timeout bounds a connect() that nobody answers, for any program, and changes
 // nothing about the connection once it is there.
 #include "tests/e2e/scene.h"
+#include "tests/harness/group.h"
 
 #include <filesystem>
 
 #include <netinet/tcp.h>
+
+namespace test_connect_timeout {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -170,7 +173,7 @@ void attached_only_where_wanted() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(connect_timeout) {
     return Suite()
         .each(families, "bounds a connect() that nobody answers", bounds_an_unanswered_connect)
         .each(families, "is over once the connection is there", is_over_when_established)
@@ -185,3 +188,5 @@ int main() {
         .add("attached only where wanted", attached_only_where_wanted)
         .run_at_once("connect_timeout", 4);
 }
+
+} // namespace test_connect_timeout

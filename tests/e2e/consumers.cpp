@@ -2,6 +2,9 @@
 // Promise: a service with `from` governs the programs in the cgroups it names and below, whenever
 // these appear, and leaves the others to the next row; connections follow a policy that moves.
 #include "tests/e2e/programs.h"
+#include "tests/harness/group.h"
+
+namespace test_consumers {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -188,7 +191,7 @@ void adopts_by_the_socket_s_cgroup(const Family& family) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(consumers) {
     return Suite()
         .shared([] { scene = &make_scene(policy_of({service("rest", "")})); })
         .each(families, "from governs its cgroup and below", governs_its_cgroup_and_below)
@@ -201,3 +204,5 @@ int main() {
         .each(families, "what is adopted goes by its cgroup", adopts_by_the_socket_s_cgroup)
         .run("consumers");
 }
+
+} // namespace test_consumers

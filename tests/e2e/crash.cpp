@@ -2,9 +2,12 @@
 // Promise: kill -9 of the daemon changes no decision and loses no count; silence longer than
 // daemon_grace ends enforcement, and only that.
 #include "tests/e2e/scene.h"
+#include "tests/harness/group.h"
 
 #include <csignal>
 #include <thread>
+
+namespace test_crash {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -126,7 +129,7 @@ void zero_grace_never_ends(const Family& family) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(crash) {
     const std::vector<Family> one = {families.front()};
     return Suite()
         .each(families, "a killed daemon's limits stay exact", keeps_enforcing)
@@ -138,3 +141,5 @@ int main() {
         .each(one, "daemon_grace = 0 never does", zero_grace_never_ends)
         .run_at_once("crash", 4);
 }
+
+} // namespace test_crash

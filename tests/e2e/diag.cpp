@@ -13,8 +13,11 @@
 #include "daemon/netlink/destroy_probe.h"
 #include "daemon/util/net_namespace.h"
 #include "tests/harness/check.h"
+#include "tests/harness/group.h"
 #include "tests/harness/registry.h"
 #include "tests/harness/suite.h"
+
+namespace test_diag {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -302,7 +305,7 @@ void lost_thread_ends_the_process() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(diag) {
     return Suite()
         .shared(make_net)
         .each(kinds, "the one socket is found among many", finds_the_one)
@@ -321,3 +324,5 @@ int main() {
         .add("a thread that cannot come back ends the process", lost_thread_ends_the_process)
         .run("diag");
 }
+
+} // namespace test_diag

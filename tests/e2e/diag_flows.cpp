@@ -8,8 +8,11 @@
 #include <sys/resource.h>
 
 #include "tests/harness/check.h"
+#include "tests/harness/group.h"
 #include "tests/harness/registry.h"
 #include "tests/harness/suite.h"
+
+namespace test_diag_flows {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -154,7 +157,7 @@ void half_closed_and_closed() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(diag_flows) {
     return Suite()
         .shared(make_fleet)
         .add("exactly the flows of a destination are listed", exactly_those_of_a_destination)
@@ -165,3 +168,5 @@ int main() {
         .add("half-closed flows are listed, closed ones are not", half_closed_and_closed)
         .run("diag_flows");
 }
+
+} // namespace test_diag_flows

@@ -10,7 +10,10 @@
 
 #include "tests/e2e/scene.h"
 #include "tests/harness/firewall.h"
+#include "tests/harness/group.h"
 #include "tests/harness/sandbox.h"
+
+namespace test_discover {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -266,7 +269,7 @@ void no_payload_was_sent() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(discover) {
     return Suite()
         .shared(begin_all)
         .add("stops cleanly on Ctrl-C", stops_on_interrupt)
@@ -278,3 +281,5 @@ int main() {
         .add("sends no payload", no_payload_was_sent)
         .run("discover");
 }
+
+} // namespace test_discover

@@ -2,8 +2,11 @@
 // Promise: if most destinations fail at once nobody is cut off, and what the governor does for that
 // ends with the fault and with the daemon; in a dry run it does nothing, and says so.
 #include "tests/e2e/failing.h"
+#include "tests/harness/group.h"
 
 #include <algorithm>
+
+namespace test_governor {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -166,7 +169,7 @@ void dry_run_lets_go_of_nothing() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(governor) {
     return Suite()
         .add("all fail at once: the governor holds", all_fail_at_once)
         .add("holds end with the daemon", holds_end_with_the_daemon)
@@ -179,3 +182,5 @@ int main() {
         .add("a dry run lets go of nothing", dry_run_lets_go_of_nothing)
         .run_at_once("governor", 3);
 }
+
+} // namespace test_governor

@@ -3,10 +3,13 @@
 // it and when, and said to be what it is: silently dropped, path down, peer hung, refused late.
 // Lossy paths and outages drop nothing.
 #include "tests/e2e/half_open_matrix.h"
+#include "tests/harness/group.h"
 
 #include <array>
 #include <cstdlib>
 #include <utility>
+
+namespace test_half_open {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -131,7 +134,7 @@ unsigned at_once() {
 } // namespace
 
 /// Those that take longest begin first.
-int main() {
+TEST_GROUP(half_open) {
     Suite suite;
     add_matrix(suite);
     return suite.each(walled_families, "finds it on the server's side", finds_it_on_the_server)
@@ -146,3 +149,5 @@ int main() {
         .each(walled_families, "leaves alone what is off", leaves_alone_what_is_off)
         .run_at_once("half_open", at_once());
 }
+
+} // namespace test_half_open

@@ -2,6 +2,7 @@
 // Promise: when thousands of connections die at once, with as many healthy ones beside them, each
 // dead one is reset and no other, no faster than the governor's caps, and all of them are told.
 #include "tests/e2e/half_open_place.h"
+#include "tests/harness/group.h"
 
 #include <cstdlib>
 
@@ -9,6 +10,8 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+
+namespace test_half_open_many {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -185,8 +188,10 @@ void resets_the_dead_and_no_other() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(half_open_many) {
     return Suite()
         .add("resets the dead and no other", resets_the_dead_and_no_other)
         .run("half_open_many");
 }
+
+} // namespace test_half_open_many

@@ -3,8 +3,11 @@
 // and nobody else does; where the guard or the governor may not, nothing is done and the finding
 // says why. Breakers hear of half-open connections whatever the action is.
 #include "tests/e2e/half_open_place.h"
+#include "tests/harness/group.h"
 
 #include <netinet/tcp.h>
+
+namespace test_half_open_reset {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -189,7 +192,7 @@ void tells_the_breaker(const Family& family) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(half_open_reset) {
     return Suite()
         .each(walled_families, "destroys nothing when most fail at once",
               destroys_nothing_when_most_fail_at_once)
@@ -204,3 +207,5 @@ int main() {
         .each(walled_families, "tells the breaker", tells_the_breaker)
         .run_at_once("half_open_reset", 6);
 }
+
+} // namespace test_half_open_reset

@@ -4,8 +4,11 @@
 // and those to its neighbours, where the policy says that they share the path.
 #include "tests/e2e/kept_alive.h"
 #include "tests/e2e/walled.h"
+#include "tests/harness/group.h"
 
 #include <poll.h>
+
+namespace test_idle_bound {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -177,7 +180,7 @@ void neighbours_learn_from_each_other(const Family& family) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(idle_bound) {
     return Suite()
         .each(walled_families, "learns from the first drop", learns_from_the_first_drop)
         .each(walled_families, "learns from silences lived through",
@@ -186,3 +189,5 @@ int main() {
         .each(walled_families, "tells a drop from an outage", tells_a_drop_from_an_outage)
         .run_at_once("idle_bound", 6);
 }
+
+} // namespace test_idle_bound

@@ -4,11 +4,14 @@
 // given back when the policy no longer says so.
 #include "tests/e2e/kept_alive.h"
 #include "tests/e2e/kernel_objects.h"
+#include "tests/harness/group.h"
 
 #include <filesystem>
 #include <set>
 
 #include <netinet/tcp.h>
+
+namespace test_keepalive {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -256,7 +259,7 @@ void attached_only_where_enforced() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(keepalive) {
     return Suite()
         .shared([] { shared = &make_scene(keepalive_policy(enforced)); })
         .each(families, "of new connections", of_new_connections)
@@ -276,3 +279,5 @@ int main() {
         .add("attached only where enforced", attached_only_where_enforced)
         .run("keepalive");
 }
+
+} // namespace test_keepalive

@@ -9,7 +9,10 @@
 #include <sys/mman.h>
 #include <thread>
 
+#include "tests/harness/group.h"
 #include "tests/harness/nginx.h"
+
+namespace test_kill_race {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -198,6 +201,8 @@ void kill_race() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(kill_race) {
     return Suite().add("eight processes killed at random", kill_race).run("kill_race");
 }
+
+} // namespace test_kill_race

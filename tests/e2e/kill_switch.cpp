@@ -2,6 +2,9 @@
 // Promise: `ballast disarm` ends all enforcement at once and `ballast arm` undoes it, with the
 // daemon alive or dead.
 #include "tests/e2e/scene.h"
+#include "tests/harness/group.h"
+
+namespace test_kill_switch {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -73,7 +76,7 @@ void nothing_loaded() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(kill_switch) {
     return Suite()
         .shared([] { scene = &make_scene(limit_policy(1)); })
         .each(families, "with the daemon alive", daemon_alive)
@@ -82,3 +85,5 @@ int main() {
         .add("with nothing loaded", nothing_loaded)
         .run("kill_switch");
 }
+
+} // namespace test_kill_switch

@@ -3,7 +3,10 @@
 #include "tests/e2e/scene.h"
 
 #include "tests/harness/crowd.h"
+#include "tests/harness/group.h"
 #include "tests/harness/nginx.h"
+
+namespace test_limit {
 
 using namespace ballast::test;
 
@@ -101,7 +104,7 @@ void nothing_was_repaired() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(limit) {
     return Suite()
         .shared([] {
             scene = &make_scene(limit_policy(limit));
@@ -115,3 +118,5 @@ int main() {
         .add("no sweep had to repair anything", nothing_was_repaired)
         .run("limit");
 }
+
+} // namespace test_limit

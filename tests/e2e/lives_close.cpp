@@ -2,12 +2,15 @@
 // Promise: the count is right after each way in which a connection can end, killed processes and
 // shared sockets included.
 #include "tests/e2e/scene.h"
+#include "tests/harness/group.h"
 
 #include <cerrno>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+namespace test_lives_close {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -207,7 +210,7 @@ void nothing_was_repaired() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(lives_close) {
     Suite suite;
     suite.shared([] { scene = &make_scene(limit_policy(10)); })
         .each(families, "the peer closes first", peer_closes)
@@ -225,3 +228,5 @@ int main() {
                    [death](const Family& family) { killed(death, family); });
     return suite.add("no sweep had to repair anything", nothing_was_repaired).run("lives_close");
 }
+
+} // namespace test_lives_close

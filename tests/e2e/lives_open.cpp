@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Promise: the count is right after each way in which a connection can begin, or fail to.
 #include "tests/e2e/scene.h"
+#include "tests/harness/group.h"
 
 #include <cerrno>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+
+namespace test_lives_open {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -255,7 +258,7 @@ void nothing_was_repaired() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(lives_open) {
     return Suite()
         .shared([] { scene = &make_scene(limit_policy(10)); })
         .each(families, "blocking connect", blocking)
@@ -278,3 +281,5 @@ int main() {
         .each(families, "no route, kept open", no_route_kept_open)
         .run("lives_open");
 }
+
+} // namespace test_lives_open

@@ -6,8 +6,11 @@
 
 #include "tests/e2e/etc.h"
 #include "tests/e2e/scene.h"
+#include "tests/harness/group.h"
 #include "tests/harness/http.h"
 #include "tests/harness/process.h"
+
+namespace test_names {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -303,7 +306,7 @@ void loading_warns_of_from() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(names) {
     return Suite()
         .each(both, "the addresses of a name are limited", limits_the_addresses)
         .each(both, "a changed address is followed", follows_a_change)
@@ -318,3 +321,5 @@ int main() {
         .add("loading warns of from", loading_warns_of_from)
         .run_at_once("names", 4);
 }
+
+} // namespace test_names

@@ -5,7 +5,10 @@
 
 #include "daemon/store/sqlite.h"
 #include "tests/e2e/programs.h"
+#include "tests/harness/group.h"
 #include "tests/harness/wait.h"
+
+namespace test_overrides {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -264,7 +267,7 @@ void unset_of_nothing() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(overrides) {
     return Suite()
         .shared([] { scene = &make_scene(limit_policy(1)); })
         .each(families, "set by service", by_service)
@@ -285,3 +288,5 @@ int main() {
         .add("unset of what was never set", unset_of_nothing)
         .run("overrides");
 }
+
+} // namespace test_overrides

@@ -2,11 +2,14 @@
 // Promise: file permissions are the access control: query.sock for root and the group, control.sock
 // for root alone.
 #include "tests/e2e/scene.h"
+#include "tests/harness/group.h"
 
 #include <grp.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+namespace test_permissions {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -77,10 +80,12 @@ void gone_after_stop() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(permissions) {
     return Suite()
         .add("query.sock is for root and the group", query_socket)
         .add("control.sock is for root", control_socket)
         .add("both are gone after a stop", gone_after_stop)
         .run("permissions");
 }
+
+} // namespace test_permissions

@@ -5,7 +5,10 @@
 
 #include <thread>
 
+#include "tests/harness/group.h"
 #include "tests/harness/wait.h"
+
+namespace test_rates {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -198,7 +201,7 @@ void lowered_by_reload(const Family& family) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(rates) {
     return Suite()
         .shared([] {
             scene = &make_scene(rate_policy({1, 1}));
@@ -215,3 +218,5 @@ int main() {
         .each(families, "a rate lowered by reload applies", lowered_by_reload)
         .run("rates");
 }
+
+} // namespace test_rates

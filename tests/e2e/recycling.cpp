@@ -3,8 +3,11 @@
 // refers to, or a person decided about, keeps it.
 #include "tests/e2e/failing.h"
 #include "tests/e2e/programs.h"
+#include "tests/harness/group.h"
 
 #include <sys/stat.h>
+
+namespace test_recycling {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -117,10 +120,12 @@ void forced_breakers_stay(const Family& family) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(recycling) {
     return Suite()
         .add("consumers are given back", [] { consumers_are_given_back(families.front()); })
         .add("a forced breaker outlives its destination",
              [] { forced_breakers_stay(families.back()); })
         .run_at_once("recycling", 2);
 }
+
+} // namespace test_recycling

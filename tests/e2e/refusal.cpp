@@ -2,9 +2,12 @@
 // Promise: a refusal is an errno of the operator's choice, given by connect() itself, before any
 // packet; limits hold per destination and the most specific service governs.
 #include "tests/e2e/scene.h"
+#include "tests/harness/group.h"
 
 #include <cerrno>
 #include <netinet/tcp.h>
+
+namespace test_refusal {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -91,7 +94,7 @@ void ungoverned_is_untouched(const Family& family) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(refusal) {
     Suite suite;
     suite.shared([] { scene = &make_scene(limit_policy(1)); });
     for (const auto& reason : reasons)
@@ -103,3 +106,5 @@ int main() {
         .each(families, "what no service names is untouched", ungoverned_is_untouched)
         .run("refusal");
 }
+
+} // namespace test_refusal

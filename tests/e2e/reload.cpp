@@ -2,9 +2,12 @@
 // Promise: SIGHUP or a changed file puts a new policy in force for the connections that are there;
 // a bad file is refused with its place, and the running policy stays.
 #include "tests/e2e/scene.h"
+#include "tests/harness/group.h"
 
 #include <csignal>
 #include <filesystem>
+
+namespace test_reload {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -250,7 +253,7 @@ void drop_ins(const Family& family) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(reload) {
     return Suite()
         .shared([] { scene = &make_scene(limit_policy(1)); })
         .each(families, "a changed file is in force for live counts", changed_file)
@@ -266,3 +269,5 @@ int main() {
         .add("SIGHUP alone is enough", hangup)
         .run("reload");
 }
+
+} // namespace test_reload

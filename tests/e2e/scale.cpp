@@ -3,6 +3,7 @@
 // 10,000 destinations, while the policy is replaced again and again, and with a new policy at once.
 // Virtual machines, which are slow, get a tenth of it.
 #include "tests/e2e/scene.h"
+#include "tests/harness/group.h"
 
 #include <array>
 #include <atomic>
@@ -10,6 +11,8 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+
+namespace test_scale {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -251,6 +254,8 @@ void exact_at_scale() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(scale) {
     return Suite().add("limits are exact at scale", exact_at_scale).run("scale");
 }
+
+} // namespace test_scale

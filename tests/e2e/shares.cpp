@@ -2,6 +2,9 @@
 // Promise: max_per_consumer gives each unit its share of a destination and max_connections_total
 // all destinations of a service together, both exactly, under any concurrency.
 #include "tests/e2e/programs.h"
+#include "tests/harness/group.h"
+
+namespace test_shares {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -234,7 +237,7 @@ void total_and_share_together(const Family& family) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(shares) {
     return Suite()
         .shared([] { scene = &make_scene(shared(share)); })
         .each(families, "one unit cannot take all", one_cannot_take_all)
@@ -250,3 +253,5 @@ int main() {
         .each(families, "a total and a share", total_and_share_together)
         .run("shares");
 }
+
+} // namespace test_shares

@@ -3,8 +3,11 @@
 // with the same words, and neither leaves anything behind. Only run where that is expected.
 #include "tests/e2e/kernel_objects.h"
 #include "tests/e2e/scene.h"
+#include "tests/harness/group.h"
 
 #include <filesystem>
+
+namespace test_too_old {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -60,10 +63,12 @@ void nothing_is_left() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(too_old) {
     return Suite()
         .add("ballast check names what is missing", check_names_what_is_missing)
         .add("ballastd refuses with the same words", daemon_refuses)
         .add("nothing is left behind", nothing_is_left)
         .run("too_old");
 }
+
+} // namespace test_too_old

@@ -3,6 +3,7 @@
 // link, attachment, filter, pin or mount, with the daemon alive or dead.
 #include "tests/e2e/kernel_objects.h"
 #include "tests/e2e/scene.h"
+#include "tests/harness/group.h"
 
 #include <fcntl.h>
 #include <filesystem>
@@ -10,6 +11,8 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/vfs.h>
+
+namespace test_unload {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -133,7 +136,7 @@ void mounts_and_unmounts(const End& how) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(unload) {
     return Suite()
         .each(ends, "leaves nothing behind, daemon", leaves_nothing)
         .add("twice", twice)
@@ -142,3 +145,5 @@ int main() {
         .each(ends, "undoes the mount of the bpffs, daemon", mounts_and_unmounts)
         .run("unload");
 }
+
+} // namespace test_unload

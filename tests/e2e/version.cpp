@@ -7,6 +7,9 @@
 #include <filesystem>
 
 #include "bpf/abi.h"
+#include "tests/harness/group.h"
+
+namespace test_version {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -69,9 +72,11 @@ void accepted_again() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(version) {
     return Suite()
         .add("another ABI version is refused by name", refused_by_name)
         .add("the same version is adopted", accepted_again)
         .run("version");
 }
+
+} // namespace test_version

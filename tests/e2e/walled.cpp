@@ -90,14 +90,14 @@ void Wall::load(const std::string& rules) {
     wall_.exec({"nft", "-f", file});
 }
 
-void Wall::stand(int forget_after_s, const std::string& late) {
+void Wall::stand(int after_s, const std::string& late) {
     rules_ = fmt::format("    ct state established accept\n"
                          "    tcp flags & (syn|ack) == syn ct state new accept\n"
                          "    {}\n",
                          late);
     load(rules_);
     wall_.sysctl("net.netfilter.nf_conntrack_tcp_loose", 0);
-    wall_.sysctl("net.netfilter.nf_conntrack_tcp_timeout_established", forget_after_s);
+    wall_.sysctl("net.netfilter.nf_conntrack_tcp_timeout_established", after_s);
 }
 
 void Wall::shut() {
@@ -132,7 +132,7 @@ void Wall::cut_off(const std::string& address) {
     open();
 }
 
-void Wall::translate(int forget_after_s) {
+void Wall::translate(int after_s) {
     const auto file = make_temp_dir() + "/rules";
     write_file(file, "flush ruleset\n"
                      "table inet wall {\n"
@@ -143,7 +143,7 @@ void Wall::translate(int forget_after_s) {
                      "}\n");
     wall_.exec({"nft", "-f", file});
     wall_.sysctl("net.netfilter.nf_conntrack_tcp_loose", 1);
-    wall_.sysctl("net.netfilter.nf_conntrack_tcp_timeout_established", forget_after_s);
+    wall_.sysctl("net.netfilter.nf_conntrack_tcp_timeout_established", after_s);
 }
 
 Through& through(const Wall& wall, Listener& listener) {

@@ -44,7 +44,7 @@ void check_golden(const std::string& name, const std::string& got) {
 }
 
 std::string golden_dir() {
-    return std::filesystem::read_symlink("/proc/self/exe").parent_path();
+    return std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "golden";
 }
 
 } // namespace ballast::test

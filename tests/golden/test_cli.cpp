@@ -12,9 +12,12 @@
 #include "tests/api/fake_daemon.h"
 #include "tests/golden/golden.h"
 #include "tests/harness/check.h"
+#include "tests/harness/group.h"
 #include "tests/harness/registry.h"
 #include "tests/harness/sandbox.h"
 #include "tests/harness/suite.h"
+
+namespace test_cli {
 
 namespace {
 
@@ -215,7 +218,7 @@ void dead_socket_is_no_daemon() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(cli) {
     Suite suite;
     suite.each(kRows, "prints", prints);
     suite.add("sets_and_shows", sets_and_shows);
@@ -225,3 +228,5 @@ int main() {
     suite.add("dead_socket_is_no_daemon", dead_socket_is_no_daemon);
     return suite.run("cli");
 }
+
+} // namespace test_cli

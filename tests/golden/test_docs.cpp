@@ -5,8 +5,11 @@
 
 #include "tests/golden/golden.h"
 #include "tests/harness/check.h"
+#include "tests/harness/group.h"
 #include "tests/harness/process.h"
 #include "tests/harness/suite.h"
+
+namespace test_docs {
 
 namespace {
 
@@ -52,6 +55,8 @@ void every_transcript_is_printed() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(docs) {
     return Suite().add("every_transcript_is_printed", every_transcript_is_printed).run("docs");
 }
+
+} // namespace test_docs

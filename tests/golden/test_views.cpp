@@ -2,7 +2,10 @@
 // What verbs print whose result depends on the kernel of the host, from fixed results.
 #include "cli/views/views.h"
 #include "tests/golden/golden.h"
+#include "tests/harness/group.h"
 #include "tests/harness/suite.h"
+
+namespace test_views {
 
 namespace {
 
@@ -121,6 +124,8 @@ void shows(const Row& row) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(views) {
     return Suite().each(kRows, "shows", shows).run("views");
 }
+
+} // namespace test_views

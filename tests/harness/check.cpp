@@ -46,7 +46,7 @@ void fail_test(const std::string& message, Where where) {
 
 void skip_kernel_lacks(std::string_view feature) {
     note(fmt::format("kernel lacks {}", feature));
-    skip();
+    _skip(__FILE__, __LINE__);
     std::abort();
 }
 

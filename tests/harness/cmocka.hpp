@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// cmocka with the headers that it wants to have been included before it. Include it last: until the
-// end of this file its macro fail() breaks the standard library and ballast::fail(). Tests call
-// fail_msg().
+// cmocka with the headers that it wants to have been included before it, and without its macros
+// fail() and skip(), which break the standard library and ballast::fail(). Tests call fail_msg().
 #pragma once
 
 #include <csetjmp>
@@ -18,6 +17,7 @@ extern "C" {
 #pragma GCC diagnostic pop
 
 #undef fail
+#undef skip
 #undef fail_msg // cmocka's relies on fail()
 #define fail_msg(...)                                                                              \
     do {                                                                                           \

@@ -9,10 +9,13 @@
 #include "tests/harness/cgroup.h"
 #include "tests/harness/check.h"
 #include "tests/harness/crowd.h"
+#include "tests/harness/group.h"
 #include "tests/harness/nginx.h"
 #include "tests/harness/registry.h"
 #include "tests/harness/ss.h"
 #include "tests/harness/suite.h"
+
+namespace test_harness {
 
 using namespace ballast;
 using namespace ballast::test;
@@ -74,7 +77,8 @@ void crowd_counts_itself(const Family& family) {
 
 /// Runs this executable again with a word that makes it fail; what it leaves behind is the test.
 Outcome fail_on_purpose(const std::string& how) {
-    return run({.argv = {"/proc/self/exe", how}, .environment = {"CMOCKA_TEST_ABORT=0"}});
+    return run(
+        {.argv = {"/proc/self/exe", "harness", how}, .environment = {"CMOCKA_TEST_ABORT=0"}});
 }
 
 void check_nothing_left(const std::string& output) {
@@ -154,9 +158,9 @@ int fail_as_told(std::string_view how) {
 
 } // namespace
 
-int main(int argc, char** argv) {
-    if (argc > 1)
-        return fail_as_told(argv[1]);
+TEST_GROUP(harness) {
+    if (!argument.empty())
+        return fail_as_told(argument);
     return Suite()
         .each(families, "ss counts what is open", counts_what_is_open)
         .add("ss counts v4-mapped connections as IPv4", mapped_counts_as_v4)
@@ -167,3 +171,5 @@ int main(int argc, char** argv) {
         .add("cases at once are told apart", cases_at_once_are_told_apart)
         .run("harness");
 }
+
+} // namespace test_harness

@@ -1,23 +1,28 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# The test of tests/run-suites itself, staged as unit/run_suites: every way in which a test can
-# fail without saying so must be counted, since everything else is believed on the runner's word.
+# The test of tests/run-suites and tests/tap, staged as unit/run_suites: every way in which a test
+# can fail without saying so must be counted, since everything else is believed on their word.
 
 set -u
-runner=$(cd "$(dirname "$0")/.." && pwd)/run-suites
+here=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-for suite in unit bpf api golden e2e refusal; do mkdir -p "$work/bin" "$work/tests/$suite"; done
-cp "$runner" "$work/tests/run-suites"
-unset BALLAST_VM BALLAST_TEST_SCALE
+mkdir -p "$work/bin" "$work/tests/bin"
+cp "$here/run-suites" "$here/tap" "$work/tests"
+unset BALLAST_VM BALLAST_TEST_SCALE BALLAST_JUNIT BALLAST_TEST_SECONDS
 number=0
 kernel= # of the virtual machine that it is told it runs in
 
-# fake SUITE/TEST BODY
+# The staged list's own macros, without its tests.
+begin_list() { sed '/^ballast_test(/,$d' "$here/CTestTestfile.cmake" >"$work/tests/CTestTestfile.cmake"; }
+
+# fake SUITE/TEST BODY [LABEL]
 fake() {
-	printf '#!/bin/sh\n%s\n' "$2" >"$work/tests/$1"
-	chmod +x "$work/tests/$1"
+	file=bin/$(echo "$1" | tr / _)
+	printf '#!/bin/sh\n%s\n' "$2" >"$work/tests/$file"
+	chmod +x "$work/tests/$file"
+	echo "ballast_test($1 ${3:-daemon} 1 \"$file\")" >>"$work/tests/CTestTestfile.cmake"
 }
 
 # expect DESCRIPTION STATUS LAST-LINE PATTERN [ARG...]: one run of the fake stage
@@ -34,7 +39,8 @@ expect() {
 		echo "# wanted status $status, '$last', and '$pattern'; got status $got and:"
 		sed 's/^/# /' "$work/out"
 	fi
-	rm -f "$work"/tests/*/*
+	rm -f "$work"/tests/bin/*
+	begin_list
 }
 
 # checks LINE...: what `ballast check --json` prints
@@ -43,24 +49,34 @@ checks() {
 	chmod +x "$work/bin/ballast"
 }
 
-echo 1..17
+echo 1..23
+begin_list
 checks '{"schema":1,"features":[{"feature":"timers","answer":"no","required":false},{"feature":"hooks","answer":"yes"}]}'
 
-fake unit/good 'echo 1..2; echo ok 1 - a; echo ok 2 - b'
-fake e2e/good 'echo 1..1; echo ok 1'
-fake refusal/not_asked 'echo 1..1; echo not ok 1'
-expect "passes are counted over the suites, refusal left out" 0 "3 passed, 0 failed" "== e2e/good: 1 passed"
-
+several() {
+	fake unit/good 'echo 1..2; echo ok 1 - a; echo ok 2 - b'
+	fake e2e/good 'echo 1..1; echo ok 1' contract
+	fake e2e/long 'echo 1..4; echo ok 1; echo ok 2; echo ok 3; echo ok 4' slow
+	fake refusal/not_asked 'echo 1..1; echo not ok 1' contract
+}
+several
+expect "passes are counted over the suites, refusal and slow ones left out" 0 "3 passed, 0 failed" "e2e/good"
+several
+expect "slow ones run when asked for" 0 "7 passed, 0 failed" "e2e/long" --slow
+several
+expect "a suite is without its slow ones" 0 "1 passed, 0 failed" "e2e/good" e2e
+several
+expect "a slow one runs when named" 0 "4 passed, 0 failed" "e2e/long" e2e/long
+several
 kernel=6.1
-for suite in unit bpf api golden e2e; do fake $suite/a 'echo 1..1; echo ok 1'; done
-expect "a virtual machine is asked what concerns its kernel, and that is said" 0 "2 passed, 0 failed" "its kernel: bpf e2e"
-fake unit/a 'echo 1..1; echo ok 1'
-expect "or what is named" 0 "1 passed, 0 failed" "== unit/a" unit
+expect "a virtual machine is asked what a kernel must grant, and that is said" 0 "1 passed, 0 failed" "label contract"
+several
+expect "or what is named" 0 "2 passed, 0 failed" "unit/good" unit
 kernel=
 
 fake unit/a 'echo 1..1; echo ok 1'
 fake unit/b 'echo 1..1; echo not ok 1 - why'
-expect "one test by name" 0 "1 passed, 0 failed" "== unit/a" unit/a
+expect "one test by name" 0 "1 passed, 0 failed" "unit/a" unit/a
 
 fake unit/bad 'echo 1..2; echo ok 1; echo "not ok 2 - this one"; exit 1'
 expect "a failure names itself" 1 "1 passed, 1 failed" "^FAILED unit/bad: not ok 2 - this one"
@@ -78,16 +94,28 @@ fake unit/status 'echo 1..1; echo ok 1; exit 3'
 expect "an unexplained status is a failure" 1 "1 passed, 1 failed" "ended with status 3"
 
 fake unit/slow 'echo 1..2; echo ok 1; sleep 60'
-echo 1 >"$work/tests/unit/slow.timeout"
+echo 'ballast_timeout(unit/slow 1)' >>"$work/tests/CTestTestfile.cmake"
 expect "too long is a failure, with a limit of its own" 1 "1 passed, 1 failed" "did not end within 1 s"
 
-expect "no test at all is a failure" 1 "0 passed, 0 failed" "0 passed"
+fake unit/gone 'echo 1..1; echo ok 1'
+rm "$work/tests/tap"
+expect "a test that cannot be started is a failure" 1 "0 passed, 1 failed" "^FAILED unit/gone: did not end by itself"
+cp "$here/tap" "$work/tests"
+
+fake unit/killed 'echo 1..1; echo ok 1; kill -KILL $(ps -o ppid= -p $(ps -o ppid= -p $$))'
+expect "one whose judge was killed is a failure" 1 "0 passed, 1 failed" "^FAILED unit/killed: did not end by itself"
+
+expect "no test at all is a failure" 1 "0 passed, 1 failed" "FAILED ctest"
 
 fake unit/skips 'echo 1..2; echo ok 1; echo "ok 2 # SKIP kernel lacks timers"'
 expect "an earned skip" 0 "1 passed, 0 failed, 1 skipped" "1 skipped"
 
 fake unit/skips 'echo 1..2; echo ok 1; echo "# kernel lacks timers"; echo "not ok 2 # SKIP name"'
 expect "an earned skip as cmocka prints it" 0 "1 passed, 0 failed, 1 skipped" "1 skipped"
+
+fake unit/a 'echo 1..1; echo ok 1'
+fake unit/skips 'echo 1..1; echo "ok 1 # SKIP kernel lacks timers"'
+expect "a test that skips everything" 0 "1 passed, 0 failed, 1 skipped" "Skipped"
 
 fake unit/skips 'echo 1..2; echo ok 1; echo "ok 2 # SKIP kernel lacks hooks"'
 expect "a skip that ballast check denies" 1 "1 passed, 1 failed" "does not say that the kernel lacks hooks"

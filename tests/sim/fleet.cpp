@@ -8,7 +8,6 @@ namespace ballast::sim {
 
 namespace {
 
-constexpr Ms kNever = 365 * kDay * 500;
 constexpr std::chrono::seconds kStart{60}; // keepalive_start
 constexpr Ms kSweep = 5 * kSecond;
 /// Packets of data unanswered in a row after which a drop counts as confirmed and the bound hears

@@ -5,8 +5,6 @@ namespace ballast::sim {
 
 namespace {
 
-constexpr Ms kNever = 365 * kDay * 500;
-
 constexpr Timeouts fixed(Ms seconds) {
     return {seconds * kSecond, seconds * kSecond};
 }

@@ -15,6 +15,8 @@ inline constexpr Ms kSecond = 1000;
 inline constexpr Ms kMinute = 60 * kSecond;
 inline constexpr Ms kHour = 60 * kMinute;
 inline constexpr Ms kDay = 24 * kHour;
+/// Later than any simulation lasts.
+inline constexpr Ms kNever = 365 * kDay * 500;
 
 /// Idle timeouts from `least` to `most`, one for each flow; both 0: no timeout.
 struct Timeouts {

@@ -14,7 +14,7 @@
 namespace ballast::test {
 
 enum class Verdict { admit, probe, refuse };
-enum class Outcome { counted, opened, withheld };
+enum class BreakerOutcome { counted, opened, withheld };
 
 /// What a step did; `from` and `to` are enum ballast_breaker_state.
 struct Change {
@@ -56,24 +56,24 @@ public:
 
     /// `budget` none: any number of openings. The deadline of an opening is chance:
     /// adopt_deadline().
-    Outcome failure(const ballast_breaker_limits& limits, std::uint32_t kind, bool is_probe,
-                    std::uint64_t now_ms, std::uint32_t* budget) {
+    BreakerOutcome failure(const ballast_breaker_limits& limits, std::uint32_t kind, bool is_probe,
+                           std::uint64_t now_ms, std::uint32_t* budget) {
         change.reset();
         if (kind >= BALLAST_FAILURES)
-            return Outcome::counted;
+            return BreakerOutcome::counted;
         record(limits, kind, now_ms);
         if (!would_open(limits, kind, is_probe, now_ms))
-            return Outcome::counted;
+            return BreakerOutcome::counted;
         if (forced_now(now_ms) == BALLAST_FORCE_CLOSED) {
             if (is_probe)
                 probe_lost();
             ++withheld;
-            return Outcome::withheld;
+            return BreakerOutcome::withheld;
         }
         const bool free = state == BALLAST_BREAKER_HALF_OPEN || budget == nullptr;
         if (!free && *budget == 0) {
             ++withheld;
-            return Outcome::withheld;
+            return BreakerOutcome::withheld;
         }
         if (!free)
             --*budget;
@@ -81,7 +81,7 @@ public:
                                 (state == BALLAST_BREAKER_RAMP && now_ms < deadline_ms);
         move(BALLAST_BREAKER_OPEN, recovering ? std::min(level + 1, 63U) : 0, 0, now_ms);
         ++opened;
-        return Outcome::opened;
+        return BreakerOutcome::opened;
     }
 
     void success(const ballast_breaker_limits& limits, bool is_probe, std::uint64_t now_ms) {

@@ -5,6 +5,9 @@
 
 #include "daemon/util/address.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_address {
 
 namespace {
 
@@ -155,10 +158,12 @@ void contains(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(address) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(addresses), cmocka_unit_test(v4_is_mapped), cmocka_unit_test(prefixes),
         cmocka_unit_test(endpoints), cmocka_unit_test(contains),
     };
     return cmocka_run_group_tests_name("address", tests, nullptr, nullptr);
 }
+
+} // namespace test_address

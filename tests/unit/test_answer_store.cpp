@@ -5,7 +5,10 @@
 #include "daemon/store/answer_store.h"
 #include "daemon/store/store.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
 #include "tests/unit/temporary_directory.h"
+
+namespace test_answer_store {
 
 namespace {
 
@@ -111,6 +114,8 @@ int run() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(answer_store) {
     return ballast::test::run_with_directories(run);
 }
+
+} // namespace test_answer_store

@@ -10,6 +10,9 @@
 #include "daemon/model/explain.h"
 #include "daemon/model/prefix_rules.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_answers {
 
 namespace {
 
@@ -246,7 +249,7 @@ void names_of_a_policy(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(answers) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(answers_are_added),
         cmocka_unit_test(it_is_known_which_come_from_a_name),
@@ -263,3 +266,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("answers", tests, nullptr, nullptr);
 }
+
+} // namespace test_answers

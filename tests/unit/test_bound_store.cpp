@@ -7,7 +7,10 @@
 
 #include "daemon/store/store.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
 #include "tests/unit/temporary_directory.h"
+
+namespace test_bound_store {
 
 namespace {
 
@@ -122,6 +125,8 @@ int run() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(bound_store) {
     return ballast::test::run_with_directories(run);
 }
+
+} // namespace test_bound_store

@@ -9,6 +9,9 @@
 
 #include "bpf/lib/breaker.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_breaker {
 
 namespace {
 
@@ -398,7 +401,7 @@ void closed_for_good(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(breaker) {
     const CMUnitTest tests[] = {cmocka_unit_test(admitting),
                                 cmocka_unit_test(opening),
                                 cmocka_unit_test(opening_tells_its_evidence),
@@ -411,3 +414,5 @@ int main() {
                                 cmocka_unit_test(closed_for_good)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_breaker

@@ -5,6 +5,9 @@
 
 #include "daemon/api/breaker_body.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_breaker_body {
 
 namespace {
 
@@ -72,7 +75,9 @@ void refused(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(breaker_body) {
     const CMUnitTest tests[] = {cmocka_unit_test(accepted), cmocka_unit_test(refused)};
     return cmocka_run_group_tests_name("breaker_body", tests, nullptr, nullptr);
 }
+
+} // namespace test_breaker_body

@@ -2,6 +2,9 @@
 // Each change of a breaker becomes one finding with its evidence; withheld openings are coalesced.
 #include "daemon/guards/breaker_guard.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_breaker_guard {
 
 namespace {
 
@@ -84,10 +87,12 @@ void a_dry_run_is_told_of_what_it_withheld(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(breaker_guard) {
     const CMUnitTest tests[] = {cmocka_unit_test(each_change_has_its_reason),
                                 cmocka_unit_test(evidence_names_kinds_error_and_time),
                                 cmocka_unit_test(withheld_openings_are_told_now_and_then),
                                 cmocka_unit_test(a_dry_run_is_told_of_what_it_withheld)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_breaker_guard

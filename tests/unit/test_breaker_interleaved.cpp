@@ -31,6 +31,9 @@ T load(const volatile T& word) {
 #include "bpf/lib/breaker.h"
 #include "bpf/lib/rate.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_breaker_interleaved {
 
 namespace {
 
@@ -212,7 +215,9 @@ void two_calls_are_one_after_the_other(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(breaker_interleaved) {
     const CMUnitTest tests[] = {cmocka_unit_test(two_calls_are_one_after_the_other)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_breaker_interleaved

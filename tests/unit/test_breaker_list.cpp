@@ -6,6 +6,9 @@
 #include "daemon/api/breakers.h"
 #include "daemon/api/query.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_breaker_list {
 
 namespace {
 
@@ -142,7 +145,7 @@ void bad_explain_queries(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(breaker_list) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(sorted),
         cmocka_unit_test(those_that_enforce_go_first),
@@ -155,3 +158,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("breaker_list", tests, nullptr, nullptr);
 }
+
+} // namespace test_breaker_list

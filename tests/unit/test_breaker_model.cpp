@@ -5,6 +5,9 @@
 
 #include "tests/bpf/breaker_sequence.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_breaker_model {
 
 namespace {
 
@@ -64,7 +67,9 @@ void agrees_with_the_model(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(breaker_model) {
     const CMUnitTest tests[] = {cmocka_unit_test(agrees_with_the_model)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_breaker_model

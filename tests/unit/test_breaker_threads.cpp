@@ -7,6 +7,9 @@
 
 #include "bpf/lib/breaker.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_breaker_threads {
 
 namespace {
 
@@ -168,9 +171,11 @@ void a_shared_budget_is_never_overdrawn(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(breaker_threads) {
     const CMUnitTest tests[] = {cmocka_unit_test(probes_are_never_too_many),
                                 cmocka_unit_test(changes_are_reported_and_paid_for_once),
                                 cmocka_unit_test(a_shared_budget_is_never_overdrawn)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_breaker_threads

@@ -7,6 +7,9 @@
 
 #include "bpf/lib/breaker.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_breaker_window {
 
 namespace {
 
@@ -172,7 +175,7 @@ void no_failure_is_lost_to_a_wipe(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(breaker_window) {
     const CMUnitTest tests[] = {cmocka_unit_test(sliding),
                                 cmocka_unit_test(old_slots_do_not_come_back),
                                 cmocka_unit_test(another_window_starts_from_nothing),
@@ -182,3 +185,5 @@ int main() {
                                 cmocka_unit_test(no_failure_is_lost_to_a_wipe)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_breaker_window

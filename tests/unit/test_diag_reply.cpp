@@ -8,7 +8,10 @@
 #include <random>
 
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
 #include "tests/unit/diag_messages.h"
+
+namespace test_diag_reply {
 
 namespace {
 
@@ -304,7 +307,7 @@ void random_damage(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(diag_reply) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(a_socket_is_read_in_full),
         cmocka_unit_test(addresses_of_every_family),
@@ -319,3 +322,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("diag_reply", tests, nullptr, nullptr);
 }
+
+} // namespace test_diag_reply

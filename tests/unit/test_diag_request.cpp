@@ -4,7 +4,10 @@
 
 #include "daemon/netlink/request.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
 #include "tests/unit/diag_messages.h"
+
+namespace test_diag_request {
 
 namespace {
 
@@ -168,7 +171,7 @@ void nothing_is_asked_of_no_state(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(diag_request) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(one_socket_of_ipv4),
         cmocka_unit_test(one_socket_of_ipv6),
@@ -179,3 +182,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("diag_request", tests, nullptr, nullptr);
 }
+
+} // namespace test_diag_request

@@ -7,6 +7,9 @@
 #include <algorithm>
 
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_discover_cli {
 
 namespace {
 
@@ -99,10 +102,12 @@ void progress_is_told(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(discover_cli) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(targets_are_read),         cmocka_unit_test(other_targets_are_refused),
         cmocka_unit_test(addresses_are_resolved),   cmocka_unit_test(half_of_the_places_are_taken),
         cmocka_unit_test(a_missing_daemon_is_said), cmocka_unit_test(progress_is_told)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_discover_cli

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a measurement ends where it is not a bracket after a while, and what it holds itself to.
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
 #include "tests/unit/discovery_world.h"
+
+namespace test_discovery {
 
 namespace {
 
@@ -161,7 +164,7 @@ void a_silence_that_was_broken_is_no_contradiction(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(discovery) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(no_timeout_is_said_so),
         cmocka_unit_test(shorter_than_the_shortest),
@@ -180,3 +183,5 @@ int main() {
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_discovery

@@ -4,7 +4,10 @@
 #include <cmath>
 
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
 #include "tests/unit/discovery_world.h"
+
+namespace test_discovery_random {
 
 namespace {
 
@@ -162,7 +165,7 @@ void servers_that_close_are_named(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(discovery_random) {
     const CMUnitTest tests[] = {cmocka_unit_test(any_timeout_is_found),
                                 cmocka_unit_test(the_default_is_quick),
                                 cmocka_unit_test(loss_is_not_taken_for_a_drop),
@@ -171,3 +174,5 @@ int main() {
                                 cmocka_unit_test(servers_that_close_are_named)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_discovery_random

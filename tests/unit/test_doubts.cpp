@@ -5,6 +5,9 @@
 
 #include "daemon/app/doubts.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_doubts {
 
 namespace {
 
@@ -76,7 +79,7 @@ void names_that_do_not_resolve(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(doubts) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(elements_of_from),
         cmocka_unit_test(an_element_of_two_services),
@@ -85,3 +88,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("doubts", tests, nullptr, nullptr);
 }
+
+} // namespace test_doubts

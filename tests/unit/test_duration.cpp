@@ -6,6 +6,9 @@
 
 #include "daemon/util/duration.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_duration {
 
 namespace {
 
@@ -79,8 +82,10 @@ void ranges(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(duration) {
     const CMUnitTest tests[] = {cmocka_unit_test(accepted), cmocka_unit_test(refused),
                                 cmocka_unit_test(ranges)};
     return cmocka_run_group_tests_name("duration", tests, nullptr, nullptr);
 }
+
+} // namespace test_duration

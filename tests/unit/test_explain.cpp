@@ -7,6 +7,9 @@
 
 #include "daemon/model/explain.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_explain {
 
 namespace {
 
@@ -123,8 +126,10 @@ void only_with_from(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(explain) {
     const CMUnitTest tests[] = {cmocka_unit_test(without_from), cmocka_unit_test(with_from),
                                 cmocka_unit_test(only_with_from)};
     return cmocka_run_group_tests_name("explain", tests, nullptr, nullptr);
 }
+
+} // namespace test_explain

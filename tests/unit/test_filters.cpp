@@ -5,6 +5,9 @@
 
 #include "daemon/api/query.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_filters {
 
 namespace {
 
@@ -174,7 +177,7 @@ void refusals(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(filters) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(endpoints),    cmocka_unit_test(flow_states),
         cmocka_unit_test(flow_filters), cmocka_unit_test(health_filters),
@@ -182,3 +185,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("filters", tests, nullptr, nullptr);
 }
+
+} // namespace test_filters

@@ -5,6 +5,9 @@
 
 #include "daemon/app/flow_resetter.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_flow_resetter {
 
 namespace {
 
@@ -187,7 +190,7 @@ void another_policy_lets_go_of_what_waits(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(flow_resetter) {
     const CMUnitTest tests[] = {cmocka_unit_test(what_is_dead_is_destroyed),
                                 cmocka_unit_test(a_dead_path_settles_first),
                                 cmocka_unit_test(nothing_is_destroyed_where_it_may_not),
@@ -197,3 +200,5 @@ int main() {
                                 cmocka_unit_test(another_policy_lets_go_of_what_waits)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_flow_resetter

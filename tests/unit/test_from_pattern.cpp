@@ -9,6 +9,9 @@
 #include "daemon/model/from_pattern.h"
 #include "daemon/model/policy.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_from_pattern {
 
 namespace {
 
@@ -188,7 +191,7 @@ void lawful(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(from_pattern) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(matching),
         cmocka_unit_test(agrees_with_a_recursive_reference),
@@ -197,3 +200,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("from_pattern", tests, nullptr, nullptr);
 }
+
+} // namespace test_from_pattern

@@ -4,6 +4,9 @@
 #include <cmath>
 
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_gap_search {
 
 namespace {
 
@@ -96,7 +99,7 @@ void what_died_can_be_forgotten(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(gap_search) {
     const CMUnitTest tests[] = {cmocka_unit_test(steps_are_fine_enough),
                                 cmocka_unit_test(the_stride_is_the_best),
                                 cmocka_unit_test(rungs_go_up_and_out_once),
@@ -105,3 +108,5 @@ int main() {
                                 cmocka_unit_test(what_died_can_be_forgotten)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_gap_search

@@ -2,6 +2,9 @@
 // daemon/guards/gap_watch: what silences flows live through, by looks of sweeps.
 #include "daemon/guards/gap_watch.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_gap_watch {
 
 namespace {
 
@@ -160,7 +163,7 @@ void counts_wrap(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(gap_watch) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(a_probe_shows_the_whole_silence),
         cmocka_unit_test(more_than_a_probe_shows_what_was_seen),
@@ -174,3 +177,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("gap_watch", tests, nullptr, nullptr);
 }
+
+} // namespace test_gap_watch

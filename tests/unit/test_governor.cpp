@@ -2,6 +2,9 @@
 // What the governor grants, holds and lets go (V1 to V3), with time moved by hand.
 #include "daemon/govern/governor.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_governor {
 
 namespace {
 
@@ -155,7 +158,7 @@ void an_adopted_hold_is_let_go_too(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(governor) {
     const CMUnitTest tests[] = {cmocka_unit_test(cap_saves_up_one_minute),
                                 cmocka_unit_test(a_clock_that_stands_still_grants_nothing_more),
                                 cmocka_unit_test(what_is_charged_beyond_the_cap_is_paid_off),
@@ -169,3 +172,5 @@ int main() {
                                 cmocka_unit_test(an_adopted_hold_is_let_go_too)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_governor

@@ -8,7 +8,10 @@
 #include <vector>
 
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
 #include "tests/unit/governed_kernel.h"
+
+namespace test_governor_budget {
 
 namespace {
 
@@ -218,7 +221,7 @@ void threads_take_the_cap_and_no_more(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(governor_budget) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(what_is_taken_before_the_store_is_not_granted_again),
         cmocka_unit_test(what_is_given_back_may_be_taken_again),
@@ -230,3 +233,5 @@ int main() {
         cmocka_unit_test(threads_take_the_cap_and_no_more)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_governor_budget

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A dry run of the governor (V4): the same decisions, and nothing granted.
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
 #include "tests/unit/governed_kernel.h"
+
+namespace test_governor_dry_run {
 
 namespace {
 
@@ -70,9 +73,11 @@ void what_a_dry_run_held_is_forgotten_with_it(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(governor_dry_run) {
     const CMUnitTest tests[] = {cmocka_unit_test(a_dry_run_decides_the_same_and_grants_nothing),
                                 cmocka_unit_test(a_dry_run_takes_back_what_was_granted),
                                 cmocka_unit_test(what_a_dry_run_held_is_forgotten_with_it)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_governor_dry_run

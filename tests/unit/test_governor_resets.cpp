@@ -2,6 +2,9 @@
 // When the governor lets half-open flows be reset (V5), with time moved by hand.
 #include "daemon/govern/governor.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_governor_resets {
 
 namespace {
 
@@ -74,7 +77,7 @@ void a_dry_run_grants_nothing(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(governor_resets) {
     const CMUnitTest tests[] = {cmocka_unit_test(both_caps_hold),
                                 cmocka_unit_test(many_dead_paths_make_the_observer_suspect),
                                 cmocka_unit_test(few_dead_paths_never_do),
@@ -82,3 +85,5 @@ int main() {
                                 cmocka_unit_test(a_dry_run_grants_nothing)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_governor_resets

@@ -4,6 +4,9 @@
 
 #include "daemon/guards/half_open_digest.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_half_open_digest {
 
 namespace {
 
@@ -151,7 +154,7 @@ void the_table_is_bounded(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(half_open_digest) {
     const CMUnitTest tests[] = {cmocka_unit_test(one_verdict_is_told_with_its_evidence),
                                 cmocka_unit_test(what_was_done_is_told_by_itself),
                                 cmocka_unit_test(the_evidence_names_what_is_unusual),
@@ -162,3 +165,5 @@ int main() {
                                 cmocka_unit_test(the_table_is_bounded)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_half_open_digest

@@ -6,7 +6,10 @@
 
 #include "daemon/guards/half_open_guard.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
 #include "tests/unit/half_open_path.h"
+
+namespace test_half_open_guard {
 
 namespace {
 
@@ -326,7 +329,7 @@ void what_does_not_fit_is_counted(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(half_open_guard) {
     const CMUnitTest tests[] = {cmocka_unit_test(kinds_follow_from_the_evidence),
                                 cmocka_unit_test(a_second_verdict_on_one_silence_is_a_revision),
                                 cmocka_unit_test(a_drop_is_found_in_time),
@@ -343,3 +346,5 @@ int main() {
                                 cmocka_unit_test(what_does_not_fit_is_counted)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_half_open_guard

@@ -4,7 +4,10 @@
 #include <string>
 
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
 #include "tests/unit/half_open_path.h"
+
+namespace test_half_open_probes {
 
 namespace {
 
@@ -151,10 +154,12 @@ void a_fresh_connect_stands_in_for_other_flows(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(half_open_probes) {
     const CMUnitTest tests[] = {cmocka_unit_test(kinds_follow_from_the_evidence),
                                 cmocka_unit_test(no_single_outage_is_taken_for_a_drop),
                                 cmocka_unit_test(a_lossy_path_drops_nothing),
                                 cmocka_unit_test(a_fresh_connect_stands_in_for_other_flows)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_half_open_probes

@@ -5,6 +5,9 @@
 
 #include "daemon/api/health.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_health {
 
 namespace {
 
@@ -170,7 +173,7 @@ void names_read_back(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(health) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(states),
         cmocka_unit_test(worst_first_then_busiest),
@@ -180,3 +183,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("health", tests, nullptr, nullptr);
 }
+
+} // namespace test_health

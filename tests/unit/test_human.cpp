@@ -7,6 +7,9 @@
 #include "cli/http.h"
 #include "cli/human.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_human {
 
 namespace {
 
@@ -63,9 +66,11 @@ void encoded(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(human) {
     const CMUnitTest tests[] = {cmocka_unit_test(milliseconds), cmocka_unit_test(microseconds),
                                 cmocka_unit_test(words), cmocka_unit_test(formats),
                                 cmocka_unit_test(encoded)};
     return cmocka_run_group_tests_name("human", tests, nullptr, nullptr);
 }
+
+} // namespace test_human

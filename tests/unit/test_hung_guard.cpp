@@ -2,6 +2,9 @@
 // Peers that keep their window shut, or do not answer in time, as sweeps see them.
 #include "daemon/guards/hung_guard.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_hung_guard {
 
 namespace {
 
@@ -77,7 +80,7 @@ void what_does_not_fit_is_counted(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(hung_guard) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(a_window_that_stays_shut_is_told_once),
         cmocka_unit_test(a_window_that_opens_in_between_begins_anew),
@@ -85,3 +88,5 @@ int main() {
         cmocka_unit_test(what_does_not_fit_is_counted)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_hung_guard

@@ -5,6 +5,9 @@
 
 #include "daemon/guards/idle_bound.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_idle_bound {
 
 namespace {
 
@@ -328,7 +331,7 @@ void what_cannot_have_been_saved_is_refused(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(idle_bound) {
     const CMUnitTest tests[] = {cmocka_unit_test(evidence_narrows_the_bracket),
                                 cmocka_unit_test(evidence_ages),
                                 cmocka_unit_test(contradictions_widen_the_bracket),
@@ -339,3 +342,5 @@ int main() {
                                 cmocka_unit_test(what_cannot_have_been_saved_is_refused)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_idle_bound

@@ -8,6 +8,9 @@
 
 #include "daemon/guards/idle_bound.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_idle_bound_random {
 
 namespace {
 
@@ -214,9 +217,11 @@ void a_real_timeout_is_met_ever_more_rarely(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(idle_bound_random) {
     const CMUnitTest tests[] = {cmocka_unit_test(invariants_hold),
                                 cmocka_unit_test(one_false_drop_passes),
                                 cmocka_unit_test(a_real_timeout_is_met_ever_more_rarely)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_idle_bound_random

@@ -7,6 +7,9 @@
 #include "daemon/api/json.h"
 #include "daemon/api/list.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_json {
 
 namespace {
 
@@ -341,7 +344,7 @@ void errors(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(json) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(times),
         cmocka_unit_test(governed_row),
@@ -361,3 +364,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("json", tests, nullptr, nullptr);
 }
+
+} // namespace test_json

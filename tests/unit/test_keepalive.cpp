@@ -9,6 +9,9 @@
 #include "bpf/lib/keepalive.h"
 #include "daemon/guards/keepalive_choice.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_keepalive {
 
 namespace {
 
@@ -237,7 +240,7 @@ void later_settings_of_the_application_stand_where_tighter(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(keepalive) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(chooses_as_the_guard_does),
         cmocka_unit_test(tightens_as_the_guard_does),
@@ -250,3 +253,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("keepalive", tests, nullptr, nullptr);
 }
+
+} // namespace test_keepalive

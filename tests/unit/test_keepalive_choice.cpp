@@ -5,6 +5,9 @@
 
 #include "daemon/guards/keepalive_choice.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_keepalive_choice {
 
 namespace {
 
@@ -200,9 +203,11 @@ void user_timeout_is_consistent(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(keepalive_choice) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(follows_what_is_known), cmocka_unit_test(flows_do_not_probe_together),
         cmocka_unit_test(only_tightens), cmocka_unit_test(user_timeout_is_consistent)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_keepalive_choice

@@ -6,6 +6,9 @@
 
 #include "daemon/guards/keepalive_choice.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_keepalive_choice_random {
 
 namespace {
 
@@ -131,8 +134,10 @@ void nothing_is_loosened(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(keepalive_choice_random) {
     const CMUnitTest tests[] = {cmocka_unit_test(choices_are_safe),
                                 cmocka_unit_test(nothing_is_loosened)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_keepalive_choice_random

@@ -7,6 +7,9 @@
 #include "bpf/lib/reservation.h"
 #include "daemon/kernel/ledger.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_ledger {
 
 namespace {
 
@@ -265,7 +268,7 @@ void pending_connect_is_no_drift(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(ledger) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(sockets_that_are_met_are_no_drift),
         cmocka_unit_test(highest_cookies_are_sockets_too),
@@ -284,3 +287,5 @@ int main() {
         cmocka_unit_test(pending_connect_is_no_drift)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_ledger

@@ -8,6 +8,9 @@
 
 #include "bpf/lib/limit.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_limit_count {
 
 namespace {
 
@@ -108,10 +111,12 @@ void places_that_are_free_are_given(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(limit_count) {
     const CMUnitTest tests[] = {cmocka_unit_test(taking_a_place),
                                 cmocka_unit_test(giving_back_never_wraps),
                                 cmocka_unit_test(limit_holds_under_contention),
                                 cmocka_unit_test(places_that_are_free_are_given)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_limit_count

@@ -5,6 +5,9 @@
 
 #include "daemon/guards/limit_guard.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_limit_guard {
 
 namespace {
 
@@ -121,7 +124,7 @@ void flood_of_findings_is_coalesced_and_counted(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(limit_guard) {
     const CMUnitTest tests[] = {cmocka_unit_test(episode_has_a_beginning_and_an_end),
                                 cmocka_unit_test(observe_mode_says_what_it_would_have_done),
                                 cmocka_unit_test(what_an_earlier_daemon_counted_is_no_news),
@@ -131,3 +134,5 @@ int main() {
                                 cmocka_unit_test(flood_of_findings_is_coalesced_and_counted)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_limit_guard

@@ -12,6 +12,9 @@
 #include "daemon/api/loopback.h"
 #include "daemon/api/unix_socket.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_listeners {
 
 namespace {
 
@@ -132,7 +135,7 @@ void own_group_where_none_is_named(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(listeners) {
     const CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(makes_and_removes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(replaces_the_stale, set_up, tear_down),
@@ -146,3 +149,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("listeners", tests, nullptr, nullptr);
 }
+
+} // namespace test_listeners

@@ -8,6 +8,9 @@
 #include <string>
 
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_mapped {
 
 namespace {
 
@@ -87,7 +90,7 @@ void says_what_cannot_be_mapped(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(mapped) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(grows_with_what_is_asked_for),
         cmocka_unit_test(has_an_end),
@@ -95,3 +98,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("mapped", tests, nullptr, nullptr);
 }
+
+} // namespace test_mapped

@@ -5,6 +5,9 @@
 
 #include "daemon/api/metrics.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_metrics {
 
 namespace {
 
@@ -163,10 +166,12 @@ void breakers_are_bounded(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(metrics) {
     const CMUnitTest tests[] = {cmocka_unit_test(daemon_series),
                                 cmocka_unit_test(destination_series), cmocka_unit_test(bounded),
                                 cmocka_unit_test(breaker_series),
                                 cmocka_unit_test(breakers_are_bounded)};
     return cmocka_run_group_tests_name("metrics", tests, nullptr, nullptr);
 }
+
+} // namespace test_metrics

@@ -9,6 +9,9 @@
 #include "daemon/resolve/resolver.h"
 #include "daemon/resolve/schedule.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_names {
 
 namespace {
 
@@ -221,7 +224,7 @@ void what_getaddrinfo_says(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(names) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(new_names_are_due_at_once),
         cmocka_unit_test(a_good_answer_is_asked_for_at_the_interval),
@@ -239,3 +242,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("names", tests, nullptr, nullptr);
 }
+
+} // namespace test_names

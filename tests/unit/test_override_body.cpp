@@ -5,6 +5,9 @@
 
 #include "daemon/api/override_body.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_override_body {
 
 namespace {
 
@@ -130,9 +133,11 @@ void refused(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(override_body) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(accepted), cmocka_unit_test(every_limit_has_its_field),
         cmocka_unit_test(expires_after_what_it_lasts), cmocka_unit_test(refused)};
     return cmocka_run_group_tests_name("override_body", tests, nullptr, nullptr);
 }
+
+} // namespace test_override_body

@@ -5,6 +5,9 @@
 
 #include "daemon/model/override.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_override_expiry {
 
 namespace {
 
@@ -70,7 +73,7 @@ void next_is_the_first_that_will_end(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(override_expiry) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(ends_at_its_moment_and_not_before),
         cmocka_unit_test(without_an_end_it_stays),
@@ -80,3 +83,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("override_expiry", tests, nullptr, nullptr);
 }
+
+} // namespace test_override_expiry

@@ -8,6 +8,9 @@
 #include "daemon/model/names.h"
 #include "daemon/model/prefix_rules.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_overrides {
 
 namespace {
 
@@ -345,7 +348,7 @@ void a_full_policy_can_still_be_changed(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(overrides) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(none_changes_nothing),
         cmocka_unit_test(of_a_service),
@@ -365,3 +368,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("overrides", tests, nullptr, nullptr);
 }
+
+} // namespace test_overrides

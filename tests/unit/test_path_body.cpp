@@ -6,6 +6,9 @@
 
 #include "daemon/api/path_body.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_path_body {
 
 namespace {
 
@@ -57,7 +60,9 @@ void refused(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(path_body) {
     const CMUnitTest tests[] = {cmocka_unit_test(accepted), cmocka_unit_test(refused)};
     return cmocka_run_group_tests_name("path_body", tests, nullptr, nullptr);
 }
+
+} // namespace test_path_body

@@ -4,6 +4,9 @@
 
 #include "daemon/guards/path_book.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_path_book {
 
 namespace {
 
@@ -189,7 +192,7 @@ void the_book_is_bounded(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(path_book) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(silences_lived_through_are_known),
         cmocka_unit_test(a_drop_counts_after_a_while),
@@ -206,3 +209,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("path_book", tests, nullptr, nullptr);
 }
+
+} // namespace test_path_book

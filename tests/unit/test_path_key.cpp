@@ -4,6 +4,9 @@
 
 #include "daemon/model/path_key.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_path_key {
 
 namespace {
 
@@ -54,7 +57,7 @@ void the_prefix_that_shares_its_path(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(path_key) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(text_there_and_back),
         cmocka_unit_test(a_destination_is_its_own_path),
@@ -62,3 +65,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("path_key", tests, nullptr, nullptr);
 }
+
+} // namespace test_path_key

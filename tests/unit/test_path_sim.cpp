@@ -6,7 +6,10 @@
 
 #include "keepalive_text.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
 #include "tests/sim/table.h"
+
+namespace test_path_sim {
 
 namespace {
 
@@ -43,7 +46,7 @@ void the_document_shows_the_table(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(path_sim) {
     if (std::getenv("BALLAST_VM") !=
         nullptr) { // the same on every kernel, and long under emulation
         const CMUnitTest quick[] = {cmocka_unit_test(nor_with_other_chances)};
@@ -54,3 +57,5 @@ int main() {
                                 cmocka_unit_test(the_document_shows_the_table)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_path_sim

@@ -5,6 +5,9 @@
 
 #include "daemon/app/peer_table.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_peer_table {
 
 namespace {
 
@@ -66,8 +69,10 @@ void table_is_bounded_and_says_so(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(peer_table) {
     const CMUnitTest tests[] = {cmocka_unit_test(sockets_add_up_by_endpoint),
                                 cmocka_unit_test(table_is_bounded_and_says_so)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_peer_table

@@ -8,6 +8,9 @@
 #include "daemon/model/prefix_rules.h"
 #include "policy_texts.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_policy {
 
 namespace {
 
@@ -417,7 +420,7 @@ void the_reference_tells_the_truth(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(policy) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_the_default),
         cmocka_unit_test(daemon_options),
@@ -437,3 +440,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("policy", tests, nullptr, nullptr);
 }
+
+} // namespace test_policy

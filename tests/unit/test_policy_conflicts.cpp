@@ -3,7 +3,10 @@
 #include <array>
 #include <string>
 
+#include "tests/harness/group.h"
 #include "tests/unit/invalid_policy.h"
+
+namespace test_policy_conflicts {
 
 namespace {
 
@@ -143,7 +146,7 @@ void over_the_limits(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(policy_conflicts) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(conflicts),
         cmocka_unit_test(lawful),
@@ -151,3 +154,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("policy_conflicts", tests, nullptr, nullptr);
 }
+
+} // namespace test_policy_conflicts

@@ -9,7 +9,10 @@
 
 #include "daemon/config/policy_files.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
 #include "tests/unit/temporary_directory.h"
+
+namespace test_policy_files {
 
 namespace {
 
@@ -142,6 +145,8 @@ int run() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(policy_files) {
     return test::run_with_directories(run);
 }
+
+} // namespace test_policy_files

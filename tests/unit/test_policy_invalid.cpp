@@ -4,7 +4,10 @@
 #include <cstring>
 #include <string>
 
+#include "tests/harness/group.h"
 #include "tests/unit/invalid_policy.h"
+
+namespace test_policy_invalid {
 
 namespace {
 
@@ -278,7 +281,7 @@ void errors_are_bounded(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(policy_invalid) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(syntax),
         cmocka_unit_test(syntax_has_a_column),
@@ -293,3 +296,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("policy_invalid", tests, nullptr, nullptr);
 }
+
+} // namespace test_policy_invalid

@@ -4,6 +4,9 @@
 
 #include "daemon/config/policy_parser.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_policy_keepalive {
 
 namespace {
 
@@ -94,10 +97,12 @@ void a_start_without_use_is_warned_of(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(policy_keepalive) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(keepalive_keys),
         cmocka_unit_test(a_start_without_use_is_warned_of),
     };
     return cmocka_run_group_tests_name("policy_keepalive", tests, nullptr, nullptr);
 }
+
+} // namespace test_policy_keepalive

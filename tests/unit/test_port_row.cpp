@@ -6,6 +6,9 @@
 
 #include "bpf/lib/policy.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_port_row {
 
 namespace {
 
@@ -78,9 +81,11 @@ void refusal_is_the_errno_asked_for(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(port_row) {
     const CMUnitTest tests[] = {cmocka_unit_test(search_agrees_with_the_definition),
                                 cmocka_unit_test(full_destination),
                                 cmocka_unit_test(refusal_is_the_errno_asked_for)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_port_row

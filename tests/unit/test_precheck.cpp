@@ -5,6 +5,9 @@
 
 #include "daemon/config/precheck.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_precheck {
 
 namespace {
 
@@ -99,7 +102,7 @@ void letters_elsewhere(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(precheck) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(dots_outside_of_keys),
         cmocka_unit_test(dots_of_keys),
@@ -108,3 +111,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("precheck", tests, nullptr, nullptr);
 }
+
+} // namespace test_precheck

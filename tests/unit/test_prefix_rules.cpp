@@ -12,6 +12,9 @@
 #include "daemon/model/from_pattern.h"
 #include "daemon/model/prefix_rules.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_prefix_rules {
 
 namespace {
 
@@ -324,7 +327,7 @@ void agrees_with_the_matching_order(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(prefix_rules) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(tables),
         cmocka_unit_test(tables_with_from),
@@ -334,3 +337,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("prefix_rules", tests, nullptr, nullptr);
 }
+
+} // namespace test_prefix_rules

@@ -2,6 +2,9 @@
 #include "daemon/guards/probe_judge.h"
 
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_probe_judge {
 
 namespace {
 
@@ -66,9 +69,11 @@ void a_reset_takes_a_witness(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(probe_judge) {
     const CMUnitTest tests[] = {cmocka_unit_test(a_drop_takes_a_volley_a_witness_and_more),
                                 cmocka_unit_test(without_a_witness_nothing_is_dropped),
                                 cmocka_unit_test(a_reset_takes_a_witness)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_probe_judge

@@ -5,6 +5,9 @@
 
 #include "daemon/util/quote.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_quote {
 
 namespace {
 
@@ -36,7 +39,9 @@ void cuts(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(quote) {
     const CMUnitTest tests[] = {cmocka_unit_test(escapes), cmocka_unit_test(cuts)};
     return cmocka_run_group_tests_name("quote", tests, nullptr, nullptr);
 }
+
+} // namespace test_quote

@@ -9,6 +9,9 @@
 
 #include "bpf/lib/rate.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_rate {
 
 namespace {
 
@@ -112,9 +115,11 @@ void rate_holds_under_contention(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(rate) {
     const CMUnitTest tests[] = {cmocka_unit_test(taking_one),
                                 cmocka_unit_test(agrees_with_a_bucket),
                                 cmocka_unit_test(rate_holds_under_contention)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_rate

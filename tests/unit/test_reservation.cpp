@@ -9,6 +9,9 @@
 
 #include "bpf/lib/reservation.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_reservation {
 
 namespace {
 
@@ -155,7 +158,7 @@ void table_has_room_for_a_hundred_thousand(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(reservation) {
     const CMUnitTest tests[] = {cmocka_unit_test(entry_comes_back_as_it_went_in),
                                 cmocka_unit_test(second_release_does_nothing),
                                 cmocka_unit_test(full_bucket_takes_no_more),
@@ -165,3 +168,5 @@ int main() {
                                 cmocka_unit_test(table_has_room_for_a_hundred_thousand)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_reservation

@@ -3,7 +3,10 @@
 #include <array>
 #include <string>
 
+#include "tests/harness/group.h"
 #include "tests/unit/invalid_policy.h"
+
+namespace test_service_invalid {
 
 namespace {
 
@@ -226,10 +229,12 @@ void keepalive(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(service_invalid) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(dns_names), cmocka_unit_test(consumers),       cmocka_unit_test(limits),
         cmocka_unit_test(breakers),  cmocka_unit_test(half_open_flows), cmocka_unit_test(keepalive),
     };
     return cmocka_run_group_tests_name("service_invalid", tests, nullptr, nullptr);
 }
+
+} // namespace test_service_invalid

@@ -5,6 +5,9 @@
 
 #include "daemon/kernel/service_row.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_service_row {
 
 namespace {
 
@@ -106,7 +109,7 @@ void off_limits_nothing(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(service_row) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(everything_comes_back),
         cmocka_unit_test(none_stays_none),
@@ -118,3 +121,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("service_row", tests, nullptr, nullptr);
 }
+
+} // namespace test_service_row

@@ -6,6 +6,9 @@
 #include "daemon/guards/keepalive_choice.h"
 #include "daemon/guards/shared_bound.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_shared_bound {
 
 namespace {
 
@@ -146,10 +149,12 @@ void for_all(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(shared_bound) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(what_holds),
         cmocka_unit_test(for_all),
     };
     return cmocka_run_group_tests_name("shared_bound", tests, nullptr, nullptr);
 }
+
+} // namespace test_shared_bound

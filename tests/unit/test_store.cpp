@@ -12,7 +12,10 @@
 
 #include "daemon/store/store.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
 #include "tests/unit/temporary_directory.h"
+
+namespace test_store {
 
 namespace {
 
@@ -367,6 +370,8 @@ int run() {
 
 } // namespace
 
-int main() {
+TEST_GROUP(store) {
     return test::run_with_directories(run);
 }
+
+} // namespace test_store

@@ -4,6 +4,9 @@
 
 #include "bpf/lib/suspicion.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_suspicion {
 
 namespace {
 
@@ -109,7 +112,7 @@ void a_request_is_unanswered_until_data_comes(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(suspicion) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(probes_of_keepalive_are_told_from_others),
 
@@ -122,3 +125,5 @@ int main() {
         cmocka_unit_test(a_request_is_unanswered_until_data_comes)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_suspicion

@@ -4,6 +4,9 @@
 
 #include "daemon/app/suspicion_record.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_suspicion_record {
 
 namespace {
 
@@ -91,10 +94,12 @@ void a_sweep_tells_of_keepalive(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(suspicion_record) {
     const CMUnitTest tests[] = {cmocka_unit_test(names_the_flow),
                                 cmocka_unit_test(times_are_milliseconds_at_any_clock),
                                 cmocka_unit_test(kinds_and_flags_are_those_of_the_contract),
                                 cmocka_unit_test(a_sweep_tells_of_keepalive)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_suspicion_record

@@ -4,6 +4,9 @@
 
 #include "daemon/govern/sweep_pace.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_sweep_pace {
 
 namespace {
 
@@ -28,7 +31,9 @@ void interval_follows_the_cost(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(sweep_pace) {
     const CMUnitTest tests[] = {cmocka_unit_test(interval_follows_the_cost)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
+
+} // namespace test_sweep_pace

@@ -6,6 +6,9 @@
 #include "cli/format.h"
 #include "cli/table.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_table {
 
 namespace {
 
@@ -138,7 +141,7 @@ void footers(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(table) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(aligned),
         cmocka_unit_test(lines_around),
@@ -153,3 +156,5 @@ int main() {
     };
     return cmocka_run_group_tests_name("table", tests, nullptr, nullptr);
 }
+
+} // namespace test_table

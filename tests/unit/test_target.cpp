@@ -8,6 +8,9 @@
 #include "daemon/model/names.h"
 #include "daemon/model/policy.h"
 #include "tests/harness/cmocka.hpp"
+#include "tests/harness/group.h"
+
+namespace test_target {
 
 namespace {
 
@@ -147,9 +150,11 @@ void words(void**) {
 
 } // namespace
 
-int main() {
+TEST_GROUP(target) {
     const CMUnitTest tests[] = {cmocka_unit_test(accepted), cmocka_unit_test(refused),
                                 cmocka_unit_test(names), cmocka_unit_test(not_meant_as_names),
                                 cmocka_unit_test(words)};
     return cmocka_run_group_tests_name("target", tests, nullptr, nullptr);
 }
+
+} // namespace test_target
