@@ -9,6 +9,7 @@
 #   SLOW      runs with `scripts/test --slow`, on the host only
 # A group is NAME or NAME=SECONDS, about how long it takes: the longest are started first.
 # ballast_test_timeout(SECONDS SUITE/GROUP...): in place of 120.
+# ballast_test_alone(SUITE/GROUP...): no other test runs beside it.
 # ballast_write_tests(): once, after all of them.
 set_property(GLOBAL PROPERTY BALLAST_TEST_LINES "")
 
@@ -41,6 +42,13 @@ endfunction()
 function(ballast_test_timeout seconds)
   foreach(test ${ARGN})
     set_property(GLOBAL APPEND PROPERTY BALLAST_TEST_LINES "ballast_timeout(${test} ${seconds})")
+  endforeach()
+endfunction()
+
+function(ballast_test_alone)
+  foreach(test ${ARGN})
+    set_property(GLOBAL APPEND PROPERTY BALLAST_TEST_LINES
+      "set_tests_properties(${test} PROPERTIES RUN_SERIAL ON)")
   endforeach()
 endfunction()
 

@@ -21,7 +21,7 @@ Result<void> refuse(std::string_view pattern, std::string_view why) {
     return fail(Error(fmt::format("{} {}; {}", in_quotes(pattern), why, kWanted)));
 }
 
-bool is_printable(char c) {
+bool is_printable_char(char c) {
     return c >= ' ' && c <= '~';
 }
 
@@ -55,7 +55,7 @@ Result<void> check_from(std::string_view pattern) {
     if (pattern.size() > kMaxFromLength)
         return refuse(pattern, fmt::format("has {} characters, more than {}", pattern.size(),
                                            kMaxFromLength));
-    if (!std::ranges::all_of(pattern, is_printable))
+    if (!std::ranges::all_of(pattern, is_printable_char))
         return refuse(pattern, "has a character that is not printable");
     if (pattern.find('[') != std::string_view::npos)
         return refuse(pattern, "has \"[\"; only * and ? stand for other characters");

@@ -11,12 +11,7 @@ need_tool g++
 need_tool jq
 need_configured_build
 
-# Every include directory and macro that some target uses; of a macro's values the first.
-words_of_targets() { jq -r '.[].command' "$build/compile_commands.json" | grep -oE -- "$1" | sort -u; }
-flags=$({
-	words_of_targets '-(I|isystem) ?[^ ]+'
-	words_of_targets '-D[^ ]+' | tr -d '\134' | awk -F= '!seen[$1]++'
-} | tr '\n' ' ')
+flags=$(flags_of_targets)
 cxx="g++ -std=c++20 -Wall -Wextra -Wpedantic -Werror -fsyntax-only $flags -I. -x c++ -"
 bpf="clang-14 -std=gnu11 -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-function -fsyntax-only
 	-I. -idirafter /usr/include/$(gcc -print-multiarch) -x c -"

@@ -77,11 +77,20 @@ need_configured_build() {
 	local log=$build/check.log targets
 	mkdir -p "$build"
 	{
-		cmake --preset release -B "$build" -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON &&
+		cmake --preset release -B "$build" &&
 			targets=$(ninja -C "$build" -t targets all | sed -n 's/^\([^/:]*_skeleton_files\): phony$/\1/p') &&
 			{ [ -z "$targets" ] || xargs -r ninja -C "$build" <<<"$targets"; }
 	} >"$log" 2>&1 || {
 		tail -n 20 "$log"
 		die "the tree could not be configured; the end of $log is above. Run scripts/setup if a package is missing."
 	}
+}
+
+# Every include directory and macro that some target uses; of a macro's values the first.
+words_of_targets() { jq -r '.[].command' "$build/compile_commands.json" | grep -oE -- "$1" | sort -u; }
+flags_of_targets() {
+	{
+		words_of_targets '-(I|isystem) ?[^ ]+'
+		words_of_targets '-D[^ ]+' | tr -d '\134' | awk -F= '!seen[$1]++'
+	} | tr '\n' ' '
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the programs tell of flows that may be half-open, from real sockets.
+#include <cstdlib>
 #include <memory>
 #include <vector>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 
 #include "ballast.skel.h"
 #include "bpf/abi.h"
@@ -15,6 +17,7 @@
 #include "tests/harness/registry.h"
 #include "tests/harness/sockets.h"
 #include "tests/harness/suite.h"
+#include "tests/harness/wait.h"
 
 namespace test_suspicions {
 
@@ -208,14 +211,33 @@ void tells_a_late_reset(const Family& family) {
     check_equal(record.packets_out, 1U, "packets in flight");
 }
 
-void tells_of_keepalive_that_failed(const Family& family) {
+/// A connection that its own keepalive has ended.
+Pair& ended_by_keepalive(const Family& family) {
     auto& pair = connected(family);
     silence(pair.link.client, family);
     set_option(pair.client, IPPROTO_TCP, TCP_KEEPIDLE, 1);
     pair.link.client.sysctl("net.ipv4.tcp_keepalive_intvl", 1);
     set_option(pair.client, IPPROTO_TCP, TCP_KEEPCNT, 1);
     set_option(pair.client, SOL_SOCKET, SO_KEEPALIVE, 1);
-    const auto record = pair.told.await_records(1, pair.port).front();
+    need(wait_fd(pair.client.get(), POLLERR, Clock::now() + patience()), "the connection's end");
+    return pair;
+}
+
+/// In an interrupt in which the host's own kernel runs no tracing program nothing is told
+/// (uncounted_closes() in tests/e2e/scene.cpp): there, one of three has to be.
+ballast_suspicion told_of_failed_keepalive(const Family& family) {
+    const int tries = std::getenv("BALLAST_VM") != nullptr ? 1 : 3;
+    for (int i = 0; i < tries; ++i) {
+        auto& pair = ended_by_keepalive(family);
+        if (const auto records = pair.told.of(pair.port); !records.empty())
+            return records.front();
+    }
+    fail_test("nothing was told of connections that their keepalive ended", Where::current());
+    std::abort();
+}
+
+void tells_of_keepalive_that_failed(const Family& family) {
+    const auto record = told_of_failed_keepalive(family);
     check_equal(unsigned{record.kind}, unsigned{BALLAST_SUSPICION_TIMED_OUT}, "kind");
     check_equal(unsigned{record.probes}, 1U, "probes");
     check_equal(record.packets_out, 0U, "nothing in flight");
