@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Compiler flags and third-party libraries, shared by every target.
 option(BALLAST_TESTS "Build the tests" ON)
+option(BALLAST_BENCH "Build the load generator of benchmarks and demos" ON)
 option(BALLAST_UNITY "Compile several sources of a target at a time" ON)
 option(BALLAST_SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
 

@@ -38,18 +38,59 @@ need_root() {
 	exec sudo -- env BALLAST_BUILD="$build" "$(readlink -f "$0")" "$@"
 }
 
-# What cmake says goes to a file that is shown when it fails: a build that works is not news.
-build_release() {
-	local log
-	command -v cmake >/dev/null || die "cmake is not installed. Run scripts/setup."
-	mkdir -p "$build" || die "cannot create the build directory $build. Set BALLAST_BUILD to one you may write."
-	log=$build/build.log
-	say "building in $build"
-	if ! (cd "$repo" && cmake --preset release -B "$build" && cmake --build "$build") >"$log" 2>&1; then
-		tail -n 40 "$log" >&2
-		die "the build failed; the end of $log is above. If a package is missing, run scripts/setup."
-	fi
+# last_step LOG: how far ninja, ctest or apt is, by its last line that says so
+last_step() {
+	tail -c 4096 "$1" 2>/dev/null | tr '\r' '\n' |
+		grep -oE '^\[[0-9]+/[0-9]+\]|^ *[0-9]+/[0-9]+ Test|^(Get:|Unpacking|Setting up|Selecting)[^(]{0,40}' | tail -n 1 || true
 }
+
+# shown WHAT LOG COMMAND...: runs the command with its output in LOG, and shows on stderr what it is
+# at and for how long: on a terminal a line that rewrites itself, else a line at its beginning and
+# end and every 30 s. The status is the command's.
+shown() {
+	local what=$1 log=$2 begin=$SECONDS said=$SECONDS status=0 pid
+	shift 2
+	[ -t 2 ] || say "$what"
+	"$@" >"$log" 2>&1 </dev/null &
+	pid=$!
+	while kill -0 "$pid" 2>/dev/null; do
+		if [ -t 2 ]; then
+			printf '\r\033[K%s: %s %s (%d s)' "$me" "$what" "$(last_step "$log")" $((SECONDS - begin)) >&2
+		elif [ $((SECONDS - said)) -ge 30 ]; then
+			said=$SECONDS
+			say "$what: $(last_step "$log") ($((SECONDS - begin)) s)"
+		fi
+		sleep 0.5
+	done
+	wait "$pid" || status=$?
+	[ ! -t 2 ] || printf '\r\033[K' >&2
+	say "$what: $([ "$status" -eq 0 ] && echo "done" || echo FAILED) in $((SECONDS - begin)) s"
+	return "$status"
+}
+
+# configure_and_build PRESET DIRECTORY CMAKE-OPTION... [-- TARGET...]
+configure_and_build() {
+	local preset=$1 directory=$2 options=()
+	shift 2
+	while [ $# -gt 0 ] && [ "$1" != -- ]; do
+		options+=("$1")
+		shift
+	done
+	[ $# -eq 0 ] || shift
+	(cd "$repo" && cmake --preset "$preset" -B "$directory" "${options[@]}" && cmake --build "$directory" ${1:+--target "$@"})
+}
+
+# build_preset PRESET DIRECTORY [CMAKE-OPTION...] [-- TARGET...]: shows the log's end when it fails
+build_preset() {
+	command -v cmake >/dev/null || die "cmake is not installed. Run scripts/setup."
+	mkdir -p "$2" || die "cannot create the build directory $2. Set BALLAST_BUILD to one you may write."
+	shown "compiling ($1)" "$2/build.log" configure_and_build "$@" && return
+	tail -n 40 "$2/build.log" >&2
+	die_status=1 die "the build failed; the end of $2/build.log is above. If a package is missing, run scripts/setup."
+}
+
+# shellcheck disable=SC2120 # targets are optional
+build_release() { build_preset release "$build" "$@"; }
 
 # wait_until TENTHS COMMAND...: polls until it succeeds, for at most TENTHS tenths of a second
 wait_until() {
@@ -93,6 +134,7 @@ run_part() {
 	-h | --help) exec "$repo/scripts/$folder/$1" --help ;;
 	esac
 	"$repo/scripts/setup"
+	# shellcheck disable=SC2119
 	if [ ! -x "$build/tests/bench/ballast-load" ] || [ ! -x "$stage/bin/ballastd" ]; then build_release; fi
 	need_root "$@"
 	BALLAST_BUILD=$build exec "$repo/scripts/$folder/$1" "${@:2}"

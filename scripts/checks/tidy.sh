@@ -42,11 +42,11 @@ group_of() {
 look() {
 	local name=$1 unit key
 	unit=$units/$name.cpp
-	# shellcheck disable=SC2046 # names without blanks
 	key=$({
 		printf '%s\n' "$context" "$flags"
 		cat "$unit"
-		for file in $(awk -v g="$name" '$1 == g { print $2 }' "$units/groups"); do closure "$file"; done | sort -u | xargs -d '\n' cat
+		awk -v g="$name" '$1 == g { print $2 }' "$units/groups" | while IFS= read -r file; do closure "$file"; done |
+			sort -u | xargs -d '\n' cat
 	} | sha256sum)
 	key=${key%% *}
 	known_clean "$key" && return

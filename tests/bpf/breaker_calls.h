@@ -50,9 +50,10 @@ BALLAST_INLINE void run_breaker_call(struct breaker_call* call) {
         break;
     case BREAKER_FAILURE: /* apart, as the verifier wants to know which of them it is */
         if (call->budget_without_end)
-            /* C too: NOLINTNEXTLINE(modernize-use-nullptr) */
+            /* C too: NOLINTBEGIN(modernize-use-nullptr) */
             call->result =
                 (__u32)ballast_breaker_failure(breaker, &call->limits, &event, NULL, &change);
+        /* NOLINTEND(modernize-use-nullptr) */
         else
             call->result = (__u32)ballast_breaker_failure(breaker, &call->limits, &event,
                                                           &call->budget, &change);

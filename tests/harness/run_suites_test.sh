@@ -102,6 +102,7 @@ rm "$work/tests/tap"
 expect "a test that cannot be started is a failure" 1 "0 passed, 1 failed" "^FAILED unit/gone: did not end by itself"
 cp "$here/tap" "$work/tests"
 
+# shellcheck disable=SC2016 # expanded by the fake
 fake unit/killed 'echo 1..1; echo ok 1; kill -KILL $(ps -o ppid= -p $(ps -o ppid= -p $$))'
 expect "one whose judge was killed is a failure" 1 "0 passed, 1 failed" "^FAILED unit/killed: did not end by itself"
 
