@@ -117,10 +117,14 @@ void environment_stands_in(void**) {
 }
 
 void wrong_use_is_refused(void**) {
-    for (const std::vector<std::string>& words :
-         {std::vector<std::string>{}, {"third"}, {"first", "--number", "0"},
-          {"first", "--number", "11"}, {"first", "--number", "5x"}, {"first", "--word", "three"},
-          {"first", "--unknown"}, {"first", "--number"}}) {
+    for (const std::vector<std::string>& words : {std::vector<std::string>{},
+                                                  {"third"},
+                                                  {"first", "--number", "0"},
+                                                  {"first", "--number", "11"},
+                                                  {"first", "--number", "5x"},
+                                                  {"first", "--word", "three"},
+                                                  {"first", "--unknown"},
+                                                  {"first", "--number"}}) {
         Seen seen;
         assert_int_equal(run(seen, words), kUsageExitCode);
         assert_string_equal(seen.command.c_str(), "");
@@ -130,11 +134,10 @@ void wrong_use_is_refused(void**) {
 } // namespace
 
 TEST_GROUP(command_line) {
-    const CMUnitTest tests[] = {cmocka_unit_test(values_arrive),
-                                cmocka_unit_test(fallbacks_are_the_commands_own),
-                                cmocka_unit_test(options_of_all_are_taken_anywhere),
-                                cmocka_unit_test(environment_stands_in),
-                                cmocka_unit_test(wrong_use_is_refused)};
+    const CMUnitTest tests[] = {
+        cmocka_unit_test(values_arrive), cmocka_unit_test(fallbacks_are_the_commands_own),
+        cmocka_unit_test(options_of_all_are_taken_anywhere),
+        cmocka_unit_test(environment_stands_in), cmocka_unit_test(wrong_use_is_refused)};
     return cmocka_run_group_tests_name("command_line", tests, nullptr, nullptr);
 }
 
