@@ -4,6 +4,7 @@
 #include "tests/e2e/scene.h"
 #include "tests/harness/group.h"
 
+#include <cstdlib>
 #include <filesystem>
 
 #include <netinet/tcp.h>
@@ -15,12 +16,13 @@ using namespace ballast::test;
 
 namespace {
 
-/// Long enough for the retransmission of a SYN, which comes after a second, to be answered.
-constexpr int bound_ms = 4000;
+/// Long enough for the retransmission of a SYN, which comes after a second, to be answered, and for
+/// what a test does meanwhile, on an emulated machine too. No test waits for its end.
+const int bound_ms = std::getenv("BALLAST_VM") != nullptr ? 40'000 : 4'000;
 
 struct Knobs {
     std::string mode = "enforce";
-    std::string timeout = "4s";
+    std::string timeout = fmt::format("{}ms", bound_ms);
 };
 
 std::string timeout_policy(const Knobs& knobs = {}) {
