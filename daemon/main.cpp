@@ -1,64 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <cstdio>
-#include <exception>
-#include <utility>
-
-#include <fmt/format.h>
-
-#include "daemon/app/daemon.h"
-#include "daemon/app/doubts.h"
-#include "daemon/app/log.h"
-#include "daemon/app/options.h"
-#include "daemon/config/policy_files.h"
-
-namespace {
-
-void print_warnings(const ballast::PolicyReport& report) {
-    const auto from = ballast::app::find_unmatched_from(report.from);
-    const auto names = ballast::app::find_unresolved(report.names);
-    const char* header = "warnings:\n";
-    for (const auto* list : {&report.warnings, &from, &names})
-        if (!list->empty())
-            fmt::print(stderr, "{}{}\n", std::exchange(header, ""), list->text());
-}
-
-int check_config(const std::string& file) {
-    const auto report = ballast::check_policy(file);
-    print_warnings(report);
-    const auto policy = report.result();
-    if (!policy) {
-        fmt::print(stderr, "{}\n", policy.error().text());
-        return 1;
-    }
-    fmt::print("{}: {} services\n", file, policy->services.size());
-    return 0;
-}
-
-int serve(const ballast::app::Options& options) {
-    ballast::app::start_log(options.log_level);
-    auto daemon = ballast::app::Daemon::start(options);
-    if (!daemon) {
-        ballast::app::log::critical("cannot start: {}", daemon.error().text());
-        return 1;
-    }
-    const auto code = (*daemon)->run();
-    if (!code) {
-        ballast::app::log::critical("{}", code.error().text());
-        return 1;
-    }
-    return *code;
-}
-
-} // namespace
+#include "daemon/app/run.h"
 
 int main(int argc, char** argv) {
-    try {
-        const auto run = [](const ballast::app::Options& options) {
-            return options.check ? check_config(options.config) : serve(options);
-        };
-        return ballast::run_program(ballast::app::program(run), argc, argv);
-    } catch (const std::exception& error) {
-        fmt::print(stderr, "ballastd: {}\n", error.what());
-        return 1;
-    }
+    return ballast::app::run(argc, argv);
 }

@@ -63,4 +63,12 @@ const Program& program() {
     return whole;
 }
 
+int run(int argc, char** argv) {
+    try {
+        return run_program(program(), argc, argv);
+    } catch (const std::exception& error) {
+        return report({exit_failed, Error(error.what())});
+    }
+}
+
 } // namespace ballast::cli

@@ -10,6 +10,9 @@ namespace ballast::cli {
 /// The whole command: every verb, and the options that all of them take.
 const Program& program();
 
+/// Parses, runs a verb and reports what it could not do; the exit code.
+int run(int argc, char** argv);
+
 Command status_verb();
 Command health_verb();
 Command flows_verb();

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/app/run.h"
+
+#include <cstdio>
+#include <exception>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "daemon/app/daemon.h"
+#include "daemon/app/doubts.h"
+#include "daemon/app/log.h"
+#include "daemon/app/options.h"
+#include "daemon/config/policy_files.h"
+
+namespace ballast::app {
+namespace {
+
+void print_warnings(const PolicyReport& report) {
+    const auto from = find_unmatched_from(report.from);
+    const auto names = find_unresolved(report.names);
+    const char* header = "warnings:\n";
+    for (const auto* list : {&report.warnings, &from, &names})
+        if (!list->empty())
+            fmt::print(stderr, "{}{}\n", std::exchange(header, ""), list->text());
+}
+
+int check_config(const std::string& file) {
+    const auto report = check_policy(file);
+    print_warnings(report);
+    const auto policy = report.result();
+    if (!policy) {
+        fmt::print(stderr, "{}\n", policy.error().text());
+        return 1;
+    }
+    fmt::print("{}: {} services\n", file, policy->services.size());
+    return 0;
+}
+
+int serve(const Options& options) {
+    start_log(options.log_level);
+    auto daemon = Daemon::start(options);
+    if (!daemon) {
+        log::critical("cannot start: {}", daemon.error().text());
+        return 1;
+    }
+    const auto code = (*daemon)->run();
+    if (!code) {
+        log::critical("{}", code.error().text());
+        return 1;
+    }
+    return *code;
+}
+
+} // namespace
+
+int run(int argc, char** argv) {
+    try {
+        const auto chosen = [](const Options& options) {
+            return options.check ? check_config(options.config) : serve(options);
+        };
+        return run_program(program(chosen), argc, argv);
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "ballastd: {}\n", error.what());
+        return 1;
+    }
+}
+
+} // namespace ballast::app
