@@ -19,7 +19,7 @@ void add_members(std::set<std::string>& into, const Outcome<Json>& document, con
     if (!document)
         return;
     for (const Json& row : document->at(rows))
-        if (row.at(member).is_string())
+        if (row.contains(member) && row.at(member).is_string())
             into.insert(row.at(member).get<std::string>());
 }
 
@@ -28,7 +28,7 @@ int run_complete(const Arguments& args) {
     const Client client = client_of(args);
     std::set<std::string> names;
     if (kind != "destinations")
-        add_members(names, client.get("/v1/limits", kMost), "limits", "name");
+        add_members(names, client.get("/v1/limits", kMost), "limits", "service");
     if (kind != "services")
         add_members(names, client.get("/v1/health", kMost), "destinations", "endpoint");
     for (const std::string& name : names)
