@@ -214,7 +214,7 @@ stage_layer() {
 	cp "$vm_dir/init" "$root/init"
 	chmod 755 "$root/init"
 	{
-		echo "export BALLAST_VM=$(quote "$kernel")"
+		echo "export BALLAST_VM=$(quote "$kernel") BALLAST_VM_ACCEL=$(quote "$accel")"
 		printf 'exec'
 		for word; do printf ' %s' "$(quote "$word")"; done
 		echo

@@ -13,12 +13,12 @@ constexpr std::int64_t kMinuteMs = 60 * kSecondMs;
 constexpr std::int64_t kHourMs = 60 * kMinuteMs;
 
 /// Rounded up to what is shown: nobody may take the path for quicker than it is.
-std::string human_at_least(std::int64_t milliseconds) {
-    const std::int64_t unit = milliseconds < kSecondMs   ? 1
-                              : milliseconds < kMinuteMs ? 100
-                              : milliseconds < kHourMs   ? kSecondMs
-                                                         : kMinuteMs;
-    return human_ms((milliseconds + unit - 1) / unit * unit);
+std::string human_at_least(std::int64_t value_ms) {
+    const std::int64_t unit = value_ms < kSecondMs   ? 1
+                              : value_ms < kMinuteMs ? 100
+                              : value_ms < kHourMs   ? kSecondMs
+                                                     : kMinuteMs;
+    return human_ms((value_ms + unit - 1) / unit * unit);
 }
 
 /// "4m38s to 5m12s", "2s or less"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/harness/suite.h"
 
+#include <cstdlib>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,14 @@ namespace ballast::test {
 Suite& Suite::add(std::string name, std::function<void()> body) {
     cases_.push_back(Case{std::move(name), std::move(body)});
     return *this;
+}
+
+std::string Suite::family_left_out() {
+    const char* wanted = std::getenv("BALLAST_TEST_FAMILIES");
+    if (wanted == nullptr || std::string_view(wanted) != "in-turn")
+        return "";
+    is_ipv4_next_ = !is_ipv4_next_;
+    return is_ipv4_next_ ? "ipv4" : "ipv6";
 }
 
 // cmocka hands group fixtures no argument; there is one suite an executable
