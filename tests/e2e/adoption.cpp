@@ -77,7 +77,7 @@ void in_the_first_bucket(const Family& family) {
     open.push_back(attempt(narrow.client, server.dest()).socket);
     const auto sweeps = [&] { return ballastd.status().at("sweep").at("sweeps").get<long>(); };
     const long enough = sweeps() + 4; // a second apart: what two of them miss is given back
-    await([&] { return sweeps() >= enough; }, "sweeps");
+    await(ballastd.sweeping([&] { return sweeps() >= enough; }), "sweeps");
     check_equal(ballastd.in_use(server.dest()), long{older} + 1, "in_use after sweeps");
     open.clear();
     await_in_use(ballastd, server.dest(), 0);

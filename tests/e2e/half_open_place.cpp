@@ -39,17 +39,7 @@ void live_until(const Others& busy, const std::function<bool()>& holds, std::str
 
 void sweep_until(const Place& place, const std::function<bool()>& holds, std::string_view what,
                  const Others& busy) {
-    auto next = Clock::now();
-    live_until(
-        busy,
-        [&] {
-            if (Clock::now() >= next) {
-                place.scene.ballastd.sweep();
-                next = Clock::now() + std::chrono::seconds(1);
-            }
-            return holds();
-        },
-        what);
+    live_until(busy, place.scene.ballastd.sweeping(holds), what);
 }
 
 void converse(const Through& pair) {

@@ -70,14 +70,20 @@ void lose_one(const Place& place, const std::vector<const Through*>& busy) {
         "the finding");
 }
 
+/// The connection lives on until its keepalive heeds what the firewall tolerates.
+void await_known(const Place& place, const Through& pair, std::string_view what) {
+    live_until({&pair}, place.ballastd.sweeping([&] {
+        return keepalive_of(pair.client).idle_s < forget_after_s;
+    }),
+               what);
+}
+
 void learns_from_the_first_drop(const Family& family) {
     const auto place = make_place(family, "mode = \"enforce\"");
     const auto& older = through(place.wall, place.listener);
     check_ballasts(keepalive_of(older.client), 60, "nothing is known yet");
     lose_one(place, {&older});
-    live_until(
-        {&older}, [&] { return keepalive_of(older.client).idle_s < forget_after_s; },
-        "the bound to be learned");
+    await_known(place, older, "the bound to be learned");
     const auto& newer = through(place.wall, place.listener);
     place.ballastd.sweep();
     note("older: " + keepalive_of(older.client).text());
@@ -125,7 +131,7 @@ void learns_from_silences_lived_through(const Family& family) {
         const auto row = place.ballastd.row(place.listener.dest(), "test");
         return row.at("idle_survived_ms").is_null() ? 0L : row.at("idle_survived_ms").get<long>();
     };
-    await([&] { return known() != 0; }, "it to be learned");
+    await(place.ballastd.sweeping([&] { return known() != 0; }), "it to be learned");
     note(fmt::format("survived {} ms", known()));
     check(known() > least_ms - margin_ms && known() < silent + margin_ms,
           fmt::format("as long as it was silent, {} ms", silent));
@@ -143,9 +149,7 @@ Listener& neighbour(const Place& place, const std::string& host) {
 /// What its neighbour's connection was lost for keeps it alive before it was ever idle.
 void check_neighbour(const Place& place, Listener& neighbour, const std::string& prefix) {
     const auto& pair = through(place.wall, neighbour);
-    live_until(
-        {&pair}, [&] { return keepalive_of(pair.client).idle_s < forget_after_s; },
-        "the neighbour's bound to be heeded");
+    await_known(place, pair, "the neighbour's bound to be heeded");
     const auto row = place.ballastd.row(neighbour.dest(), "test");
     check_equal(row.at("idle_learned_in").dump(), prefix, "whose connections showed it");
     check(!row.at("idle_died_ms").is_null(), "a drop is known");
@@ -158,9 +162,7 @@ void neighbours_learn_from_each_other(const Family& family) {
     const std::string prefix = family.domain == AF_INET ? "\"10.79.0.0/24\"" : "\"fd79::/64\"";
     const auto& older = through(place.wall, place.listener);
     lose_one(place, {&older});
-    live_until(
-        {&older}, [&] { return keepalive_of(older.client).idle_s < forget_after_s; },
-        "the bound to be learned");
+    await_known(place, older, "the bound to be learned");
     check(place.ballastd.row(place.listener.dest(), "test").at("idle_learned_in").is_null(),
           "its own connection showed it");
     check_neighbour(place, neighbour(place, "3"), prefix);

@@ -221,4 +221,14 @@ Ballastd& start_ballastd(const std::string& policy) {
     return make<Ballastd>(policy).start();
 }
 
+std::function<bool()> Ballastd::sweeping(std::function<bool()> holds) {
+    return [this, holds = std::move(holds), next = Clock::now()]() mutable {
+        if (Clock::now() >= next) {
+            sweep();
+            next = Clock::now() + std::chrono::seconds(1);
+        }
+        return holds();
+    };
+}
+
 } // namespace ballast::test

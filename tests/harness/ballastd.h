@@ -4,6 +4,7 @@
 #pragma once
 
 #include <csignal>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,9 @@ public:
 
     /// Has a sweep made that begins after this call, and returns when it is done.
     void sweep() { get("/v1/flows?limit=1"); }
+    /// `holds`, with a sweep made before it each second: on a host with many namespaces the daemon
+    /// itself sweeps seldom.
+    std::function<bool()> sweeping(std::function<bool()> holds);
     /// Replaces the policy and has it put in force, by POST over control.sock.
     void enforce(const std::string& policy_text);
 
