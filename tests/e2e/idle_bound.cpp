@@ -61,8 +61,10 @@ void stay_idle(const std::vector<const Through*>& idle) {
 /// A connection goes idle, is forgotten, and its next write is lost.
 void lose_one(const Place& place, const std::vector<const Through*>& busy) {
     auto& lost = through(place.wall, place.listener);
-    live_until(
-        busy, [&] { return silent_ms(lost.client) > lost_after_ms; }, "silence");
+    // what no sweep saw idle, nothing is learned of
+    live_until(busy,
+               place.ballastd.sweeping([&] { return silent_ms(lost.client) > lost_after_ms; }),
+               "silence");
     say(lost.client);
     live_until(
         busy,
