@@ -13,7 +13,6 @@ function(ballast_made file form program destination)
     DEPENDS ballast-describe
     VERBATIM)
   set_property(GLOBAL APPEND PROPERTY BALLAST_MADE ${made}/${file})
-  get_filename_component(name ${file} NAME)
   install(FILES ${made}/${file} DESTINATION ${destination})
 endfunction()
 
@@ -36,6 +35,14 @@ install(FILES ${made}/ballastd.service DESTINATION lib/systemd/system)
 install(FILES daemon/ballast.sysusers DESTINATION lib/sysusers.d RENAME ballast.conf)
 install(FILES daemon/ballast.tmpfiles DESTINATION lib/tmpfiles.d RENAME ballast.conf)
 
-install(FILES daemon/config/policy.toml DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/ballast)
+# A policy that is there is the operator's: an upgrade leaves it as it is.
+set(policy_directory ${CMAKE_INSTALL_FULL_SYSCONFDIR}/ballast)
+install(CODE "
+  if(EXISTS \"\$ENV{DESTDIR}${policy_directory}/policy.toml\")
+    message(STATUS \"Kept: \$ENV{DESTDIR}${policy_directory}/policy.toml\")
+  else()
+    file(INSTALL DESTINATION \"${policy_directory}\" TYPE FILE
+         FILES \"${CMAKE_SOURCE_DIR}/daemon/config/policy.toml\")
+  endif()")
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md" PATTERN "*.json")

@@ -29,6 +29,10 @@ DESTDIR=$root cmake --install "$build" >"$root/log" 2>&1 || {
 	die "cmake --install failed; its output is above."
 }
 rm "$root/log"
+echo '# changed by the operator' >>"$root/etc/ballast/policy.toml"
+DESTDIR=$root cmake --install "$build" >/dev/null
+grep -qx '# changed by the operator' "$root/etc/ballast/policy.toml" ||
+	found /etc/ballast/policy.toml "a second cmake --install overwrites the operator's policy"
 (cd "$root" && find . ! -type d -printf '%m %P\n' | sort -k 2) >"$root.tree"
 if ! diff -u <(table "$repo/scripts/checks/install.tree") "$root.tree"; then
 	found scripts/checks/install.tree "cmake --install puts other files there, see above"
