@@ -180,14 +180,14 @@ TEST_GROUP(connect_timeout) {
         .each(families, "bounds a connect() that nobody answers", bounds_an_unanswered_connect)
         .each(families, "is over once the connection is there", is_over_when_established)
         .each(families, "gives back what the program had", gives_back_what_the_program_had)
-        .each(families, "only tightens", only_tightens)
-        .each(families, "leaves what the program sets meanwhile",
-              leaves_what_the_program_sets_meanwhile)
-        .each(families, "survives another policy", survives_another_policy)
+        .host_each(families, "only tightens", only_tightens)
+        .host_each(families, "leaves what the program sets meanwhile",
+                   leaves_what_the_program_sets_meanwhile)
+        .host_each(families, "survives another policy", survives_another_policy)
         .each(families, "ends with its connect()", ends_with_its_connect)
-        .each(families, "changes nothing unless enforced", changes_nothing_unless_enforced)
+        .host_each(families, "changes nothing unless enforced", changes_nothing_unless_enforced)
         .each(families, "holds with the daemon dead", holds_with_the_daemon_dead)
-        .add("attached only where wanted", attached_only_where_wanted)
+        .host_add("attached only where wanted", attached_only_where_wanted)
         .run_at_once("connect_timeout", 4);
 }
 

@@ -134,11 +134,11 @@ TEST_GROUP(crash) {
     return Suite()
         .each(families, "a killed daemon's limits stay exact", keeps_enforcing)
         .each(families, "a stopped daemon's limits stay exact", stop_keeps_enforcing)
-        .each(families, "crashes in a row lose nothing", crashes_again_and_again)
+        .host_each(families, "crashes in a row lose nothing", crashes_again_and_again)
         .each(families, "a dead daemon fails open after the grace", dead_daemon)
-        .each(one, "a hung daemon fails open after the grace", hung_daemon)
-        .each(one, "a live daemon does not", live_daemon_is_not_silent)
-        .each(one, "daemon_grace = 0 never does", zero_grace_never_ends)
+        .host_each(one, "a hung daemon fails open after the grace", hung_daemon)
+        .host_each(one, "a live daemon does not", live_daemon_is_not_silent)
+        .host_each(one, "daemon_grace = 0 never does", zero_grace_never_ends)
         .run_at_once("crash", 4);
 }
 

@@ -194,17 +194,17 @@ void tells_the_breaker(const Family& family) {
 
 TEST_GROUP(half_open_reset) {
     return Suite()
-        .each(walled_families, "destroys nothing when most fail at once",
-              destroys_nothing_when_most_fail_at_once)
+        .host_each(walled_families, "destroys nothing when most fail at once",
+                   destroys_nothing_when_most_fail_at_once)
         .each(walled_families, "frees a reader", frees_a_reader)
         .each(walled_families, "frees a writer", frees_a_writer)
         .each(walled_families, "frees a reader that never writes", frees_a_reader_that_never_writes)
         .each(walled_families, "resets a dead path", resets_a_dead_path)
         .each(walled_families, "resets a hung peer", resets_a_hung_peer)
-        .each(walled_families, "observes only", observes_only)
-        .each(walled_families, "does nothing in a dry run", does_nothing_in_a_dry_run)
-        .each(walled_families, "does nothing while disarmed", does_nothing_while_disarmed)
-        .each(walled_families, "tells the breaker", tells_the_breaker)
+        .host_each(walled_families, "observes only", observes_only)
+        .host_each(walled_families, "does nothing in a dry run", does_nothing_in_a_dry_run)
+        .host_each(walled_families, "does nothing while disarmed", does_nothing_while_disarmed)
+        .host_each(walled_families, "tells the breaker", tells_the_breaker)
         .run_at_once("half_open_reset", 6);
 }
 

@@ -243,14 +243,14 @@ TEST_GROUP(shares) {
         .each(families, "one unit cannot take all", one_cannot_take_all)
         .each(families, "each of three gets its share in a race", each_gets_its_share)
         .each(sharings, "a share is of a unit", counts_by_unit)
-        .each(families, "a share is of a destination", shares_are_per_destination)
-        .each(families, "shares come back", shares_come_back)
+        .host_each(families, "a share is of a destination", shares_are_per_destination)
+        .host_each(families, "shares come back", shares_come_back)
         .each(churned, "opening and closing in a race stays below", churn_stays_below)
         .each(families, "shares hold with the daemon dead", works_with_the_daemon_dead)
-        .each(families, "a share that a reload brings counts what is open",
-              enabled_for_what_is_open)
-        .add("a total over destinations of both IP versions", total_over_destinations)
-        .each(families, "a total and a share", total_and_share_together)
+        .host_each(families, "a share that a reload brings counts what is open",
+                   enabled_for_what_is_open)
+        .host_add("a total over destinations of both IP versions", total_over_destinations)
+        .host_each(families, "a total and a share", total_and_share_together)
         .run("shares");
 }
 

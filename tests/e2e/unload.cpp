@@ -139,10 +139,10 @@ void mounts_and_unmounts(const End& how) {
 TEST_GROUP(unload) {
     return Suite()
         .each(ends, "leaves nothing behind, daemon", leaves_nothing)
-        .add("twice", twice)
+        .host_add("twice", twice)
         .each(families, "a start afterwards is a first start", starts_anew_afterwards)
         .add("half a load is neither taken over nor in the way", half_loaded)
-        .each(ends, "undoes the mount of the bpffs, daemon", mounts_and_unmounts)
+        .host_each(ends, "undoes the mount of the bpffs, daemon", mounts_and_unmounts)
         .run("unload");
 }
 

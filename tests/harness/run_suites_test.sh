@@ -10,7 +10,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/bin" "$work/tests/bin"
 cp "$here/run-suites" "$here/tap" "$work/tests"
-unset BALLAST_VM BALLAST_TEST_SCALE BALLAST_JUNIT BALLAST_TEST_SECONDS
+unset BALLAST_VM BALLAST_TEST_CASES BALLAST_TEST_SCALE BALLAST_JUNIT BALLAST_TEST_SECONDS
 number=0
 kernel= # of the virtual machine that it is told it runs in
 
@@ -49,7 +49,7 @@ checks() {
 	chmod +x "$work/bin/ballast"
 }
 
-echo 1..23
+echo 1..25
 begin_list
 checks '{"schema":1,"features":[{"feature":"timers","answer":"no","required":false},{"feature":"hooks","answer":"yes"}]}'
 
@@ -72,6 +72,14 @@ kernel=6.1
 expect "a virtual machine is asked what a kernel must grant, and that is said" 0 "1 passed, 0 failed" "label contract"
 several
 expect "or what is named" 0 "2 passed, 0 failed" "unit/good" unit
+# as Suite says it where it leaves cases out
+# shellcheck disable=SC2016 # expanded by the fake
+choosy='[ "$BALLAST_TEST_CASES" != contract ] || echo "# 3 cases of what kernels do not differ in were left out"; echo 1..1; echo ok 1'
+fake e2e/a "$choosy" contract
+fake e2e/b "$choosy" contract
+expect "cases left out are counted" 0 "2 passed, 0 failed" "^6 cases of what kernels"
+fake e2e/a "$choosy; echo \"# asked \${BALLAST_TEST_CASES:-all}\"; exit 1" contract
+expect "and none is, of what is named" 1 "1 passed, 1 failed" "# asked all" e2e/a
 kernel=
 
 fake unit/a 'echo 1..1; echo ok 1'

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/harness/suite.h"
 
+#include <cstdio>
 #include <cstdlib>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,9 +19,31 @@ Suite& Suite::add(std::string name, std::function<void()> body) {
     return *this;
 }
 
+namespace {
+
+bool environment_says(const char* name, std::string_view value) {
+    const char* said = std::getenv(name);
+    return said != nullptr && said == value;
+}
+
+} // namespace
+
+Suite& Suite::host_add(std::string name, std::function<void()> body) {
+    if (!environment_says("BALLAST_TEST_CASES", "contract"))
+        return add(std::move(name), std::move(body));
+    ++left_out_;
+    return *this;
+}
+
+void Suite::say_left_out() const {
+    if (left_out_ == 0)
+        return;
+    std::printf("# %d cases of what kernels do not differ in were left out\n", left_out_);
+    (void)std::fflush(stdout); // or each process forked from here says it again
+}
+
 std::string Suite::family_left_out() {
-    const char* wanted = std::getenv("BALLAST_TEST_FAMILIES");
-    if (wanted == nullptr || std::string_view(wanted) != "in-turn")
+    if (!environment_says("BALLAST_TEST_FAMILIES", "in-turn"))
         return "";
     is_ipv4_next_ = !is_ipv4_next_;
     return is_ipv4_next_ ? "ipv4" : "ipv6";
@@ -74,6 +98,7 @@ int Suite::run_one(const std::string& name, Case& one) {
 }
 
 int Suite::run(const std::string& name) {
+    say_left_out();
     return supervise([this, &name] { return run_cases(name); });
 }
 

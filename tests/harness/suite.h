@@ -15,6 +15,10 @@ class Suite {
 public:
     Suite& add(std::string name, std::function<void()> body);
 
+    /// A case of what the daemon or a program of ours decides alike on every kernel: left out, and
+    /// counted, where BALLAST_TEST_CASES is "contract".
+    Suite& host_add(std::string name, std::function<void()> body);
+
     /// One case per row, named "NAME: ROW.name". Where BALLAST_TEST_FAMILIES is "in-turn", only one
     /// of the rows "ipv4" and "ipv6": the next one at the next such call.
     template <typename Rows, typename Body>
@@ -23,6 +27,14 @@ public:
         for (const auto& row : rows)
             if (row.name != left_out)
                 add(name + ": " + std::string(row.name), [body, row] { body(row); });
+        return *this;
+    }
+
+    /// host_add() for each row.
+    template <typename Rows, typename Body>
+    Suite& host_each(const Rows& rows, const std::string& name, Body body) {
+        for (const auto& row : rows)
+            host_add(name + ": " + std::string(row.name), [body, row] { body(row); });
         return *this;
     }
 
@@ -56,12 +68,14 @@ private:
     static int tear_down(void** state);
     static int set_up_shared(void** state);
     int run_cases(const std::string& name);
+    void say_left_out() const;
     static int run_one(const std::string& name, Case& one);
 
     static std::function<void()> make_shared_;
     static bool shared_made_;
     std::deque<Case> cases_;
     bool is_ipv4_next_ = true;
+    int left_out_ = 0;
 };
 
 } // namespace ballast::test

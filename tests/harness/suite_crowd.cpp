@@ -102,6 +102,7 @@ private:
 };
 
 int Suite::run_at_once(const std::string& name, unsigned at_once) {
+    say_left_out();
     return supervise([&] {
         bpffs_mount(); // one for all of them
         return Crowd(name, cases_).run(at_once);
