@@ -45,8 +45,13 @@ target_compile_options(ballast_flags INTERFACE
   -fno-omit-frame-pointer -ffunction-sections -fdata-sections)
 target_link_options(ballast_flags INTERFACE -Wl,--gc-sections)
 if(BALLAST_SANITIZE)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "BALLAST_SANITIZE needs clang++, which can leave headers of libraries out: "
+      "cmake --preset asan-ubsan")
+  endif()
   target_compile_options(ballast_flags INTERFACE
-    -fsanitize=address,undefined -fno-sanitize-recover=all)
+    -fsanitize=address,undefined -fno-sanitize-recover=all
+    -fsanitize-ignorelist=${CMAKE_CURRENT_LIST_DIR}/sanitize-ignore.txt)
   target_link_options(ballast_flags INTERFACE -fsanitize=address,undefined)
 endif()
 
