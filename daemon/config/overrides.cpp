@@ -122,28 +122,47 @@ std::optional<std::string> contradiction(const Service& service) {
     return std::nullopt;
 }
 
-/// A limit set for an endpoint is no reason to treat its connections differently otherwise.
-void keep_what_holds(Service& added, const Policy& policy, const Endpoint& endpoint) {
-    added.half_open.mode = policy.half_open_mode;
-    added.keepalive.mode = policy.keepalive_mode;
-    const auto explained = explain(policy, endpoint, std::nullopt);
+/// What an endpoint has before an override names it: all that the service has which governs it now,
+/// since a limit is no reason to treat its connections differently otherwise.
+Service start_from(const Policy& policy, const Explanation& explained) {
+    Service start;
+    start.mode = policy.limit_mode;
+    start.breaker.mode = policy.breaker_mode;
+    start.half_open.mode = policy.half_open_mode;
+    start.keepalive.mode = policy.keepalive_mode;
     if (!explained.governing)
-        return;
-    const Service& before = policy.services.at(explained.targets.at(*explained.governing).service);
-    added.half_open = before.half_open;
-    added.keepalive = before.keepalive;
+        return start;
+    start = policy.services.at(explained.targets.at(*explained.governing).service);
+    start.to_names.clear();
+    start.resolved.clear();
+    start.from.clear();
+    return start;
+}
+
+/// A service of the endpoint is for everyone: it would take away what other consumers are under.
+std::optional<std::string> whose_rules_it_would_end(const Policy& policy,
+                                                    const Explanation& explained) {
+    for (const auto& target : explained.targets)
+        if (target.applies == Applies::to_its_consumers) {
+            const std::string& name = policy.services.at(target.service).name;
+            return fmt::format(
+                "connections from {} to it are governed by {}; set the limit of that "
+                "service, by its name",
+                target.from, name);
+        }
+    return std::nullopt;
 }
 
 /// Adds the service of an endpoint override; nothing is changed where a reason not to is returned.
 std::optional<std::string> add_endpoint(Policy& policy, const Override& wanted,
                                         const Endpoint& endpoint) {
     const Target target{{endpoint.address, 128}, endpoint.port, endpoint.port};
-    Service added;
+    const Explanation explained = explain(policy, endpoint, std::nullopt);
+    if (auto whose = whose_rules_it_would_end(policy, explained))
+        return whose;
+    Service added = start_from(policy, explained);
     added.name = endpoint.text();
     added.to = {target};
-    added.mode = policy.limit_mode;
-    added.breaker.mode = policy.breaker_mode;
-    keep_what_holds(added, policy, endpoint);
     added.origin = origin_of(wanted);
     change(added, wanted);
     if (auto wrong = contradiction(added))

@@ -25,7 +25,9 @@ struct MergedPolicy {
 /// - By service name: replaces the fields it names; origin becomes "FILE:LINE, override by ...".
 /// - By endpoint: adds a service named like the endpoint, which takes that endpoint away from any
 ///   service that has a port range over it on the same /32 or /128 (a service may end up with no
-///   target). Fields not named: no limit, [guards] limit as mode, refused.
+///   target). Fields not named are those of the service that governs the endpoint without it, or,
+///   where none does, the defaults: no limit, the modes of [guards]. Skipped where some consumers'
+///   connections to the endpoint are governed by a service with `from`, which it would set aside.
 /// One that names no service, no longer fits the limits of a policy, or contradicts what the
 /// service has besides (a total below max_connections, a burst without a rate) is skipped, never an
 /// error: a file may have changed since it was set. So is one that is wrong in itself. Whether one

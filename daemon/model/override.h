@@ -17,7 +17,7 @@ inline constexpr std::chrono::milliseconds kMinOverride = std::chrono::seconds(1
 inline constexpr std::chrono::milliseconds kMaxOverride = std::chrono::hours(24 * 366);
 
 /// Changes one service, or adds a service of its own for one endpoint. What is not named stays as
-/// the policy has it (service) or takes the default (endpoint).
+/// the policy has it.
 struct Override {
     std::string target; ///< a service's name, or an endpoint as Endpoint::text() prints it
     std::optional<std::uint32_t> max_connections;       ///< 1..kMaxConnections

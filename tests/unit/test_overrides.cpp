@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // daemon/config/overrides: what an operator sets by CLI on top of the files.
 #include <array>
+#include <cstring>
 #include <string>
 
 #include "daemon/config/overrides.h"
@@ -194,8 +195,7 @@ void what_contradicts_the_service_is_skipped(void**) {
 }
 
 void a_wider_service_is_left_alone(void**) {
-    const std::string added =
-        fmt::format("10.0.0.7:80 7 observe refused 10.0.0.7:80 | {}", kOrigin);
+    const std::string added = fmt::format("10.0.0.7:80 7 observe again 10.0.0.7:80 | {}", kOrigin);
     assert_string_equal(applied(kText, {override_of("10.0.0.7:80")}).c_str(),
                         fmt::format("{}\n{}\n{}\n", kDb, kWeb, added).c_str());
 }
@@ -205,6 +205,7 @@ void ranges_of_the_same_address_give_way(void**) {
         const char* target;
         const char* db;
         const char* web;
+        const char* on_limit = "again"; // as that of db
     };
     for (const Case& c : std::array{
              Case{"10.0.0.5:80", "10.0.0.0/8,10.0.0.5:81-89", "10.0.0.9:80"},
@@ -212,12 +213,12 @@ void ranges_of_the_same_address_give_way(void**) {
              Case{"10.0.0.5:89", "10.0.0.0/8,10.0.0.5:80-88", "10.0.0.9:80"},
              Case{"10.0.0.5:79", "10.0.0.0/8,10.0.0.5:80-89", "10.0.0.9:80"},
              Case{"10.0.0.5:90", "10.0.0.0/8,10.0.0.5:80-89", "10.0.0.9:80"},
-             Case{"10.0.0.9:80", "10.0.0.0/8,10.0.0.5:80-89", ""},
+             Case{"10.0.0.9:80", "10.0.0.0/8,10.0.0.5:80-89", "", "refused"},
          }) {
         const std::string wanted =
             fmt::format("db 100 observe again {} | p.toml:1\nweb - observe refused {} | p.toml:7\n"
-                        "{} 7 observe refused {} | {}\n",
-                        c.db, c.web, c.target, c.target, kOrigin);
+                        "{} 7 observe {} {} | {}\n",
+                        c.db, c.web, c.target, c.on_limit, c.target, kOrigin);
         assert_string_equal(applied(kText, {override_of(c.target)}).c_str(), wanted.c_str());
     }
 }
@@ -238,6 +239,37 @@ void it_governs_that_endpoint_and_no_other(void**) {
     for (const PortSpan& span : here.rules.front().spans)
         services += fmt::format("{}={} ", span.first, here.candidates(span).at(0).service);
     assert_string_equal(services.c_str(), "0=1 85=3 86=1 ");
+}
+
+/// Every key that a service can have, each off its default.
+const std::string kStrict =
+    "[[service]]\nname='db'\nto=['10.0.0.0/8']\nmax_connections=10\nmax_connections_total=20\n"
+    "max_per_consumer=5\nmax_connect_rate=30\nburst=40\nconnect_timeout='2s'\nmode='enforce'\n"
+    "on_limit='unreachable'\nbreaker={mode='enforce', refused=3}\n"
+    "half_open={mode='enforce', action='reset'}\nkeepalive={mode='enforce', idle='30s'}\n";
+
+void an_endpoint_starts_from_what_governs_it(void**) {
+    const auto policy = policy_of(kStrict);
+    const auto merged = apply_overrides(policy, {override_of("10.0.0.5:80", 3)});
+    assert_int_equal(merged.skipped.size(), 0);
+    Service wanted = policy.services.at(0);
+    wanted.name = "10.0.0.5:80";
+    wanted.to = {*parse_target("10.0.0.5:80")};
+    wanted.max_connections = 3;
+    wanted.origin = kOrigin;
+    assert_true(merged.policy.services.at(1) == wanted);
+    assert_true(merged.policy.services.at(0) == policy.services.at(0));
+}
+
+/// It would put these consumers under rules that are everyone's.
+void consumers_of_their_own_are_not_set_aside(void**) {
+    const std::string text = "[[service]]\nname='batch'\nto=['10.0.0.0/8']\n"
+                             "from=['batch.service']\nmax_connections=2\nmode='enforce'\n";
+    const auto merged = apply_overrides(policy_of(text), {override_of("10.0.0.5:80", 50)});
+    assert_int_equal(merged.policy.services.size(), 1);
+    assert_int_equal(merged.skipped.size(), 1);
+    assert_non_null(std::strstr(merged.skipped.at(0).why.c_str(),
+                                "connections from batch.service to it are governed by batch"));
 }
 
 void an_endpoint_keeps_what_is_said_of_its_flows(void**) {
@@ -360,6 +392,8 @@ TEST_GROUP(overrides) {
         cmocka_unit_test(ranges_of_the_same_address_give_way),
         cmocka_unit_test(any_port_of_the_same_address_stays),
         cmocka_unit_test(it_governs_that_endpoint_and_no_other),
+        cmocka_unit_test(an_endpoint_starts_from_what_governs_it),
+        cmocka_unit_test(consumers_of_their_own_are_not_set_aside),
         cmocka_unit_test(an_endpoint_keeps_what_is_said_of_its_flows),
         cmocka_unit_test(twice_the_same_endpoint),
         cmocka_unit_test(what_does_not_fit_is_skipped),
