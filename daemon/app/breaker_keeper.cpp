@@ -50,15 +50,16 @@ void tell(const Finding& finding) {
 
 } // namespace
 
-BreakerKeeper::BreakerKeeper(kernel::Maps& maps, const kernel::PolicyMap& policy,
-                             const GovernorOptions& options)
-    : maps_(maps), policy_(policy), table_(maps), governor_(options),
-      window_(options.observer_fault_window) {}
+BreakerKeeper::BreakerKeeper(kernel::Maps& maps, const kernel::PolicyMap& map,
+                             PolicyPublisher& policy)
+    : maps_(maps), map_(map), policy_(policy), table_(maps),
+      governor_(policy.now()->policy().governor),
+      window_(policy.now()->policy().governor.observer_fault_window) {}
 
 Result<std::unique_ptr<BreakerKeeper>> BreakerKeeper::start(EventLoop& loop, kernel::Maps& maps,
-                                                            const kernel::PolicyMap& policy,
-                                                            const GovernorOptions& options) {
-    std::unique_ptr<BreakerKeeper> keeper(new BreakerKeeper(maps, policy, options));
+                                                            const kernel::PolicyMap& map,
+                                                            PolicyPublisher& policy) {
+    std::unique_ptr<BreakerKeeper> keeper(new BreakerKeeper(maps, map, policy));
     auto events = kernel::BreakerEvents::open(
         maps.events.get(), [self = keeper.get()](const ballast_event& e) { self->on_event(e); });
     if (!events)
@@ -73,11 +74,13 @@ Result<std::unique_ptr<BreakerKeeper>> BreakerKeeper::start(EventLoop& loop, ker
     keeper->readable_ = std::move(*readable);
     keeper->adopt_holds();
     keeper->tell_dry_run();
+    policy.subscribe(*keeper);
     keeper->tick();
     return keeper;
 }
 
-void BreakerKeeper::configure(const GovernorOptions& options) {
+void BreakerKeeper::changed(const PolicyInForce& now) {
+    const GovernorOptions& options = now.policy().governor;
     events_->consume(); // they are from before
     const bool was_dry_run = governor_.is_dry_run();
     governor_.configure(options);
@@ -97,7 +100,7 @@ void BreakerKeeper::tell_dry_run() const {
 }
 
 void BreakerKeeper::on_event(const ballast_event& event) {
-    auto change = change_of(event, policy_.service_name(event.service));
+    auto change = change_of(event, map_.service_name(event.service));
     change.dry_run = is_dry_run();
     if (const auto finding = guard_.read(change, now()))
         tell(*finding);
@@ -185,13 +188,15 @@ void BreakerKeeper::undo() {
 }
 
 std::vector<kernel::BreakerTable::Known> BreakerKeeper::read() const {
-    return table_.read([this](std::uint16_t service) { return policy_.limit(service); });
+    return table_.read([this](std::uint16_t service) { return map_.limit(service); });
 }
 
 std::vector<BreakerRow> BreakerKeeper::rows() const {
     std::vector<BreakerRow> rows;
+    const auto in_force = policy_.now();
     for (auto& known : read()) {
-        known.row.service = policy_.service_name(known.service);
+        known.row.service = map_.service_name(known.service);
+        known.row.mode = in_force->allowed(known.row.mode);
         rows.push_back(std::move(known.row));
     }
     return rows;

@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "daemon/app/policy_publisher.h"
 #include "daemon/govern/governor.h"
 #include "daemon/guards/breaker_guard.h"
 #include "daemon/kernel/breaker_table.h"
@@ -14,7 +15,7 @@
 
 namespace ballast::app {
 
-class BreakerKeeper {
+class BreakerKeeper final : public PolicyReader {
 public:
     /// Who holds breakers closed on an observer fault.
     static constexpr const char* governor_name = "governor";
@@ -22,10 +23,10 @@ public:
     static constexpr std::chrono::minutes longest_hold{10};
 
     static Result<std::unique_ptr<BreakerKeeper>> start(EventLoop& loop, kernel::Maps& maps,
-                                                        const kernel::PolicyMap& policy,
-                                                        const GovernorOptions& options);
+                                                        const kernel::PolicyMap& map,
+                                                        PolicyPublisher& policy);
 
-    void configure(const GovernorOptions& options);
+    void changed(const PolicyInForce& now) override;
 
     /// For what else acts on the host.
     [[nodiscard]] govern::Governor& governor() { return governor_; }
@@ -43,8 +44,7 @@ public:
     Result<void> force(const BreakerOrder& order);
 
 private:
-    BreakerKeeper(kernel::Maps& maps, const kernel::PolicyMap& policy,
-                  const GovernorOptions& options);
+    BreakerKeeper(kernel::Maps& maps, const kernel::PolicyMap& map, PolicyPublisher& policy);
     void on_event(const ballast_event& event);
     void govern();
     void act(const govern::Governor::Decision& decision);
@@ -57,7 +57,8 @@ private:
     [[nodiscard]] std::vector<kernel::BreakerTable::Known> read() const;
 
     kernel::Maps& maps_;
-    const kernel::PolicyMap& policy_;
+    const kernel::PolicyMap& map_;
+    PolicyPublisher& policy_;
     kernel::BreakerTable table_;
     guards::BreakerGuard guard_;
     govern::Governor governor_;

@@ -62,8 +62,8 @@ const char* name_of(BreakerForce force) {
 Daemon::Daemon(Options options, EventLoop loop, kernel::Programs programs)
     : options_(std::move(options)), loop_(std::move(loop)), programs_(std::move(programs)),
       maps_(programs_.maps()), policy_map_(maps_), recycler_(maps_, policy_map_),
-      timeouts_(programs_), names_(loop_, store_file(options_), [this] { return take_answers(); }) {
-}
+      in_force_(maps_, policy_map_), timeouts_(programs_),
+      names_(loop_, store_file(options_), [this] { return take_answers(); }) {}
 
 Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
     const auto pins = kernel::inspect_pins(options.bpffs_dir);
@@ -108,8 +108,8 @@ Result<void> Daemon::prepare(Store store) {
         log::warn("{}", store.notice());
     if (auto freed = recycler_.resume(); !freed)
         log::warn("{}", freed.error().text());
-    policy_ = std::make_unique<PolicyKeeper>(options_.config, policy_map_, timeouts_, names_,
-                                             std::move(store));
+    policy_ = std::make_unique<PolicyKeeper>(options_.config, policy_map_, in_force_, timeouts_,
+                                             names_, std::move(store));
     if (auto loaded = policy_->reload(); !loaded) {
         if (!programs_.adopted())
             return loaded;
@@ -120,23 +120,23 @@ Result<void> Daemon::prepare(Store store) {
     if (!sweeps)
         return fail(sweeps.error());
     sweeps_ = std::move(*sweeps);
-    auto breakers = BreakerKeeper::start(loop_, maps_, policy_map_, policy_->policy().governor);
+    in_force_.subscribe(*sweeps_);
+    auto breakers = BreakerKeeper::start(loop_, maps_, policy_map_, in_force_);
     if (!breakers)
         return fail(breakers.error());
     breakers_ = std::move(*breakers);
-    return FlowKeeper::start(loop_, {maps_, policy_map_, *sweeps_, breakers_->governor(),
-                                     programs_.report_program(),
-                                     [this]() -> const Policy& { return policy_->policy(); }})
+    return FlowKeeper::start(loop_, {maps_, policy_map_, in_force_, *sweeps_, breakers_->governor(),
+                                     programs_.report_program()})
         .map([this](auto flows) {
             flows_ = std::move(flows);
             paths_ = PathKeeper::start(maps_, policy_map_, *sweeps_, store_file(options_));
             flows_->tell([this](const HalfOpenVerdict& verdict) { paths_->on_verdict(verdict); });
+            in_force_.subscribe(*this);
         });
 }
 
 /// Counts what is there before the first refusal is possible, and once more what came in between.
 Result<void> Daemon::attach() {
-    apply_options();
     heartbeat();
     return sweeps_->run_now().and_then([&] { return programs_.attach_admission(); }).and_then([&] {
         return sweeps_->run_now();
@@ -156,7 +156,7 @@ Result<void> Daemon::serve() {
     if (!server)
         return fail(server.error());
     server_ = std::move(*server);
-    apply_options();
+    listen(*in_force_.now());
     auto second = loop_.timer([this] { on_second(); });
     if (!second)
         return fail(second.error());
@@ -205,26 +205,21 @@ void Daemon::on_second() {
     heartbeat();
     sweeps_->reclaim_pending();
     breakers_->tick();
-    drop_expired_overrides();
-    timeouts_.follow(policy_->policy(), monotonic());
+    policy_->drop_expired(std::chrono::system_clock::now());
+    in_force_.follow_kill_switch();
+    const auto in_force = in_force_.now();
+    timeouts_.follow(in_force->policy(), monotonic());
     report_limits();
     if (++seconds_ % seconds_between_recycling)
         return;
     if (std::exchange(trim_soon_, false))
         ::malloc_trim(0);
-    const auto ttl = policy_->policy().daemon.destination_ttl;
+    const auto ttl = in_force->policy().daemon.destination_ttl;
     if (auto freed = recycler_.run(monotonic(), ttl); !freed)
         log::error("{}", freed.error().text());
     else if (*freed)
         log::debug("recycled {} destinations", *freed);
     recycle_consumers();
-}
-
-void Daemon::drop_expired_overrides() {
-    if (!policy_->drop_expired(std::chrono::system_clock::now()))
-        return;
-    if (auto swept = sweeps_->run_now(); !swept)
-        log::error("{}", swept.error().text());
 }
 
 void Daemon::recycle_consumers() {
@@ -251,18 +246,21 @@ void Daemon::report_limits() {
                   finding.destination.text(), finding.service, finding.evidence);
 }
 
-/// What the [daemon] table asks for, where it can change while running.
-void Daemon::apply_options() {
-    const DaemonOptions& wanted = policy_->policy().daemon;
+/// What the [daemon] table asks for, and the counts that new limits need. The last of the readers.
+void Daemon::changed(const PolicyInForce& now) {
+    const DaemonOptions& wanted = now.policy().daemon;
     const auto grace = std::chrono::nanoseconds(wanted.daemon_grace).count();
     __atomic_store_n(&maps_.control->daemon_grace_ns, static_cast<std::uint64_t>(grace),
                      __ATOMIC_RELEASE);
-    sweeps_->set_interval(wanted.sweep_interval);
-    breakers_->configure(policy_->policy().governor);
-    flows_->configure();
     if (!server_)
-        return;
-    if (auto listening = server_->listen_tcp(wanted.metrics_listen); !listening)
+        return; // attach() sweeps, serve() listens
+    listen(now);
+    if (auto swept = sweeps_->run_now(); !swept)
+        log::error("{}", swept.error().text());
+}
+
+void Daemon::listen(const PolicyInForce& now) {
+    if (auto listening = server_->listen_tcp(now.policy().daemon.metrics_listen); !listening)
         log::error("{}", listening.error().text());
 }
 
@@ -270,11 +268,8 @@ std::uint32_t Daemon::used() const {
     return std::min<std::uint32_t>(maps_.control->next_destination, BALLAST_MAX_DESTINATIONS);
 }
 
-bool Daemon::armed() const {
-    return __atomic_load_n(&maps_.control->disarmed, __ATOMIC_RELAXED) == 0;
-}
-
 DaemonStatus Daemon::status() {
+    const auto in_force = in_force_.now();
     DaemonStatus status;
     status.version = version();
     status.abi_version = BALLAST_ABI_VERSION;
@@ -283,15 +278,15 @@ DaemonStatus Daemon::status() {
     status.bpffs = options_.bpffs_dir;
     status.started = started_;
     status.pid = static_cast<std::uint32_t>(::getpid());
-    status.armed = armed();
+    status.armed = in_force->is_armed();
     status.adopted_pins = programs_.adopted();
-    status.limit_mode = policy_->policy().limit_mode;
+    status.limit_mode = in_force->policy().limit_mode;
     status.governor_dry_run = breakers_->is_dry_run();
     status.policy_file = policy_->file();
     status.policy_loaded = policy_->loaded();
-    status.policy_generation = maps_.control->policy_generation;
+    status.policy_generation = in_force->generation();
     status.policy_error = policy_->error();
-    status.services = static_cast<std::uint32_t>(policy_->policy().services.size());
+    status.services = static_cast<std::uint32_t>(in_force->policy().services.size());
     status.destinations = recycler_.used();
     status.destinations_max = BALLAST_MAX_DESTINATIONS;
     for (std::uint32_t index = 0; index < used(); ++index)
@@ -306,7 +301,7 @@ DaemonStatus Daemon::status() {
     return status;
 }
 
-DestinationRow Daemon::row_of(std::uint32_t index) const {
+DestinationRow Daemon::row_of(std::uint32_t index) {
     const ballast_destination& destination = maps_.destinations[index];
     DestinationRow row;
     std::ranges::copy(destination.address, row.endpoint.address.bytes.begin());
@@ -323,8 +318,7 @@ DestinationRow Daemon::row_of(std::uint32_t index) const {
         if (limit->max_connections != BALLAST_UNLIMITED)
             row.max_connections = limit->max_connections;
     }
-    if (!armed() && row.mode == Mode::enforce)
-        row.mode = Mode::observe;
+    row.mode = in_force_.now()->allowed(row.mode);
     const auto drift = sweeps_->drift().find(index);
     row.drift = drift == sweeps_->drift().end() ? 0 : drift->second;
     if (const auto known = paths_->at(row.endpoint, destination.service))
@@ -361,7 +355,7 @@ Result<std::vector<FlowRow>> Daemon::flows() {
 }
 
 std::vector<Service> Daemon::services() {
-    return policy_->policy().services;
+    return in_force_.now()->policy().services;
 }
 std::vector<Override> Daemon::overrides() {
     return policy_->overrides();
@@ -369,29 +363,20 @@ std::vector<Override> Daemon::overrides() {
 
 Result<void> Daemon::put_override(Override wanted) {
     auto put = policy_->put_override(wanted);
-    if (put) {
+    if (put)
         log::info("override set target={} by={}", wanted.target, wanted.set_by);
-        put = sweeps_->run_now();
-    }
     return put;
 }
 
 Result<bool> Daemon::remove_override(const std::string& target) {
     auto removed = policy_->remove_override(target);
-    if (removed && *removed) {
+    if (removed && *removed)
         log::info("override removed target={}", target);
-        if (auto swept = sweeps_->run_now(); !swept)
-            return fail(swept.error());
-    }
     return removed;
 }
 
 std::vector<BreakerRow> Daemon::breakers() {
-    std::vector<BreakerRow> rows = breakers_->rows();
-    for (auto& row : rows)
-        if (!armed() && row.mode == Mode::enforce)
-            row.mode = Mode::observe;
-    return rows;
+    return breakers_->rows();
 }
 
 Result<void> Daemon::force_breaker(const BreakerOrder& order) {
@@ -404,7 +389,7 @@ Result<void> Daemon::force_breaker(const BreakerOrder& order) {
 
 Explanation Daemon::explain(const Endpoint& endpoint,
                             const std::optional<std::string>& cgroup_path) {
-    return ballast::explain(policy_->policy(), endpoint, cgroup_path);
+    return ballast::explain(in_force_.now()->policy(), endpoint, cgroup_path);
 }
 
 Result<void> Daemon::reload() {
@@ -414,10 +399,9 @@ Result<void> Daemon::reload() {
         watch_->watch(); // before reading, or a change in a new directory could slip between
     auto loaded = policy_->reload();
     if (loaded) {
-        apply_options();
-        loaded = sweeps_->run_now();
+        const auto in_force = in_force_.now();
         log::info("policy in force file={} services={} generation={}", policy_->file(),
-                  policy_->policy().services.size(), maps_.control->policy_generation);
+                  in_force->policy().services.size(), in_force->generation());
     } else {
         log::error("policy refused, the one in force stays: {}", loaded.error().text());
     }
@@ -433,12 +417,9 @@ bool Daemon::take_answers() {
                    changed.error().text());
         return false;
     }
-    if (!*changed)
-        return true;
-    log::info("policy in force with new addresses of DNS names, generation={}",
-              maps_.control->policy_generation);
-    if (auto swept = sweeps_->run_now(); !swept)
-        log::error("{}", swept.error().text());
+    if (*changed)
+        log::info("policy in force with new addresses of DNS names, generation={}",
+                  in_force_.now()->generation());
     return true;
 }
 

@@ -13,6 +13,7 @@
 #include "daemon/app/options.h"
 #include "daemon/app/path_keeper.h"
 #include "daemon/app/policy_keeper.h"
+#include "daemon/app/policy_publisher.h"
 #include "daemon/app/policy_watch.h"
 #include "daemon/app/sweep_runner.h"
 #include "daemon/guards/limit_guard.h"
@@ -23,7 +24,7 @@
 
 namespace ballast::app {
 
-class Daemon final : public api::Backend {
+class Daemon final : public api::Backend, public PolicyReader {
 public:
     /// Does all that can fail before anything is attached first, so that a daemon that cannot start
     /// changes nothing on the host.
@@ -47,6 +48,7 @@ public:
                         const std::optional<std::string>& cgroup_path) override;
     Result<void> reload() override;
     void stop() override;
+    void changed(const PolicyInForce& now) override;
 
 private:
     Daemon(Options options, EventLoop loop, kernel::Programs programs);
@@ -55,15 +57,13 @@ private:
     Result<void> serve();
     Result<void> take_signals();
     void on_second();
-    void apply_options();
+    void listen(const PolicyInForce& now);
     bool take_answers();
     void heartbeat();
-    void drop_expired_overrides();
     void report_limits();
     void recycle_consumers();
-    [[nodiscard]] DestinationRow row_of(std::uint32_t index) const;
+    [[nodiscard]] DestinationRow row_of(std::uint32_t index);
     [[nodiscard]] std::uint32_t used() const;
-    [[nodiscard]] bool armed() const;
 
     Options options_;
     EventLoop loop_;
@@ -71,6 +71,7 @@ private:
     kernel::Maps& maps_;
     kernel::PolicyMap policy_map_;
     kernel::Recycler recycler_;
+    PolicyPublisher in_force_;
     TimeoutKeeper timeouts_;
     NameKeeper names_;
     std::unique_ptr<PolicyKeeper> policy_;

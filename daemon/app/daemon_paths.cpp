@@ -5,12 +5,9 @@
 namespace ballast::app {
 
 PathReport Daemon::learn_path(const PathReport& report) {
-    const Policy& policy = policy_->policy();
-    const auto explained = ballast::explain(policy, report.path, std::nullopt);
-    if (!explained.governing)
-        return paths_->learn(report, "");
-    const auto service = explained.targets.at(*explained.governing).service;
-    return paths_->learn(report, policy.services.at(service).name);
+    const auto in_force = in_force_.now();
+    const Service* governing = in_force->governing(report.path);
+    return paths_->learn(report, governing ? governing->name : std::string());
 }
 
 } // namespace ballast::app

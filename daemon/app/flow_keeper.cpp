@@ -9,7 +9,6 @@
 #include "daemon/app/log.h"
 #include "daemon/app/suspicion_record.h"
 #include "daemon/kernel/flows.h"
-#include "daemon/model/explain.h"
 
 namespace ballast::app {
 
@@ -47,7 +46,7 @@ Result<std::unique_ptr<FlowKeeper>> FlowKeeper::start(EventLoop& loop, const Par
     std::unique_ptr<FlowKeeper> keeper(new FlowKeeper(parts, std::make_unique<DiagFacts>("/proc")));
     if (auto listening = keeper->listen(loop); !listening)
         return fail(listening.error());
-    keeper->configure();
+    parts.policy.subscribe(*keeper);
     parts.sweeps.watch({.on_flows = [self = keeper.get()](auto met) { self->on_sweep(met); },
                         .on_end = [self = keeper.get()] { self->end_sweep(); }});
     return keeper;
@@ -70,21 +69,16 @@ Result<void> FlowKeeper::listen(EventLoop& loop) {
     return {};
 }
 
-void FlowKeeper::configure() {
-    const Policy& policy = policy_();
-    known_.clear();
+void FlowKeeper::changed(const PolicyInForce& now) {
+    const Policy& policy = now.policy();
     unsigned confirm = policy.half_open_mode == Mode::off ? 0U : HalfOpen{}.confirm_retransmits;
     wants_answers_ = false;
     for (const auto& service : policy.services) {
-        known_[service.name].rules = service.half_open;
         if (service.half_open.mode == Mode::off)
             continue;
         confirm = std::max<unsigned>(confirm, service.half_open.confirm_retransmits);
         wants_answers_ = wants_answers_ || service.half_open.response_timeout.count() != 0;
     }
-    for (std::uint16_t id = 1; id < BALLAST_MAX_SERVICES; ++id)
-        if (const auto at = known_.find(services_.service_name(id)); at != known_.end())
-            at->second.id = id;
     const auto jiffies = static_cast<std::uint32_t>(suspect_after.count() * hz_ / 1000);
     kernel::store_relaxed(maps_.control->suspect_after, std::max(jiffies, 1U));
     // One more than a lossy path needs, without which it would not be known to be down.
@@ -99,22 +93,16 @@ std::string FlowKeeper::service_at(std::uint16_t id, const Endpoint& remote,
         return {};
     if (id != 0)
         return services_.service_name(id);
-    const Policy& policy = policy_();
-    const auto explained = explain(policy, remote, std::nullopt);
-    if (!explained.governing)
-        return {};
-    return policy.services.at(explained.targets.at(*explained.governing).service).name;
+    const auto in_force = policy_.now();
+    const Service* governing = in_force->governing(remote);
+    return governing ? governing->name : std::string();
 }
 
-/// With the mode that holds now: disarmed, no guard does more than observe.
 HalfOpen FlowKeeper::rules_of(const std::string& service) const {
-    HalfOpen rules;
-    rules.mode = policy_().half_open_mode;
-    if (const auto known = known_.find(service); known != known_.end())
-        rules = known->second.rules;
-    const bool is_armed = __atomic_load_n(&maps_.control->disarmed, __ATOMIC_RELAXED) == 0;
-    if (!is_armed && rules.mode == Mode::enforce)
-        rules.mode = Mode::observe;
+    const auto in_force = policy_.now();
+    const Service* known = in_force->service(service);
+    HalfOpen rules = known ? known->half_open : HalfOpen{};
+    rules.mode = in_force->mode(GuardKind::half_open, known);
     return rules;
 }
 
@@ -204,10 +192,10 @@ void FlowKeeper::tell_ended(HalfOpenVerdict verdict) {
 }
 
 void FlowKeeper::feed_breaker(const HalfOpenVerdict& verdict) {
-    const auto known = known_.find(verdict.service);
-    if (known == known_.end() || known->second.id == 0)
+    const auto id = policy_.now()->id_of(verdict.service);
+    if (id == 0)
         return;
-    if (auto told = report_.half_open_flow(known->second.id, verdict.key.remote); !told)
+    if (auto told = report_.half_open_flow(id, verdict.key.remote); !told)
         fail_softly(told.error().context("tell a breaker"));
 }
 

@@ -4,13 +4,13 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
 
 #include "daemon/app/flow_facts.h"
 #include "daemon/app/flow_resetter.h"
+#include "daemon/app/policy_publisher.h"
 #include "daemon/app/sweep_runner.h"
 #include "daemon/app/witness.h"
 #include "daemon/guards/half_open_digest.h"
@@ -20,12 +20,11 @@
 #include "daemon/kernel/failure_report.h"
 #include "daemon/kernel/maps.h"
 #include "daemon/kernel/policy_map.h"
-#include "daemon/model/policy.h"
 #include "daemon/util/event_loop.h"
 
 namespace ballast::app {
 
-class FlowKeeper {
+class FlowKeeper final : public PolicyReader {
 public:
     /// A peer that was silent for so long makes its flow suspect.
     static constexpr std::chrono::milliseconds suspect_after{1000};
@@ -34,21 +33,18 @@ public:
     /// Flows that wait for an answer, of which one sweep has the facts looked up.
     static constexpr std::size_t most_waiting = 256;
 
-    using GetPolicy = std::function<const Policy&()>;
-
     /// What the keeper works with; all of it must outlive the keeper.
     struct Parts {
         kernel::Maps& maps;
         const kernel::PolicyMap& services;
+        PolicyPublisher& policy;
         SweepRunner& sweeps; ///< must not sweep once the keeper is gone
         govern::Governor& governor;
         int report_program; ///< of kernel::Programs
-        GetPolicy policy;
     };
     static Result<std::unique_ptr<FlowKeeper>> start(EventLoop& loop, const Parts& parts);
 
-    /// Another policy is in force.
-    void configure();
+    void changed(const PolicyInForce& now) override;
 
     /// Is called with each verdict, and once more, ended, with that of a flow that was reset.
     void tell(std::function<void(const HalfOpenVerdict&)> listener) {
@@ -78,7 +74,7 @@ private:
     void fail_softly(const Error& error);
     [[nodiscard]] std::string service_at(std::uint16_t id, const Endpoint& remote,
                                          Direction direction) const;
-    [[nodiscard]] HalfOpen rules_of(const std::string& service) const;
+    [[nodiscard]] HalfOpen rules_of(const std::string& service) const; ///< with the mode now
     void add(const HalfOpenVerdict& verdict);
     void feed_breaker(const HalfOpenVerdict& verdict);
     void count_paths();
@@ -89,7 +85,7 @@ private:
     const SweepRunner& sweeps_;
     govern::Governor& governor_;
     kernel::FailureReport report_;
-    GetPolicy policy_;
+    PolicyPublisher& policy_;
     std::function<void(const HalfOpenVerdict&)> listener_;
     std::unique_ptr<FlowFacts> facts_;
     FlowResetter resetter_;
@@ -98,12 +94,7 @@ private:
     guards::HalfOpenGuard guard_;
     guards::HungGuard hung_;
     guards::HalfOpenDigest digest_;
-    struct Known {
-        HalfOpen rules;
-        std::uint16_t id = 0; ///< of the service; 0: none
-    };
-    std::map<std::string, Known> known_; ///< by service
-    bool wants_answers_ = false;         ///< some service has a response_timeout
+    bool wants_answers_ = false; ///< some service has a response_timeout
     std::chrono::steady_clock::time_point sweep_began_;
     std::size_t looked_up_ = 0; ///< facts, in this sweep
     HalfOpenStatus counted_;    ///< what no guard counts

@@ -47,22 +47,20 @@ void PolicyKeeper::forget(const Override& expired) {
         log::error("{}", removed.error().text());
 }
 
-bool PolicyKeeper::drop_expired(WallTime now) {
+void PolicyKeeper::drop_expired(WallTime now) {
     if (!next_expiry_ || now < *next_expiry_)
-        return false;
+        return;
     const auto rest = live_overrides(now);
     if (recalled_) {
         log::warn("the limits of expired overrides stay in force until the policy files are "
                   "accepted: {}",
                   error_);
-        return false;
+        return;
     }
-    auto done = put(wanted(from_files_, rest));
-    if (done)
-        return true;
-    log::error("the limits of expired overrides stay in force: {}", done.error().text());
-    next_expiry_ = now + retry_after;
-    return false;
+    if (auto done = put(wanted(from_files_, rest)); !done) {
+        log::error("the limits of expired overrides stay in force: {}", done.error().text());
+        next_expiry_ = now + retry_after;
+    }
 }
 
 /// What is not in force is told once, until it changes.
@@ -84,13 +82,18 @@ PolicyKeeper::Wanted PolicyKeeper::wanted(const Policy& files,
     return out;
 }
 
+Result<void> PolicyKeeper::put(Policy policy) {
+    auto done = timeouts_.prepare(policy).and_then([&] { return map_.put(policy); });
+    if (done)
+        publisher_.publish(std::move(policy));
+    return done;
+}
+
 Result<void> PolicyKeeper::put(Wanted wanted) {
-    auto done = timeouts_.prepare(wanted.policy).and_then([&] { return map_.put(wanted.policy); });
-    if (!done)
-        return done;
-    tell(std::move(wanted.notices));
-    in_force_ = std::move(wanted.policy);
-    return {};
+    auto done = put(std::move(wanted.policy));
+    if (done)
+        tell(std::move(wanted.notices));
+    return done;
 }
 
 /// A new policy is not lost for what its names resolve to.
@@ -99,13 +102,11 @@ Result<void> PolicyKeeper::put_at_any_rate(const Policy& files) {
     auto done = put(wanted(files, on_top));
     if (done || names_.answers_for(files).empty())
         return done;
-    MergedPolicy without = apply_overrides(files, on_top);
-    if (!timeouts_.prepare(without.policy) || !map_.put(without.policy))
+    if (!put(apply_overrides(files, on_top).policy))
         return done;
     log::error("no address of a DNS name is governed, since the policy could not be put in "
                "force with them: {}",
                done.error().text());
-    in_force_ = std::move(without.policy);
     return {};
 }
 
@@ -114,7 +115,7 @@ Result<bool> PolicyKeeper::refresh() {
     if (!stored)
         return fail(stored.error());
     Wanted now = wanted(from_files_, live(std::move(*stored), system_clock::now()));
-    if (now.policy == in_force_) {
+    if (now.policy == publisher_.now()->policy()) {
         tell(std::move(now.notices));
         return false;
     }
@@ -151,8 +152,9 @@ Result<void> PolicyKeeper::reload() {
 
 void PolicyKeeper::adopt_running(const Error& why) {
     error_ = why.text();
-    in_force_ = Policy{};
-    in_force_.services = map_.recall();
+    Policy running;
+    running.services = map_.recall();
+    publisher_.publish(std::move(running));
     recalled_ = true;
     (void)live_overrides(system_clock::now()); // and when the next one expires
 }

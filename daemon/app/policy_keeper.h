@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The policy in force and where it comes from: files, what their DNS names resolve to, and
-// overrides on top. A file that is refused leaves the running policy as it is.
+// What the policy is made from: files, what their DNS names resolve to, and overrides on top. Puts
+// it into the maps and publishes it. A file that is refused leaves the running policy as it is.
 #pragma once
 
 #include <optional>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/app/name_keeper.h"
+#include "daemon/app/policy_publisher.h"
 #include "daemon/app/timeout_keeper.h"
 #include "daemon/config/overrides.h"
 #include "daemon/kernel/policy_map.h"
@@ -23,10 +24,10 @@ namespace ballast::app {
 class PolicyKeeper {
 public:
     /// What is referred to must outlive the keeper.
-    PolicyKeeper(std::string file, kernel::PolicyMap& map, TimeoutKeeper& timeouts,
-                 NameKeeper& names, Store store)
-        : file_(std::move(file)), map_(map), timeouts_(timeouts), names_(names),
-          store_(std::move(store)) {}
+    PolicyKeeper(std::string file, kernel::PolicyMap& map, PolicyPublisher& publisher,
+                 TimeoutKeeper& timeouts, NameKeeper& names, Store store)
+        : file_(std::move(file)), map_(map), publisher_(publisher), timeouts_(timeouts),
+          names_(names), store_(std::move(store)) {}
 
     /// Reads files and overrides and puts them in force.
     Result<void> reload();
@@ -45,10 +46,9 @@ public:
     [[nodiscard]] std::vector<Override> overrides() const;
 
     /// Forgets the overrides that have expired at `now` and puts the policy in force without them;
-    /// a failure is logged and tried again. True: the policy in force is another one.
-    bool drop_expired(WallTime now);
+    /// a failure is logged and tried again.
+    void drop_expired(WallTime now);
 
-    [[nodiscard]] const Policy& policy() const { return in_force_; }
     [[nodiscard]] const std::string& file() const { return file_; }
     /// Why the newest files are not in force; empty when they are.
     [[nodiscard]] const std::string& error() const { return error_; }
@@ -64,6 +64,7 @@ private:
 
     Wanted wanted(const Policy& files, const std::vector<Override>& overrides);
     Result<void> put(Wanted wanted);
+    Result<void> put(Policy policy);
     Result<void> put_at_any_rate(const Policy& files);
     void tell(std::set<std::string> notices);
     std::vector<Override> live_overrides(WallTime now);
@@ -72,13 +73,13 @@ private:
 
     std::string file_;
     kernel::PolicyMap& map_;
+    PolicyPublisher& publisher_;
     TimeoutKeeper& timeouts_;
     NameKeeper& names_;
     Store store_;
     std::set<std::string> told_; ///< of answers and overrides that are not in force
     Policy from_files_;
-    Policy in_force_;
-    bool recalled_ = false;               ///< in_force_ is an earlier daemon's, without its targets
+    bool recalled_ = false;               ///< an earlier daemon's is in force, without its targets
     std::optional<WallTime> next_expiry_; ///< when to look for expired overrides
     std::string error_;
     WallTime loaded_{};

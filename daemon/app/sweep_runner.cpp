@@ -34,8 +34,8 @@ Result<std::unique_ptr<SweepRunner>> SweepRunner::create(EventLoop& loop, kernel
     return runner;
 }
 
-void SweepRunner::set_interval(std::chrono::nanoseconds wanted) {
-    wanted_ = wanted;
+void SweepRunner::changed(const PolicyInForce& now) {
+    wanted_ = now.policy().daemon.sweep_interval;
     if (!under_way_)
         plan_next();
 }

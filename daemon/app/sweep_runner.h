@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "daemon/app/peer_table.h"
+#include "daemon/app/policy_publisher.h"
 #include "daemon/kernel/ledger.h"
 #include "daemon/kernel/maps.h"
 #include "daemon/kernel/policy_map.h"
@@ -21,14 +22,14 @@
 
 namespace ballast::app {
 
-class SweepRunner {
+class SweepRunner final : public PolicyReader {
 public:
     /// All references must outlive the runner. `link` is the iterator's.
     static Result<std::unique_ptr<SweepRunner>> create(EventLoop& loop, kernel::Maps& maps,
                                                        kernel::PolicyMap& policy, int link);
 
-    /// Shortest pause between the starts of two sweeps.
-    void set_interval(std::chrono::nanoseconds wanted);
+    /// Takes the shortest pause between the starts of two sweeps.
+    void changed(const PolicyInForce& now) override;
 
     /// Sweeps everything before it returns, in place of a sweep under way, and plans the next one.
     /// `sink`, where given, receives the sockets. Fails when no namespace could be visited.

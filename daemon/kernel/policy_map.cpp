@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cstring>
 #include <span>
-#include <unordered_map>
 
 #include <bpf/bpf.h>
 
@@ -108,11 +107,26 @@ std::vector<Service> PolicyMap::recall() const {
     return services;
 }
 
-Result<std::vector<std::uint16_t>> PolicyMap::assign_ids(const Policy& policy) {
+std::unordered_map<std::string, std::uint16_t> PolicyMap::known_names() const {
     std::unordered_map<std::string, std::uint16_t> known;
     for (std::uint16_t id = 1; id < BALLAST_MAX_SERVICES; ++id)
         if (auto name = service_name(id); !name.empty())
             known.emplace(std::move(name), id);
+    return known;
+}
+
+std::vector<std::uint16_t> PolicyMap::ids_of(const Policy& policy) const {
+    const auto known = known_names();
+    std::vector<std::uint16_t> ids;
+    for (const auto& service : policy.services) {
+        const auto at = known.find(service.name);
+        ids.push_back(at == known.end() ? std::uint16_t{0} : at->second);
+    }
+    return ids;
+}
+
+Result<std::vector<std::uint16_t>> PolicyMap::assign_ids(const Policy& policy) {
+    const auto known = known_names();
     std::vector<bool> taken = ids_in_use(*maps_);
     for (const auto& service : policy.services)
         if (const auto found = known.find(service.name); found != known.end())

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "daemon/kernel/maps.h"
@@ -31,6 +32,9 @@ public:
     /// Name of a service id; empty for 0 and for a free id.
     [[nodiscard]] std::string service_name(std::uint16_t id) const;
 
+    /// The ids of policy.services, in their order; 0 for a name that has none.
+    [[nodiscard]] std::vector<std::uint16_t> ids_of(const Policy& policy) const;
+
     /// The limit in force for a service id; nullptr where the policy in force has no such service.
     [[nodiscard]] const ballast_service* limit(std::uint16_t id) const;
     /// The same by the service's name.
@@ -45,6 +49,7 @@ public:
     Result<void> wait_for_programs();
 
 private:
+    [[nodiscard]] std::unordered_map<std::string, std::uint16_t> known_names() const;
     Result<std::vector<std::uint16_t>> assign_ids(const Policy& policy);
     void write_services(const Policy& policy, const std::vector<std::uint16_t>& ids, unsigned half);
     void write_patterns(const Policy& policy, unsigned half);

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one place where the policy in force is kept and changed: whatever changes it publishes here,
+// and everyone who decides by it is told the same way.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "daemon/kernel/maps.h"
+#include "daemon/kernel/policy_map.h"
+#include "daemon/model/policy_in_force.h"
+
+namespace ballast::app {
+
+/// What decides by the policy and keeps something made of it.
+class PolicyReader {
+public:
+    PolicyReader() = default;
+    PolicyReader(const PolicyReader&) = delete;
+    PolicyReader& operator=(const PolicyReader&) = delete;
+    virtual ~PolicyReader() = default;
+
+    /// Another policy is in force. Called on the event loop, in the order of subscription.
+    virtual void changed(const PolicyInForce& now) = 0;
+};
+
+class PolicyPublisher {
+public:
+    /// Both must outlive the publisher.
+    PolicyPublisher(const kernel::Maps& maps, const kernel::PolicyMap& map);
+
+    /// Tells the reader at once, and of every change from now on. It must outlive the publisher's
+    /// last change.
+    void subscribe(PolicyReader& reader);
+
+    /// `policy` is what the maps hold since a moment ago.
+    void publish(Policy policy);
+
+    /// The policy that holds now. Sees the kill switch, which is thrown in the maps and not here,
+    /// at once: who asks before acting does not act after a disarm.
+    std::shared_ptr<const PolicyInForce> now();
+
+    /// Tells the readers of a kill switch that now() has seen or would see; call it every second.
+    void follow_kill_switch();
+
+private:
+    void tell();
+
+    const kernel::Maps& maps_;
+    const kernel::PolicyMap& map_;
+    std::shared_ptr<const PolicyInForce> now_;
+    std::vector<PolicyReader*> readers_;
+    bool is_untold_ = false; ///< now_ is of after the kill switch, and readers do not know
+};
+
+} // namespace ballast::app

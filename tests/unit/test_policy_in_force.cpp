@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// Promise: what holds now is answered in one place: by name, by endpoint, and with the kill switch.
+#include "daemon/model/policy_in_force.h"
+#include "tests/harness/group.h"
+
+#include "tests/harness/cmocka.hpp"
+
+namespace test_policy_in_force {
+
+using namespace ballast;
+
+namespace {
+
+PolicyInForce in_force(bool is_armed) {
+    Policy policy;
+    policy.limit_mode = Mode::off;
+    policy.half_open_mode = Mode::enforce;
+    Service db;
+    db.name = "db";
+    db.to = {*parse_target("10.0.0.0/8")};
+    db.mode = Mode::enforce;
+    db.breaker.mode = Mode::off;
+    db.keepalive.mode = Mode::enforce;
+    Service batch;
+    batch.name = "batch";
+    batch.to = {*parse_target("10.0.0.5")};
+    batch.from = {"batch.service"};
+    policy.services = {db, batch};
+    return {std::move(policy), {7, 9}, 3, is_armed};
+}
+
+void a_disarm_leaves_no_guard_more_than_observe(void**) {
+    struct Case {
+        const char* service;
+        GuardKind guard;
+        Mode armed;
+        Mode disarmed;
+    };
+    for (const Case& c : {
+             Case{"db", GuardKind::limit, Mode::enforce, Mode::observe},
+             Case{"db", GuardKind::breaker, Mode::off, Mode::off},
+             Case{"db", GuardKind::half_open, Mode::observe, Mode::observe},
+             Case{"db", GuardKind::keepalive, Mode::enforce, Mode::observe},
+             Case{"", GuardKind::limit, Mode::off, Mode::off},
+             Case{"", GuardKind::breaker, Mode::observe, Mode::observe},
+             Case{"", GuardKind::half_open, Mode::enforce, Mode::observe},
+             Case{"", GuardKind::keepalive, Mode::observe, Mode::observe},
+         }) {
+        const auto armed = in_force(true);
+        const auto disarmed = armed.with_armed(false);
+        assert_int_equal(armed.mode(c.guard, armed.service(c.service)), c.armed);
+        assert_int_equal(disarmed.mode(c.guard, disarmed.service(c.service)), c.disarmed);
+        assert_true(disarmed.policy() == armed.policy());
+        assert_int_equal(disarmed.generation(), 3);
+    }
+}
+
+void services_are_found_by_name(void**) {
+    const auto now = in_force(true);
+    assert_ptr_equal(now.service("batch"), &now.policy().services.at(1));
+    assert_null(now.service("gone"));
+    assert_int_equal(now.id_of("batch"), 9);
+    assert_int_equal(now.id_of("gone"), 0);
+}
+
+/// A `from` governs some consumers only, and nobody was named.
+void and_by_what_they_govern(void**) {
+    const auto now = in_force(true);
+    assert_string_equal(now.governing(*parse_endpoint("10.0.0.5:80"))->name.c_str(), "db");
+    assert_null(now.governing(*parse_endpoint("192.0.2.1:80")));
+}
+
+void what_the_maps_do_not_know_has_no_id(void**) {
+    const auto now = in_force(true);
+    const PolicyInForce unknown(now.policy(), {}, 1, true);
+    assert_int_equal(unknown.id_of("db"), 0);
+    assert_non_null(unknown.service("db"));
+}
+
+} // namespace
+
+TEST_GROUP(policy_in_force) {
+    const CMUnitTest tests[] = {
+        cmocka_unit_test(a_disarm_leaves_no_guard_more_than_observe),
+        cmocka_unit_test(services_are_found_by_name),
+        cmocka_unit_test(and_by_what_they_govern),
+        cmocka_unit_test(what_the_maps_do_not_know_has_no_id),
+    };
+    return cmocka_run_group_tests_name("policy_in_force", tests, nullptr, nullptr);
+}
+
+} // namespace test_policy_in_force
