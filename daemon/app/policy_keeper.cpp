@@ -83,7 +83,8 @@ PolicyKeeper::Wanted PolicyKeeper::wanted(const Policy& files,
 }
 
 Result<void> PolicyKeeper::put(Policy policy) {
-    auto done = timeouts_.prepare(policy).and_then([&] { return map_.put(policy); });
+    const Policy given = datapath_policy(policy);
+    auto done = timeouts_.prepare(given).and_then([&] { return map_.put(given); });
     if (done)
         publisher_.publish(std::move(policy));
     return done;

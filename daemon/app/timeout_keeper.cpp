@@ -28,7 +28,7 @@ Result<void> TimeoutKeeper::prepare(const Policy& policy) {
 }
 
 void TimeoutKeeper::follow(const Policy& policy, std::chrono::nanoseconds now) {
-    const bool is_wanted = wants_tuning(policy);
+    const bool is_wanted = wants_tuning(datapath_policy(policy));
     if (!is_wanted)
         programs_.stop_tuning();
     if (!linger_.is_over(is_wanted, now) || !programs_.is_tune_attached())

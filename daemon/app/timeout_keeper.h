@@ -38,7 +38,8 @@ class TimeoutKeeper {
 public:
     explicit TimeoutKeeper(kernel::Programs& programs) : programs_(programs) {}
 
-    /// Before the policy is put in force: fails where `tune` is needed and cannot be attached.
+    /// Before `policy`, a datapath_policy(), is put in force: fails where `tune` is needed and
+    /// cannot be attached.
     Result<void> prepare(const Policy& policy);
 
     /// Call every second or so with the policy in force. now: CLOCK_MONOTONIC.

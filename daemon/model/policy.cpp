@@ -184,4 +184,15 @@ Result<NamedTarget> parse_named_target(std::string_view text) {
     return target;
 }
 
+Policy datapath_policy(Policy policy) {
+    if (!policy.governor.dry_run)
+        return policy;
+    for (auto& service : policy.services) {
+        if (service.keepalive.mode == Mode::enforce)
+            service.keepalive.mode = Mode::observe;
+        service.connect_timeout = {};
+    }
+    return policy;
+}
+
 } // namespace ballast

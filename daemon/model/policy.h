@@ -237,4 +237,8 @@ struct Policy {
     bool operator==(const Policy&) const = default;
 };
 
+/// What the datapath is given of a policy. It sets options of sockets by itself, without asking the
+/// governor: in a dry run it is told to observe them only, and to leave connect() its time.
+Policy datapath_policy(Policy policy);
+
 } // namespace ballast

@@ -146,6 +146,8 @@ void changes_nothing_unless_enforced(const Family& family) {
     scene.ballastd.json({"disarm"});
     check_equal(user_timeout_ms(connecting(scene.link.client, silent)), 0, "disarmed");
     scene.ballastd.json({"arm"});
+    scene.ballastd.enforce(timeout_policy() + "[governor]\ndry_run = true\n");
+    check_equal(user_timeout_ms(connecting(scene.link.client, silent)), 0, "in a dry run");
 }
 
 void holds_with_the_daemon_dead(const Family& family) {

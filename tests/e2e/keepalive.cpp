@@ -76,6 +76,21 @@ void changes_nothing_unless_enforced(const Family& family) {
     check_ballasts(keepalive_of(connection(scene, family)), 60, "armed");
 }
 
+void sets_nothing_in_a_dry_run(const Family& family) {
+    const std::string dry_run = "[governor]\ndry_run = true\n";
+    auto& scene = scene_with(keepalive_policy(enforced) + dry_run);
+    const auto before = untouched(scene, family);
+    const auto socket = connection(scene, family);
+    scene.ballastd.sweep();
+    check_same(keepalive_of(socket), before, "in a dry run");
+    scene.ballastd.enforce(keepalive_policy(enforced));
+    scene.ballastd.sweep();
+    check_ballasts(keepalive_of(socket), 60, "when it is over");
+    scene.ballastd.enforce(keepalive_policy(enforced) + dry_run);
+    scene.ballastd.sweep();
+    check_same(keepalive_of(socket), before, "given back in another");
+}
+
 void only_tightens(const Family& family) {
     auto& scene = scene_with(keepalive_policy(enforced));
     auto& listener = serve(scene, family);
@@ -265,6 +280,7 @@ TEST_GROUP(keepalive) {
         .each(families, "of new connections", of_new_connections)
         .host_each(families, "of the policy's values", of_the_policys_values)
         .host_each(families, "changes nothing unless enforced", changes_nothing_unless_enforced)
+        .host_each(families, "sets nothing in a dry run", sets_nothing_in_a_dry_run)
         .host_each(families, "only tightens", only_tightens)
         .host_each(families, "tightens what is looser", tightens_what_is_looser)
         .each(families, "of older connections", of_older_connections)
