@@ -19,7 +19,12 @@ struct Meaning {
     std::string_view text;
 };
 
-constexpr std::array<Meaning, 8> kMeanings{{
+constexpr std::array<Meaning, 10> kMeanings{{
+    {"breaker open", "breaker_refusing",
+     "too many connections failed: new ones are refused until probes succeed (ballast breaker "
+     "list)"},
+    {"breaker open", "forced_open",
+     "somebody opened it: new connections are refused (ballast breaker list)"},
     {"unreachable", "", "no SYN is answered and nothing is established: peer or path is down"},
     {"over limit", "limit_refusing", "more in use than the limit: new connections are refused"},
     {"over limit", "limit_observed", "more in use than the limit; observing, so none is refused"},

@@ -51,6 +51,24 @@ Line guards_line(const Json& status) {
                         string(status, "limit_mode"))};
 }
 
+Line hooks_line(const Json& status) {
+    const Json& hooks = status.at("hooks");
+    std::string lost;
+    for (const Json& name : hooks.at("lost"))
+        lost += (lost.empty() ? "" : ", ") + harmless(name.get<std::string>());
+    if (!lost.empty())
+        return {Level::bad, "hooks",
+                fmt::format("NOT ATTACHED: {}; what it does for new connections is not done, and "
+                            "the log says why",
+                            lost)};
+    const auto again = number(hooks, "reattached");
+    if (again != 0)
+        return {Level::warn, "hooks",
+                fmt::format("all attached; {} by somebody else and attached again",
+                            counted(again, "time") + " detached")};
+    return {Level::ok, "hooks", "every program is attached"};
+}
+
 std::string at_limit_text(std::uint64_t at_limit, std::uint64_t over, const std::string& of) {
     if (at_limit == 0)
         return fmt::format("none of {} at its limit", of);
@@ -103,10 +121,21 @@ Line fail_open_line(const Json& status) {
     return {Level::warn, "fail open", "connects let through undecided: " + reasons};
 }
 
+/// "2 refuse new connections (1 forced), see `ballast breaker list`"
+std::string refusing_text(const Json& breakers) {
+    const auto refusing = number(breakers, "refusing");
+    const auto forced = number(breakers, "forced_open");
+    return fmt::format("{} open: {} new connections{} (ballast breaker list)",
+                       counted(refusing, "breaker"), refusing == 1 ? "it refuses" : "they refuse",
+                       forced == 0 ? "" : fmt::format(", {} forced open", forced));
+}
+
 Line breakers_line(const Json& status) {
     const std::string losses = counts_text(status.at("breaker_losses"));
     const std::string lost =
         losses.empty() ? "" : "not all was counted, reported or done: " + losses;
+    if (number(status.at("breakers"), "refusing") != 0)
+        return {Level::bad, "breakers", refusing_text(status.at("breakers")), lost};
     if (status.at("governor").at("dry_run").get<bool>())
         return {Level::warn, "breakers",
                 "DRY RUN: none opens, and the governor holds none ([governor] dry_run)", lost};
@@ -208,9 +237,9 @@ void add_line(Json& rows, std::string_view state, const std::string& what,
 Table status_view(const Json& document) {
     Json rows = Json::array();
     std::string attention;
-    for (const auto& make :
-         {daemon_line, guards_line, limits_line, policy_line, fail_open_line, breakers_line,
-          half_open_line, keepalive_line, drift_line, sweep_line, capacity_line, scope_line}) {
+    for (const auto& make : {daemon_line, guards_line, hooks_line, limits_line, policy_line,
+                             fail_open_line, breakers_line, half_open_line, keepalive_line,
+                             drift_line, sweep_line, capacity_line, scope_line}) {
         const Line line = make(document);
         add_line(rows, level_name(line.level), line.what, line.detail);
         if (!line.more.empty())

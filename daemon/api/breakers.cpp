@@ -43,6 +43,7 @@ BreakerCounts count_breakers(const std::vector<BreakerRow>& rows) {
         ++counts.states.at(static_cast<std::size_t>(row.state));
         counts.forced_open += row.forced == BreakerForce::open;
         counts.forced_closed += row.forced == BreakerForce::closed;
+        counts.refusing += row.is_refusing();
     }
     return counts;
 }

@@ -20,6 +20,7 @@ struct BreakerCounts {
     std::array<std::size_t, kBreakerStates> states{}; ///< by BreakerState, forced or not
     std::size_t forced_open = 0;
     std::size_t forced_closed = 0;
+    std::size_t refusing = 0; ///< BreakerRow::is_refusing()
 };
 BreakerCounts count_breakers(const std::vector<BreakerRow>& rows);
 

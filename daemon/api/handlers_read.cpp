@@ -60,7 +60,8 @@ Response get_status(const Request& request, const Context& context) {
     if (auto empty = parse_empty_query(request.query); !empty)
         return bad_request(empty.error());
     const LimitTotals totals = total_limits(context.backend.destinations());
-    return ok(text_of(encode_status(context.backend.status(), totals, context.now)));
+    const BreakerCounts breakers = count_breakers(context.backend.breakers());
+    return ok(text_of(encode_status(context.backend.status(), totals, breakers, context.now)));
 }
 
 Response get_health(const Request& request, const Context& context) {
@@ -69,7 +70,8 @@ Response get_health(const Request& request, const Context& context) {
         return bad_request(query.error());
     const auto destinations = context.backend.destinations();
     const auto peers = context.backend.peers();
-    auto rows = join_health(destinations, peers);
+    const auto breakers = context.backend.breakers();
+    auto rows = join_health(destinations, peers, breakers);
     std::erase_if(rows, [&](const HealthRow& row) { return !query->filter.matches(row); });
 
     const std::size_t count = std::min(rows.size(), query->limit);

@@ -8,7 +8,8 @@ namespace ballast::api {
 namespace {
 
 constexpr std::array<std::string_view, kHealthStates> state_names{
-    "unreachable", "over limit", "at limit", "retransmitting", "drift", "near limit", "ok", "idle"};
+    "breaker open", "unreachable", "over limit", "at limit", "retransmitting",
+    "drift",        "near limit",  "ok",         "idle"};
 
 bool limited(const DestinationRow* row) {
     return row != nullptr && row->mode != Mode::off && row->max_connections.has_value();
@@ -30,7 +31,11 @@ std::optional<HealthState> state_of_limit(const DestinationRow& row) {
     return std::nullopt;
 }
 
-HealthState assess(const DestinationRow* row, const PeerRow& peer) {
+HealthState assess(const HealthRow& health) {
+    const DestinationRow* row = health.destination;
+    const PeerRow& peer = *health.peer;
+    if (health.breaker != nullptr && health.breaker->is_refusing())
+        return HealthState::breaker_open;
     if (unanswered(peer))
         return HealthState::unreachable;
     if (limited(row))
@@ -78,6 +83,18 @@ void add_peers(std::vector<HealthRow>& rows, const std::vector<PeerRow>& peers) 
     rows.insert(rows.end(), unmatched.begin(), unmatched.end());
 }
 
+/// `rows` are those of destinations, sorted by endpoint.
+void add_breakers(std::vector<HealthRow>& rows, const std::vector<BreakerRow>& breakers) {
+    for (const BreakerRow& breaker : breakers) {
+        auto it = std::lower_bound(
+            rows.begin(), rows.end(), breaker.endpoint,
+            [](const HealthRow& r, const Endpoint& e) { return r.endpoint() < e; });
+        for (; it != rows.end() && it->endpoint() == breaker.endpoint; ++it)
+            if (it->service() == breaker.service)
+                it->breaker = &breaker;
+    }
+}
+
 bool worse(const HealthRow& a, const HealthRow& b) {
     // most connections first, hence the swapped sides
     return std::forward_as_tuple(a.state, b.connections(), a.endpoint(), a.service()) <
@@ -113,6 +130,8 @@ const std::string& HealthRow::service() const {
 std::string_view reason_of(const HealthRow& row) {
     const bool enforced = row.destination != nullptr && row.destination->mode == Mode::enforce;
     switch (row.state) {
+    case HealthState::breaker_open:
+        return row.breaker->forced == BreakerForce::open ? "forced_open" : "breaker_refusing";
     case HealthState::unreachable:
         return "syn_unanswered";
     case HealthState::over_limit:
@@ -133,16 +152,18 @@ std::string_view reason_of(const HealthRow& row) {
 }
 
 std::vector<HealthRow> join_health(const std::vector<DestinationRow>& destinations,
-                                   const std::vector<PeerRow>& peers) {
+                                   const std::vector<PeerRow>& peers,
+                                   const std::vector<BreakerRow>& breakers) {
     std::vector<HealthRow> rows;
     rows.reserve(destinations.size() + peers.size());
     for (const DestinationRow& destination : destinations)
         rows.push_back({.destination = &destination});
     std::sort(rows.begin(), rows.end(),
               [](const HealthRow& a, const HealthRow& b) { return a.endpoint() < b.endpoint(); });
+    add_breakers(rows, breakers);
     add_peers(rows, peers);
     for (HealthRow& row : rows)
-        row.state = assess(row.destination, *row.peer);
+        row.state = assess(row);
     std::sort(rows.begin(), rows.end(), worse);
     return rows;
 }

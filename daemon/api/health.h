@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Health of destinations: what Ballast decided about each (DestinationRow) joined with what the
-// sockets say (PeerRow), and one word for how it is. Pure.
+// Health of destinations: what Ballast decided about each (DestinationRow, BreakerRow) joined with
+// what the sockets say (PeerRow), and one word for how it is. Pure.
 #pragma once
 
 #include <array>
@@ -16,6 +16,7 @@ namespace ballast::api {
 
 /// Worst first; a destination has the first that is true of it.
 enum class HealthState {
+    breaker_open,   ///< its breaker turns new connections away
     unreachable,    ///< nothing established, connection attempts go unanswered
     over_limit,     ///< more in use than the limit: adopted, or admitted while observing
     at_limit,       ///< every place is taken
@@ -25,7 +26,7 @@ enum class HealthState {
     ok,
     idle, ///< governed, with no connection now
 };
-constexpr std::size_t kHealthStates = 8;
+constexpr std::size_t kHealthStates = 9;
 
 /// "at limit"; what is shown and what `?state=` takes.
 std::string_view name_of(HealthState state);
@@ -39,6 +40,7 @@ struct HealthRow {
     const DestinationRow* destination = nullptr; ///< null: no policy governs it
     const PeerRow* peer = &no_sockets();         ///< never null
     HealthState state = HealthState::ok;
+    const BreakerRow* breaker = nullptr; ///< null: it never failed
 
     [[nodiscard]] const Endpoint& endpoint() const;
     [[nodiscard]] const std::string& service() const; ///< empty: no policy governs it
@@ -53,7 +55,8 @@ std::string_view reason_of(const HealthRow& row);
 /// endpoint, one per service: its sockets are then shown with the service that governs it now.
 /// Sorted worst first, then by connections (most first), then by endpoint.
 std::vector<HealthRow> join_health(const std::vector<DestinationRow>& destinations,
-                                   const std::vector<PeerRow>& peers);
+                                   const std::vector<PeerRow>& peers,
+                                   const std::vector<BreakerRow>& breakers);
 
 /// How many rows are in each state, indexed by HealthState.
 std::array<std::size_t, kHealthStates> count_states(const std::vector<HealthRow>& rows);

@@ -171,7 +171,8 @@ Json envelope(std::string_view kind) {
     return {{"schema", kSchemaVersion}, {"kind", kind}};
 }
 
-Json encode_status(const DaemonStatus& status, const LimitTotals& totals, WallTime now) {
+Json encode_status(const DaemonStatus& status, const LimitTotals& totals,
+                   const BreakerCounts& breakers, WallTime now) {
     Json json = envelope("status");
     json["version"] = status.version;
     json["abi_version"] = status.abi_version;
@@ -185,10 +186,14 @@ Json encode_status(const DaemonStatus& status, const LimitTotals& totals, WallTi
     json["limit_mode"] = name_of(status.limit_mode);
     json["adopted_pins"] = status.adopted_pins;
     json["policy"] = encode_policy(status, now);
+    json["hooks"] = {{"lost", status.hooks_lost}, {"reattached", status.hooks_reattached}};
     json["limits"] = encode_totals(totals);
     json["capacity"] = encode_capacity(status);
     json["fail_open"] = encode_fail_open(status.fail_open);
     json["governor"] = {{"dry_run", status.governor_dry_run}};
+    json["breakers"] = {{"refusing", breakers.refusing},
+                        {"forced_open", breakers.forced_open},
+                        {"forced_closed", breakers.forced_closed}};
     json["breaker_losses"] = encode_losses(status.breaker_losses);
     json["half_open"] = encode_half_open(status.half_open);
     json["half_open_losses"] = encode_losses(status.half_open);

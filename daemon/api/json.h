@@ -12,6 +12,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "daemon/api/breakers.h"
 #include "daemon/api/health.h"
 #include "daemon/api/names.h"
 #include "daemon/model/breaker_order.h"
@@ -47,7 +48,8 @@ std::int64_t milliseconds_between(WallTime earlier, WallTime later);
 /// {"schema": 1, "kind": kind}, to be filled by the caller.
 Json envelope(std::string_view kind);
 
-Json encode_status(const DaemonStatus& status, const LimitTotals& totals, WallTime now);
+Json encode_status(const DaemonStatus& status, const LimitTotals& totals,
+                   const BreakerCounts& breakers, WallTime now);
 Json encode_health(const HealthRow& row);
 Json encode_flow(const FlowRow& row);
 Json encode_service(const Service& service);

@@ -203,6 +203,7 @@ void Daemon::heartbeat() {
 void Daemon::on_second() {
     second_.arm(heartbeat_interval);
     heartbeat();
+    keep_attached();
     sweeps_->reclaim_pending();
     breakers_->tick();
     policy_->drop_expired(std::chrono::system_clock::now());
@@ -220,6 +221,32 @@ void Daemon::on_second() {
     else if (*freed)
         log::debug("recycled {} destinations", *freed);
     recycle_consumers();
+}
+
+/// What was opened while a program was not attached is counted by the sweep.
+void Daemon::keep_attached() {
+    std::vector<std::string> lost;
+    const auto before = hooks_reattached_;
+    for (const auto& hook : programs_.reattach_lost()) {
+        if (hook.error.empty()) {
+            ++hooks_reattached_;
+            log::warn(
+                "finding reason=hook_reattached program={} conclusion=\"somebody detached it; "
+                "it is attached again\"",
+                hook.name);
+            continue;
+        }
+        lost.push_back(hook.name);
+        if (std::ranges::find(hooks_lost_, hook.name) == hooks_lost_.end())
+            log::error("finding reason=hook_lost program={} conclusion=\"somebody detached it, and "
+                       "it could not be attached again: {}\"",
+                       hook.name, hook.error);
+    }
+    hooks_lost_ = std::move(lost);
+    if (hooks_reattached_ == before)
+        return;
+    if (auto swept = sweeps_->run_now(); !swept)
+        log::error("{}", swept.error().text());
 }
 
 void Daemon::recycle_consumers() {
@@ -292,6 +319,8 @@ DaemonStatus Daemon::status() {
     for (std::uint32_t index = 0; index < used(); ++index)
         status.reservations += maps_.destinations[index].in_use & ~BALLAST_RETIRED;
     status.reservations_max = BALLAST_MAX_RESERVATIONS;
+    status.hooks_lost = hooks_lost_;
+    status.hooks_reattached = hooks_reattached_;
     const ballast_counters& counters = maps_.counters[0];
     status.fail_open = fail_open_of(counters);
     status.breaker_losses = breaker_losses_of(counters);

@@ -60,6 +60,7 @@ private:
     void listen(const PolicyInForce& now);
     bool take_answers();
     void heartbeat();
+    void keep_attached();
     void report_limits();
     void recycle_consumers();
     [[nodiscard]] DestinationRow row_of(std::uint32_t index);
@@ -88,6 +89,8 @@ private:
     EventSource on_hup_;
     WallTime started_ = std::chrono::system_clock::now();
     unsigned seconds_ = 0;
+    std::vector<std::string> hooks_lost_; ///< that could not be attached again
+    std::uint64_t hooks_reattached_ = 0;
     bool trim_soon_ = false; ///< memory of a large answer is to be given back
 };
 

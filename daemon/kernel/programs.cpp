@@ -87,6 +87,8 @@ struct Programs::State {
     Result<void> keep_report();
     Result<void> attach_tune();
     void abandon();
+    void reattach(std::string_view name, bpf_attach_type type, Fd& link,
+                  std::vector<LostHook>& lost);
     Result<bool> is_same_program(const Hook& hook, int link_fd) const;
     [[nodiscard]] Hook hook(std::size_t link) const;
     [[nodiscard]] Hook tune() const;
@@ -271,7 +273,7 @@ Result<Fd> Programs::State::create_link(const Hook& hook, bool replace) {
                              : error);
     }
     const std::string pin = link_pin(options.bpffs_dir, hook.name);
-    if (replace && ::unlink(pin.c_str()))
+    if (replace && ::unlink(pin.c_str()) && errno != ENOENT)
         return fail(Error::system(fmt::format("remove pin {}", pin), errno));
     if (::bpf_obj_pin(made.get(), pin.c_str()))
         return fail(Error::system(fmt::format("pin link {}", pin), errno));
@@ -400,6 +402,32 @@ Result<void> Programs::attach_admission() {
     __atomic_store_n(&state_->maps.control->ready, 1, __ATOMIC_SEQ_CST);
     state_->skeleton.reset(); // links and maps hold what is needed; the ELF image is not
     return {};
+}
+
+void Programs::State::reattach(std::string_view name, bpf_attach_type type, Fd& link,
+                               std::vector<LostHook>& lost) {
+    bpf_link_info info{};
+    __u32 length = sizeof(info);
+    if (!link || ::bpf_obj_get_info_by_fd(link.get(), &info, &length) ||
+        info.type != BPF_LINK_TYPE_CGROUP || info.cgroup.cgroup_id != 0)
+        return;
+    const Fd program(::bpf_prog_get_fd_by_id(info.prog_id));
+    auto made = program ? create_link({name, program.get(), type}, true)
+                        : fail(Error::system("open the program of a lost link", errno));
+    lost.push_back({std::string(name), made ? "" : made.error().text()});
+    if (made)
+        link = std::move(*made);
+}
+
+std::vector<LostHook> Programs::reattach_lost() {
+    std::vector<LostHook> lost;
+    for (std::size_t i = 0; i < pinned_links.size(); ++i) {
+        const auto name = pinned_links.at(i);
+        const auto type = name == "connect4" ? BPF_CGROUP_INET4_CONNECT : BPF_CGROUP_INET6_CONNECT;
+        state_->reattach(name, type, state_->links.at(i), lost);
+    }
+    state_->reattach(tune_link_name, BPF_CGROUP_SOCK_OPS, state_->tune_link, lost);
+    return lost;
 }
 
 Result<void> Programs::start_tuning() {

@@ -22,6 +22,12 @@ struct LoadOptions {
     std::string cgroup;      ///< subtree to govern; empty: the whole hierarchy
 };
 
+/// A program that was found detached, by whoever did that.
+struct LostHook {
+    std::string name;  ///< of its link, "connect4"
+    std::string error; ///< why it could not be attached again; empty: it was
+};
+
 class Programs {
 public:
     /// Opens, loads and pins maps and programs; attaches the programs that release. Pins of another
@@ -48,6 +54,12 @@ public:
     /// Detaches `tune`: only when no socket can still have a changed timeout.
     Result<void> detach_tune();
     [[nodiscard]] bool is_tune_attached() const;
+
+    /// Attaches again what somebody detached, with the program that was there; call it every
+    /// second. A cgroup's links are all that can be: the kernel detaches a tracepoint's only with
+    /// its last descriptor, and one is held here (kernel/bpf/cgroup.c has bpf_cgroup_link_detach,
+    /// kernel/bpf/syscall.c no such thing for tracing).
+    std::vector<LostHook> reattach_lost();
 
     [[nodiscard]] Maps& maps();
     /// Descriptor of the iter/tcp link from which sweeps are opened.

@@ -65,6 +65,13 @@ struct BreakerRow {
     std::string forced_reason;
     std::optional<std::chrono::milliseconds> forced_for; ///< until it ends by itself
 
+    /// New connections are turned away now, but for probes of a half-open one.
+    [[nodiscard]] bool is_refusing() const {
+        if (forced != BreakerForce::none)
+            return forced == BreakerForce::open;
+        return mode == Mode::enforce &&
+               (state == BreakerState::open || state == BreakerState::half_open);
+    }
     bool operator==(const BreakerRow&) const = default;
 };
 
@@ -212,6 +219,8 @@ struct DaemonStatus {
     std::uint32_t destinations_max = 0;
     std::uint64_t reservations = 0;
     std::uint64_t reservations_max = 0;
+    std::vector<std::string> hooks_lost; ///< programs that are not attached, and cannot be now
+    std::uint64_t hooks_reattached = 0;  ///< times that one was, after somebody detached it
     FailOpenCounts fail_open;
     BreakerLosses breaker_losses;
     HalfOpenStatus half_open;

@@ -166,10 +166,11 @@ void refusals(void**) {
         assert_false(query.has_value());
         assert_string_equal(query.error().text().c_str(), c.error);
     }
-    assert_string_equal(parse_health_query({{"state", "bad"}}).error().text().c_str(),
-                        "parameter \"state\": \"bad\" is not a state (known: \"unreachable\" "
-                        "\"over limit\" \"at limit\" \"retransmitting\" \"drift\" \"near limit\" "
-                        "\"ok\" \"idle\")");
+    assert_string_equal(
+        parse_health_query({{"state", "bad"}}).error().text().c_str(),
+        "parameter \"state\": \"bad\" is not a state (known: \"breaker open\" \"unreachable\" "
+        "\"over limit\" \"at limit\" \"retransmitting\" \"drift\" \"near limit\" "
+        "\"ok\" \"idle\")");
     assert_string_equal(parse_empty_query({{"a", ""}}).error().text().c_str(),
                         "unknown parameter \"a\" (this path takes none)");
     assert_true(parse_empty_query({}).has_value());

@@ -107,10 +107,49 @@ void states(void**) {
             destinations.push_back(*c.destination);
         if (c.peer)
             peers.push_back(*c.peer);
-        const auto rows = join_health(destinations, peers);
+        const auto rows = join_health(destinations, peers, {});
         assert_int_equal(rows.size(), 1);
         assert_string_equal(std::string(name_of(rows[0].state)).c_str(), c.state);
         assert_string_equal(std::string(reason_of(rows[0])).c_str(), c.reason);
+    }
+}
+
+BreakerRow breaker(Mode mode, BreakerState state, BreakerForce forced = BreakerForce::none) {
+    BreakerRow row;
+    row.endpoint = *parse_endpoint("10.0.0.5:80");
+    row.service = "web";
+    row.mode = mode;
+    row.state = state;
+    row.forced = forced;
+    return row;
+}
+
+/// Whatever else is true of the destination: nobody gets through.
+void a_breaker_that_refuses_comes_first(void**) {
+    struct Case {
+        BreakerRow breaker;
+        const char* state;
+        const char* reason;
+    };
+    using enum BreakerState;
+    for (const Case& c : std::array{
+             Case{breaker(Mode::enforce, open), "breaker open", "breaker_refusing"},
+             Case{breaker(Mode::enforce, half_open), "breaker open", "breaker_refusing"},
+             Case{breaker(Mode::enforce, ramp), "idle", "no_connections"},
+             Case{breaker(Mode::enforce, closed), "idle", "no_connections"},
+             Case{breaker(Mode::observe, open), "idle", "no_connections"},
+             Case{breaker(Mode::observe, closed, BreakerForce::open), "breaker open",
+                  "forced_open"},
+             Case{breaker(Mode::enforce, open, BreakerForce::closed), "idle", "no_connections"},
+         }) {
+        const std::vector<DestinationRow> destinations{web(0, 10),
+                                                       governed("10.0.0.6:80", "full", 11, 10)};
+        const std::vector<BreakerRow> breakers{c.breaker};
+        const auto rows = join_health(destinations, {}, breakers);
+        const auto& row = rows.at(rows.at(0).service() == "web" ? 0 : 1);
+        assert_string_equal(std::string(name_of(row.state)).c_str(), c.state);
+        assert_string_equal(std::string(reason_of(row)).c_str(), c.reason);
+        assert_int_equal(rows.at(0).service() == "web", row.state == HealthState::breaker_open);
     }
 }
 
@@ -131,13 +170,13 @@ void worst_first_then_busiest(void**) {
         sockets("10.0.0.1:1", "calm", 2),  sockets("10.0.0.2:1", "full", 10),
         sockets("10.0.0.4:1", "over", 11), sockets("10.0.0.9:1", "", 500),
         sockets("10.0.0.8:1", "", 2),      sockets("[2001:db8::1]:1", "", 2)};
-    assert_string_equal(shown(join_health(destinations, peers)).c_str(), "10.0.0.4:1 over 11\n"
-                                                                         "10.0.0.2:1 full 10\n"
-                                                                         "10.0.0.9:1 - 500\n"
-                                                                         "10.0.0.1:1 calm 2\n"
-                                                                         "10.0.0.8:1 - 2\n"
-                                                                         "[2001:db8::1]:1 - 2\n"
-                                                                         "10.0.0.3:1 idle 0\n");
+    assert_string_equal(shown(join_health(destinations, peers, {})).c_str(), "10.0.0.4:1 over 11\n"
+                                                                             "10.0.0.2:1 full 10\n"
+                                                                             "10.0.0.9:1 - 500\n"
+                                                                             "10.0.0.1:1 calm 2\n"
+                                                                             "10.0.0.8:1 - 2\n"
+                                                                             "[2001:db8::1]:1 - 2\n"
+                                                                             "10.0.0.3:1 idle 0\n");
 }
 
 void sockets_are_counted_once(void**) {
@@ -146,18 +185,18 @@ void sockets_are_counted_once(void**) {
                                                    governed("10.0.0.5:80", "web", 2, 10),
                                                    governed("10.0.0.5:81", "web", 4, 10)};
     const std::vector<PeerRow> peers{sockets("10.0.0.5:80", "web", 3)};
-    assert_string_equal(shown(join_health(destinations, peers)).c_str(), "10.0.0.5:80 web 3\n"
-                                                                         "10.0.0.5:80 old 0\n"
-                                                                         "10.0.0.5:81 web 0\n");
+    assert_string_equal(shown(join_health(destinations, peers, {})).c_str(), "10.0.0.5:80 web 3\n"
+                                                                             "10.0.0.5:80 old 0\n"
+                                                                             "10.0.0.5:81 web 0\n");
     // and a sweep that ran before the policy knows of no service
     const std::vector<PeerRow> earlier{sockets("10.0.0.5:81", "", 3)};
-    assert_string_equal(shown(join_health({destinations[2]}, earlier)).c_str(),
+    assert_string_equal(shown(join_health({destinations[2]}, earlier, {})).c_str(),
                         "10.0.0.5:81 web 3\n");
 }
 
 void states_are_counted(void**) {
     const std::vector<DestinationRow> destinations{web(10, 10), web(0, 10), web(0, 10)};
-    const auto counts = count_states(join_health(destinations, {}));
+    const auto counts = count_states(join_health(destinations, {}, {}));
     assert_int_equal(counts[static_cast<std::size_t>(HealthState::at_limit)], 1);
     assert_int_equal(counts[static_cast<std::size_t>(HealthState::idle)], 2);
     assert_int_equal(counts[static_cast<std::size_t>(HealthState::ok)], 0);
@@ -176,6 +215,7 @@ void names_read_back(void**) {
 TEST_GROUP(health) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(states),
+        cmocka_unit_test(a_breaker_that_refuses_comes_first),
         cmocka_unit_test(worst_first_then_busiest),
         cmocka_unit_test(sockets_are_counted_once),
         cmocka_unit_test(states_are_counted),

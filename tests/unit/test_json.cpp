@@ -272,7 +272,7 @@ void status(void**) {
     now.breaker_losses = {9, 10, 11};
     now.half_open = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17};
     now.keepalive = {14, 15, 16};
-    const Json json = encode_status(now, {}, WallTime(200s));
+    const Json json = encode_status(now, {}, {}, WallTime(200s));
     assert_int_equal(json.at("uptime_ms").get<int>(), 100'000);
     assert_int_equal(json.at("policy").at("age_ms").get<int>(), 0);
     assert_true(json.at("policy").at("error").is_null());
@@ -295,7 +295,7 @@ void status(void**) {
     now.governor_dry_run = true;
     now.policy_error = "line 3";
     now.sweep.interval = 0ms;
-    const Json bad = encode_status(now, {}, WallTime(200s));
+    const Json bad = encode_status(now, {}, {}, WallTime(200s));
     assert_string_equal(bad.at("policy").at("error").get<std::string>().c_str(), "line 3");
     assert_text(bad.at("governor"), R"({"dry_run":true})");
     assert_true(bad.at("sweep").at("cpu_percent") == 0.0);
