@@ -102,7 +102,7 @@ void survives_a_reload(const Family& family) {
 void rate_by_endpoint(const Family& family) {
     constexpr unsigned burst = 3;
     const auto& dest = serve(*scene, family).dest();
-    set(dest.text(), {"--rate", "1", "--burst", std::to_string(burst)});
+    set(dest.text(), {"--max", "100", "--rate", "1", "--burst", std::to_string(burst)});
     const auto begun = Clock::now();
     const auto got = admitted(program(*scene, "a.service"), attempts(dest, 100));
     const auto seconds = std::chrono::floor<std::chrono::seconds>(Clock::now() - begun).count();
