@@ -84,6 +84,12 @@ void write_daemon(Text& text, const DaemonStatus& status) {
     text.gauge("ballast_governor_dry_run",
                "1: the governor decides and reports only, so no breaker opens.",
                status.governor_dry_run ? 1 : 0);
+    text.gauge("ballast_hooks_lost",
+               "Programs that somebody detached and that could not be attached again.",
+               static_cast<double>(status.hooks_lost.size()));
+    text.counter("ballast_hooks_reattached_total",
+                 "Times that a program was attached again after somebody detached it.",
+                 status.hooks_reattached);
     text.gauge("ballast_policy_generation", "Grows by one with each policy put in force.",
                static_cast<double>(status.policy_generation));
     text.gauge("ballast_policy_refused", "1: the newest policy file was refused.",

@@ -40,6 +40,8 @@ void daemon_series(void**) {
     status.armed = false;
     status.governor_dry_run = true;
     status.policy_error = "bad";
+    status.hooks_lost = {"connect4", "connect6"};
+    status.hooks_reattached = 3;
     status.fail_open.daemon_silent = 17;
     status.fail_open.consumers_full = 18;
     status.fail_open.shares_full = 19;
@@ -57,6 +59,8 @@ void daemon_series(void**) {
              "ballast_armed 0",
              "ballast_governor_dry_run 1",
              "ballast_policy_refused 1",
+             "ballast_hooks_lost 2",
+             "ballast_hooks_reattached_total 3",
              R"(ballast_fail_open_total{reason="daemon_silent"} 17)",
              R"(ballast_fail_open_total{reason="retiring"} 0)",
              R"(ballast_fail_open_total{reason="consumers_full"} 18)",
