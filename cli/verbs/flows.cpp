@@ -19,9 +19,13 @@ Outcome<Client::Query> filter_query(const Arguments& args) {
     return query;
 }
 
+/// Sockets as they are now for who may have them looked at (control.sock is root's), otherwise as
+/// they were; the footer says how old they are.
 int run_flows(const Arguments& args) {
-    const auto document = filter_query(args).and_then(
-        [&](const Client::Query& query) { return client_of(args).get("/v1/flows", query); });
+    const auto document = filter_query(args).and_then([&](const Client::Query& query) {
+        (void)client_of(args).write("POST", "/v1/sweep");
+        return client_of(args).get("/v1/flows", query);
+    });
     return show_or_report(args, document, flows_view);
 }
 

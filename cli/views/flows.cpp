@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
 #include "cli/format.h"
 #include "cli/human.h"
 #include "cli/views/views.h"
@@ -38,7 +40,12 @@ std::vector<Column> flow_columns() {
 
 Table flows_view(const Json& document) {
     Table table(document, document.at("flows"), flow_columns());
-    table.foot(list_footer(document, "flow"));
+    const Json& age = document.at("age_ms");
+    const auto left_out = document.at("left_out").get<std::uint64_t>();
+    table.foot(fmt::format("{}, {}{}", list_footer(document, "flow"),
+                           age.is_null() ? "before the first sweep"
+                                         : fmt::format("seen {} ago", human_ms(age)),
+                           left_out == 0 ? "" : fmt::format("; {} more are not kept", left_out)));
     return table;
 }
 

@@ -35,8 +35,11 @@ public:
     /// Remote endpoints of outbound connections as the last sweep saw them, in any order.
     virtual std::vector<PeerRow> peers() = 0;
 
-    /// TCP sockets, from a sweep made for this call. Fails when the sweep could not be done.
-    virtual Result<std::vector<FlowRow>> flows() = 0;
+    /// TCP sockets as the last sweep met them, in any order.
+    virtual FlowTable flows() = 0;
+
+    /// Sweeps now, with all that a sweep leads to. Fails when no namespace could be swept.
+    virtual Result<void> sweep() = 0;
 
     /// The policy in force, overrides applied, in the order it is matched and shown.
     virtual std::vector<Service> services() = 0;

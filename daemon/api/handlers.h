@@ -22,6 +22,7 @@ Response put_breaker(const Request& request, const Context& context);
 Response delete_breaker(const Request& request, const Context& context);
 Response put_path(const Request& request, const Context& context);
 Response post_reload(const Request& request, const Context& context);
+Response post_sweep(const Request& request, const Context& context);
 Response post_stop(const Request& request, const Context& context);
 
 } // namespace ballast::api

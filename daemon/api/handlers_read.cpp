@@ -85,16 +85,17 @@ Response get_flows(const Request& request, const Context& context) {
     const auto query = parse_flow_query(request.query);
     if (!query)
         return bad_request(query.error());
-    auto flows = context.backend.flows();
-    if (!flows)
-        return error_response(503, "sweep_failed", flows.error());
-    std::erase_if(*flows, [&](const FlowRow& row) { return !query->filter.matches(row); });
+    FlowTable met = context.backend.flows();
+    auto& flows = met.rows;
+    std::erase_if(flows, [&](const FlowRow& row) { return !query->filter.matches(row); });
 
-    const std::size_t count = std::min(flows->size(), query->limit);
-    std::partial_sort(flows->begin(), flows->begin() + static_cast<std::ptrdiff_t>(count),
-                      flows->end(), needs_attention_before);
-    const Json head = list_envelope("flows", flows->size(), count);
-    return ok(list_text(head, "flows", *flows, count, encode_flow));
+    const std::size_t count = std::min(flows.size(), query->limit);
+    std::partial_sort(flows.begin(), flows.begin() + static_cast<std::ptrdiff_t>(count),
+                      flows.end(), needs_attention_before);
+    Json head = list_envelope("flows", flows.size(), count);
+    head["age_ms"] = met.age ? Json(met.age->count()) : Json(nullptr);
+    head["left_out"] = met.left_out;
+    return ok(list_text(head, "flows", flows, count, encode_flow));
 }
 
 Response get_limits(const Request& request, const Context& context) {

@@ -152,6 +152,16 @@ Response post_reload(const Request& request, const Context& context) {
     return accepted(json);
 }
 
+Response post_sweep(const Request& request, const Context& context) {
+    if (auto empty = parse_empty_query(request.query); !empty)
+        return error_response(400, "bad_parameter", empty.error());
+    if (auto swept = context.backend.sweep(); !swept)
+        return error_response(503, "sweep_failed", swept.error());
+    Json json = envelope("sweep");
+    json["sockets"] = context.backend.status().sweep.sockets;
+    return accepted(json);
+}
+
 Response post_stop(const Request& request, const Context&) {
     if (auto empty = parse_empty_query(request.query); !empty)
         return error_response(400, "bad_parameter", empty.error());

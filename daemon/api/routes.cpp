@@ -13,7 +13,7 @@
 namespace ballast::api {
 namespace {
 
-constexpr std::array<Route, 15> kRoutes{{
+constexpr std::array<Route, 16> kRoutes{{
     {"GET", "/v1/status", false, get_status},
     {"GET", "/v1/health", false, get_health},
     {"GET", "/v1/flows", false, get_flows},
@@ -26,6 +26,7 @@ constexpr std::array<Route, 15> kRoutes{{
     {"DELETE", "/v1/breakers/{endpoint}", true, delete_breaker},
     {"PUT", "/v1/paths/{endpoint}", true, put_path},
     {"POST", "/v1/reload", true, post_reload},
+    {"POST", "/v1/sweep", true, post_sweep},
     {"POST", "/v1/stop", true, post_stop},
     {"GET", "/v1/openapi.json", false, get_openapi},
     {"GET", "/metrics", false, get_metrics},

@@ -32,9 +32,6 @@ namespace {
 constexpr std::chrono::seconds heartbeat_interval{1};
 constexpr unsigned seconds_between_recycling = 10;
 
-/// Sockets one `flows` answer is made from; the rest is left out of it.
-constexpr std::size_t max_flows = 100'000;
-
 std::chrono::nanoseconds monotonic() {
     return std::chrono::steady_clock::now().time_since_epoch();
 }
@@ -369,18 +366,22 @@ std::vector<PeerRow> Daemon::peers() {
     return sweeps_->peers();
 }
 
-Result<std::vector<FlowRow>> Daemon::flows() {
+FlowTable Daemon::flows() {
     const std::uint32_t hz = kernel::jiffies_per_second();
-    std::vector<FlowRow> rows;
+    const auto& met = sweeps_->flows();
+    FlowTable table;
     trim_soon_ = true; // the rows are many and short-lived
-    auto swept = sweeps_->run_now([&](std::span<const ballast_flow> flows) {
-        for (const auto& flow : flows)
-            if (rows.size() < max_flows)
-                rows.push_back(kernel::to_row(flow, policy_map_.service_name(flow.service), hz));
-    });
-    if (!swept)
-        return fail(swept.error());
-    return rows;
+    for (const auto& flow : met.rows)
+        table.rows.push_back(kernel::to_row(flow, policy_map_.service_name(flow.service), hz));
+    if (met.taken)
+        table.age = std::chrono::duration_cast<std::chrono::milliseconds>(
+            std::chrono::steady_clock::now() - *met.taken);
+    table.left_out = met.left_out;
+    return table;
+}
+
+Result<void> Daemon::sweep() {
+    return sweeps_->run_now();
 }
 
 std::vector<Service> Daemon::services() {

@@ -36,7 +36,8 @@ public:
     DaemonStatus status() override;
     std::vector<DestinationRow> destinations() override;
     std::vector<PeerRow> peers() override;
-    Result<std::vector<FlowRow>> flows() override;
+    FlowTable flows() override;
+    Result<void> sweep() override;
     std::vector<Service> services() override;
     std::vector<Override> overrides() override;
     Result<void> put_override(Override wanted) override;

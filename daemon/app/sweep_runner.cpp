@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 #include "daemon/app/clock.h"
 #include "daemon/app/log.h"
@@ -48,6 +49,7 @@ kernel::Ledger::Used SweepRunner::used() const {
 
 Result<void> SweepRunner::begin() {
     ledger_.begin_sweep(used());
+    gathered_ = {};
     auto begun = sweeper_.begin();
     under_way_ = begun.has_value();
     if (!begun) {
@@ -57,13 +59,18 @@ Result<void> SweepRunner::begin() {
     return begun;
 }
 
-bool SweepRunner::step(const kernel::Sweeper::Sink& sink) {
+void SweepRunner::keep(std::span<const ballast_flow> flows) {
+    const auto kept = flows.first(std::min(flows.size(), most_flows - gathered_.rows.size()));
+    gathered_.rows.insert(gathered_.rows.end(), kept.begin(), kept.end());
+    gathered_.left_out += flows.size() - kept.size();
+}
+
+bool SweepRunner::step() {
     return sweeper_.step([&](std::span<const ballast_flow> flows) {
         table_.add(flows);
+        keep(flows);
         for (const auto& watcher : watchers_)
             watcher.on_flows(flows);
-        if (sink)
-            sink(flows);
     });
 }
 
@@ -72,7 +79,7 @@ void SweepRunner::turn() {
         plan_next();
         return;
     }
-    if (step({})) {
+    if (step()) {
         timer_.arm(std::chrono::nanoseconds(0));
         return;
     }
@@ -80,10 +87,10 @@ void SweepRunner::turn() {
     plan_next();
 }
 
-Result<void> SweepRunner::run_now(const kernel::Sweeper::Sink& sink) {
+Result<void> SweepRunner::run_now() {
     if (auto begun = begin(); !begun)
         return begun;
-    while (step(sink)) {
+    while (step()) {
     }
     finish();
     plan_next();
@@ -134,6 +141,10 @@ void SweepRunner::finish() {
     for (const auto& watcher : watchers_)
         watcher.on_end();
     peers_ = table_.take([this](std::uint16_t id) { return policy_.service_name(id); });
+    if (totals.visited.empty())
+        return; // what was seen before is still the best that is known, and says how old it is
+    flows_ = std::exchange(gathered_, {});
+    flows_.taken = now();
 }
 
 void SweepRunner::plan_next() {

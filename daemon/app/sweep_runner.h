@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -31,9 +32,12 @@ public:
     /// Takes the shortest pause between the starts of two sweeps.
     void changed(const PolicyInForce& now) override;
 
+    /// Sockets of which the last sweep's rows are kept; what is more is counted.
+    static constexpr std::size_t most_flows = 100'000;
+
     /// Sweeps everything before it returns, in place of a sweep under way, and plans the next one.
-    /// `sink`, where given, receives the sockets. Fails when no namespace could be visited.
-    Result<void> run_now(const kernel::Sweeper::Sink& sink = {});
+    /// Fails when no namespace could be visited.
+    Result<void> run_now();
 
     /// Sees every sweep's sockets, and its end. Watchers are called in the order they came.
     struct Watcher {
@@ -49,6 +53,14 @@ public:
     /// Of the last sweep; what failed is not its business.
     [[nodiscard]] const KeepaliveStatus& keepalive() const { return keepalive_; }
     [[nodiscard]] const std::vector<PeerRow>& peers() const { return peers_; }
+    /// The sockets that the last sweep met, when it ended (nothing before the first), and how many
+    /// more it met than are kept.
+    struct Flows {
+        std::vector<ballast_flow> rows;
+        std::optional<std::chrono::steady_clock::time_point> taken;
+        std::uint64_t left_out = 0;
+    };
+    [[nodiscard]] const Flows& flows() const { return flows_; }
     /// Drift by index of `destinations`, as the last sweep found it; zeros left out.
     [[nodiscard]] const std::unordered_map<std::uint32_t, std::int64_t>& drift() const {
         return findings_.drift;
@@ -58,7 +70,8 @@ private:
     SweepRunner(kernel::Maps& maps, kernel::PolicyMap& policy, int link);
     void turn();
     Result<void> begin();
-    bool step(const kernel::Sweeper::Sink& sink);
+    bool step();
+    void keep(std::span<const ballast_flow> flows);
     bool wait_for_programs();
     void finish();
     void plan_next();
@@ -76,6 +89,8 @@ private:
     SweepStatus status_;
     KeepaliveStatus keepalive_;
     std::vector<PeerRow> peers_;
+    Flows gathered_; ///< by the sweep under way
+    Flows flows_;
     kernel::LedgerFindings findings_;
 };
 

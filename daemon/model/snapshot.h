@@ -127,6 +127,13 @@ struct FlowRow {
     bool operator==(const FlowRow&) const = default;
 };
 
+/// The sockets that the last sweep met.
+struct FlowTable {
+    std::vector<FlowRow> rows;
+    std::optional<std::chrono::milliseconds> age; ///< since that sweep; none: there was none yet
+    std::uint64_t left_out = 0;                   ///< sockets that it met and that are not kept
+};
+
 /// The cost and the outcome of the sweeps.
 struct SweepStatus {
     std::uint64_t sweeps = 0;

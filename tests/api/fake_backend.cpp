@@ -27,10 +27,14 @@ DaemonStatus FakeBackend::status() {
     return status;
 }
 
-Result<std::vector<FlowRow>> FakeBackend::flows() {
+FlowTable FakeBackend::flows() {
     if (scene_ == Scene::broken)
-        return fail(broken("sweep"));
-    return scene_flows(scene_);
+        return {};
+    return {scene_flows(scene_), std::chrono::milliseconds(3'200), 0};
+}
+
+Result<void> FakeBackend::sweep() {
+    return scene_ == Scene::broken ? fail(broken("sweep")) : Result<void>();
 }
 
 std::vector<Override> FakeBackend::overrides() {

@@ -21,7 +21,8 @@ public:
     DaemonStatus status() override;
     std::vector<DestinationRow> destinations() override { return scene_destinations(scene_); }
     std::vector<PeerRow> peers() override { return scene_peers(scene_); }
-    Result<std::vector<FlowRow>> flows() override;
+    FlowTable flows() override;
+    Result<void> sweep() override;
     std::vector<Service> services() override { return scene_services(scene_); }
     std::vector<Override> overrides() override;
     Result<void> put_override(Override wanted) override;

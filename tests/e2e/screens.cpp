@@ -3,6 +3,7 @@
 // show, within a second.
 #include "tests/e2e/failing.h"
 #include "tests/harness/group.h"
+#include "tests/harness/http.h"
 #include "tests/harness/wait.h"
 
 namespace test_screens {
@@ -59,12 +60,30 @@ void a_detached_program(const Family& family) {
     check(status_line(scene, "hooks").starts_with("ok"), "a new daemon takes it over");
 }
 
+/// Who may only ask cannot have the host's sockets walked, nor acted on.
+void a_question_makes_no_sweep() {
+    auto& scene = make_scene(policy({{.limit = 100}}, "sweep_interval = \"60s\""));
+    const auto dest = serve(scene, families.front()).dest();
+    const auto sweeps = [&] { return scene.ballastd.status().at("sweep").at("sweeps"); };
+    const Json before = sweeps();
+    open_connections(scene.link.client, dest, 1);
+    for (int i = 0; i < 5; ++i)
+        check_equal(
+            scene.ballastd.get("/v1/flows?dest=" + url_encoded(dest.text())).at("total").get<int>(),
+            0, "flows seen so far");
+    check(sweeps() == before, "no sweep was made");
+    const Json seen = scene.ballastd.json({"flows", "dest=" + dest.text()});
+    check_equal(seen.at("total").get<int>(), 1, "flows that root's `ballast flows` sees");
+    check(sweeps() == before.get<int>() + 1, "by one sweep");
+}
+
 } // namespace
 
 TEST_GROUP(screens) {
     return Suite()
         .each(families, "an open breaker is the worst there is", an_open_breaker)
         .each(families, "a program detached by somebody is attached again", a_detached_program)
+        .add("a question makes no sweep", a_question_makes_no_sweep)
         .run_at_once("screens", 4);
 }
 

@@ -178,6 +178,10 @@ std::string Ballastd::ask(const std::string& socket, const std::string& method,
     return answer.body;
 }
 
+void Ballastd::sweep() {
+    ask("control.sock", "POST", "/v1/sweep");
+}
+
 Json Ballastd::get(const std::string& target) {
     return Json::parse(ask("query.sock", "GET", target));
 }

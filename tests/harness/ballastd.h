@@ -72,7 +72,7 @@ public:
     long in_use(const Dest& dest) { return value(dest, "in_use"); }
 
     /// Has a sweep made that begins after this call, and returns when it is done.
-    void sweep() { get("/v1/flows?limit=1"); }
+    void sweep();
     /// `holds`, with a sweep made before it each second: on a host with many namespaces the daemon
     /// itself sweeps seldom.
     std::function<bool()> sweeping(std::function<bool()> holds);
