@@ -4,24 +4,17 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
-#include <numeric>
-#include <span>
-#include <tuple>
 #include <utility>
 
 #include <malloc.h>
 #include <systemd/sd-daemon.h>
-#include <unistd.h>
 
 #include "bpf/abi.h"
 #include "daemon/app/log.h"
 #include "daemon/app/start_up.h"
-#include "daemon/app/status_parts.h"
-#include "daemon/app/version.h"
 #include "daemon/config/policy_files.h"
 #include "daemon/kernel/cgroup.h"
 #include "daemon/kernel/consumer_recycler.h"
-#include "daemon/kernel/flows.h"
 #include "daemon/kernel/pinned.h"
 #include "daemon/kernel/pins.h"
 
@@ -36,10 +29,6 @@ std::chrono::nanoseconds monotonic() {
     return std::chrono::steady_clock::now().time_since_epoch();
 }
 
-std::uint64_t sum(std::span<const __u64> counters) {
-    return std::accumulate(counters.begin(), counters.end(), std::uint64_t{0});
-}
-
 /// What breakers turn away, they tell of themselves.
 guards::LimitReading read_limits(const ballast_destination& destination, std::uint32_t index) {
     guards::LimitReading reading{.index = index, .refused = {}, .over_limit = {}};
@@ -48,18 +37,12 @@ guards::LimitReading read_limits(const ballast_destination& destination, std::ui
     return reading;
 }
 
-const char* name_of(BreakerForce force) {
-    if (force == BreakerForce::none)
-        return "none";
-    return force == BreakerForce::open ? "open" : "closed";
-}
-
 } // namespace
 
 Daemon::Daemon(Options options, EventLoop loop, kernel::Programs programs)
     : options_(std::move(options)), loop_(std::move(loop)), programs_(std::move(programs)),
       maps_(programs_.maps()), policy_map_(maps_), recycler_(maps_, policy_map_),
-      in_force_(maps_, policy_map_), timeouts_(programs_),
+      in_force_(maps_, policy_map_), hooks_(programs_), timeouts_(programs_),
       names_(loop_, store_file(options_), [this] { return take_answers(); }) {}
 
 Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
@@ -200,7 +183,8 @@ void Daemon::heartbeat() {
 void Daemon::on_second() {
     second_.arm(heartbeat_interval);
     heartbeat();
-    keep_attached();
+    if (hooks_.tick())
+        sweep_softly();
     sweeps_->reclaim_pending();
     breakers_->tick();
     policy_->drop_expired(std::chrono::system_clock::now());
@@ -218,32 +202,6 @@ void Daemon::on_second() {
     else if (*freed)
         log::debug("recycled {} destinations", *freed);
     recycle_consumers();
-}
-
-/// What was opened while a program was not attached is counted by the sweep.
-void Daemon::keep_attached() {
-    std::vector<std::string> lost;
-    const auto before = hooks_reattached_;
-    for (const auto& hook : programs_.reattach_lost()) {
-        if (hook.error.empty()) {
-            ++hooks_reattached_;
-            log::warn(
-                "finding reason=hook_reattached program={} conclusion=\"somebody detached it; "
-                "it is attached again\"",
-                hook.name);
-            continue;
-        }
-        lost.push_back(hook.name);
-        if (std::ranges::find(hooks_lost_, hook.name) == hooks_lost_.end())
-            log::error("finding reason=hook_lost program={} conclusion=\"somebody detached it, and "
-                       "it could not be attached again: {}\"",
-                       hook.name, hook.error);
-    }
-    hooks_lost_ = std::move(lost);
-    if (hooks_reattached_ == before)
-        return;
-    if (auto swept = sweeps_->run_now(); !swept)
-        log::error("{}", swept.error().text());
 }
 
 void Daemon::recycle_consumers() {
@@ -279,6 +237,10 @@ void Daemon::changed(const PolicyInForce& now) {
     if (!server_)
         return; // attach() sweeps, serve() listens
     listen(now);
+    sweep_softly();
+}
+
+void Daemon::sweep_softly() {
     if (auto swept = sweeps_->run_now(); !swept)
         log::error("{}", swept.error().text());
 }
@@ -286,157 +248,6 @@ void Daemon::changed(const PolicyInForce& now) {
 void Daemon::listen(const PolicyInForce& now) {
     if (auto listening = server_->listen_tcp(now.policy().daemon.metrics_listen); !listening)
         log::error("{}", listening.error().text());
-}
-
-std::uint32_t Daemon::used() const {
-    return std::min<std::uint32_t>(maps_.control->next_destination, BALLAST_MAX_DESTINATIONS);
-}
-
-DaemonStatus Daemon::status() {
-    const auto in_force = in_force_.now();
-    DaemonStatus status;
-    status.version = version();
-    status.abi_version = BALLAST_ABI_VERSION;
-    status.kernel = kernel_release();
-    status.cgroup = programs_.cgroup().path;
-    status.bpffs = options_.bpffs_dir;
-    status.started = started_;
-    status.pid = static_cast<std::uint32_t>(::getpid());
-    status.armed = in_force->is_armed();
-    status.adopted_pins = programs_.adopted();
-    status.limit_mode = in_force->policy().limit_mode;
-    status.governor_dry_run = breakers_->is_dry_run();
-    status.policy_file = policy_->file();
-    status.policy_loaded = policy_->loaded();
-    status.policy_generation = in_force->generation();
-    status.policy_error = policy_->error();
-    status.services = static_cast<std::uint32_t>(in_force->policy().services.size());
-    status.destinations = recycler_.used();
-    status.destinations_max = BALLAST_MAX_DESTINATIONS;
-    for (std::uint32_t index = 0; index < used(); ++index)
-        status.reservations += maps_.destinations[index].in_use & ~BALLAST_RETIRED;
-    status.reservations_max = BALLAST_MAX_RESERVATIONS;
-    status.hooks_lost = hooks_lost_;
-    status.hooks_reattached = hooks_reattached_;
-    const ballast_counters& counters = maps_.counters[0];
-    status.fail_open = fail_open_of(counters);
-    status.breaker_losses = breaker_losses_of(counters);
-    status.keepalive = keepalive_of(counters, sweeps_->keepalive());
-    status.half_open = flows_->status();
-    status.sweep = sweeps_->status();
-    return status;
-}
-
-DestinationRow Daemon::row_of(std::uint32_t index) {
-    const ballast_destination& destination = maps_.destinations[index];
-    DestinationRow row;
-    std::ranges::copy(destination.address, row.endpoint.address.bytes.begin());
-    row.endpoint.port = destination.port;
-    row.service = policy_map_.service_name(destination.service);
-    row.in_use = destination.in_use & ~BALLAST_RETIRED;
-    row.admitted = destination.admitted;
-    row.adopted = destination.adopted;
-    row.refused = sum(destination.refused);
-    row.over_limit = sum(destination.over);
-    row.mode = Mode::off;
-    if (const ballast_service* limit = policy_map_.limit(destination.service)) {
-        row.mode = static_cast<Mode>(limit->mode);
-        if (limit->max_connections != BALLAST_UNLIMITED)
-            row.max_connections = limit->max_connections;
-    }
-    row.mode = in_force_.now()->allowed(row.mode);
-    const auto drift = sweeps_->drift().find(index);
-    row.drift = drift == sweeps_->drift().end() ? 0 : drift->second;
-    if (const auto known = paths_->at(row.endpoint, destination.service))
-        std::tie(row.survived, row.died, row.learned_in) =
-            std::tie(known->survived, known->died, known->learned_in);
-    return row;
-}
-
-std::vector<DestinationRow> Daemon::destinations() {
-    std::vector<DestinationRow> rows;
-    for (std::uint32_t index = 0; index < used(); ++index)
-        if (maps_.destinations[index].service &&
-            !(maps_.destinations[index].in_use & BALLAST_RETIRED))
-            rows.push_back(row_of(index));
-    return rows;
-}
-
-std::vector<PeerRow> Daemon::peers() {
-    return sweeps_->peers();
-}
-
-FlowTable Daemon::flows() {
-    const std::uint32_t hz = kernel::jiffies_per_second();
-    const auto& met = sweeps_->flows();
-    FlowTable table;
-    trim_soon_ = true; // the rows are many and short-lived
-    for (const auto& flow : met.rows)
-        table.rows.push_back(kernel::to_row(flow, policy_map_.service_name(flow.service), hz));
-    if (met.taken)
-        table.age = std::chrono::duration_cast<std::chrono::milliseconds>(
-            std::chrono::steady_clock::now() - *met.taken);
-    table.left_out = met.left_out;
-    return table;
-}
-
-Result<void> Daemon::sweep() {
-    return sweeps_->run_now();
-}
-
-std::vector<Service> Daemon::services() {
-    return in_force_.now()->policy().services;
-}
-std::vector<Override> Daemon::overrides() {
-    return policy_->overrides();
-}
-
-Result<void> Daemon::put_override(Override wanted) {
-    auto put = policy_->put_override(wanted);
-    if (put)
-        log::info("override set target={} by={}", wanted.target, wanted.set_by);
-    return put;
-}
-
-Result<bool> Daemon::remove_override(const std::string& target) {
-    auto removed = policy_->remove_override(target);
-    if (removed && *removed)
-        log::info("override removed target={}", target);
-    return removed;
-}
-
-std::vector<BreakerRow> Daemon::breakers() {
-    return breakers_->rows();
-}
-
-Result<void> Daemon::force_breaker(const BreakerOrder& order) {
-    auto forced = breakers_->force(order);
-    if (forced)
-        log::info("breaker order destination={} force={} by={} reason=\"{}\"",
-                  order.endpoint.text(), name_of(order.force), order.by, order.reason);
-    return forced;
-}
-
-Explanation Daemon::explain(const Endpoint& endpoint,
-                            const std::optional<std::string>& cgroup_path) {
-    return ballast::explain(in_force_.now()->policy(), endpoint, cgroup_path);
-}
-
-Result<void> Daemon::reload() {
-    ::sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
-                 static_cast<long long>(monotonic().count() / 1000));
-    if (watch_)
-        watch_->watch(); // before reading, or a change in a new directory could slip between
-    auto loaded = policy_->reload();
-    if (loaded) {
-        const auto in_force = in_force_.now();
-        log::info("policy in force file={} services={} generation={}", policy_->file(),
-                  in_force->policy().services.size(), in_force->generation());
-    } else {
-        log::error("policy refused, the one in force stays: {}", loaded.error().text());
-    }
-    ::sd_notify(0, "READY=1");
-    return loaded;
 }
 
 /// What DNS names resolve to has changed. False: it is not in force.

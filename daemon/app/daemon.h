@@ -9,6 +9,7 @@
 #include "daemon/api/server.h"
 #include "daemon/app/breaker_keeper.h"
 #include "daemon/app/flow_keeper.h"
+#include "daemon/app/hook_keeper.h"
 #include "daemon/app/name_keeper.h"
 #include "daemon/app/options.h"
 #include "daemon/app/path_keeper.h"
@@ -61,7 +62,7 @@ private:
     void listen(const PolicyInForce& now);
     bool take_answers();
     void heartbeat();
-    void keep_attached();
+    void sweep_softly();
     void report_limits();
     void recycle_consumers();
     [[nodiscard]] DestinationRow row_of(std::uint32_t index);
@@ -74,6 +75,7 @@ private:
     kernel::PolicyMap policy_map_;
     kernel::Recycler recycler_;
     PolicyPublisher in_force_;
+    HookKeeper hooks_;
     TimeoutKeeper timeouts_;
     NameKeeper names_;
     std::unique_ptr<PolicyKeeper> policy_;
@@ -90,8 +92,6 @@ private:
     EventSource on_hup_;
     WallTime started_ = std::chrono::system_clock::now();
     unsigned seconds_ = 0;
-    std::vector<std::string> hooks_lost_; ///< that could not be attached again
-    std::uint64_t hooks_reattached_ = 0;
     bool trim_soon_ = false; ///< memory of a large answer is to be given back
 };
 
