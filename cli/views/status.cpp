@@ -187,6 +187,13 @@ Line sweep_line(const Json& status) {
     const Json& sweep = status.at("sweep");
     const auto failures = number(sweep, "failures");
     const double percent = sweep.at("cpu_percent").get<double>();
+    const auto missed = number(sweep, "namespaces_missed");
+    if (missed != 0)
+        return {
+            Level::bad, "sweep",
+            fmt::format("{} could not be looked at, and {} could: counts there stay as they are, "
+                        "and the log says why",
+                        counted(missed, "namespace"), number(sweep, "namespaces"))};
     const Level level = failures != 0 || percent > kMaxCpuPercent ? Level::warn : Level::ok;
     return {level, "sweep",
             fmt::format("every {}, {} each ({:.2f}% of one core); {} and {} in TIME_WAIT, {}; {} "

@@ -204,6 +204,9 @@ void write_sweep(Text& text, const SweepStatus& sweep) {
                static_cast<double>(sweep.time_wait));
     text.gauge("ballast_network_namespaces", "Network namespaces the last sweep visited.",
                static_cast<double>(sweep.namespaces));
+    text.gauge("ballast_network_namespaces_missed",
+               "Network namespaces the last sweep could not visit.",
+               static_cast<double>(sweep.namespaces_missed));
     text.gauge("ballast_drift", "Sum of absolute drifts the last sweep found; 0 is right.",
                static_cast<double>(sweep.drift));
     text.counter("ballast_repairs_total", "Reservations corrected.", sweep.repairs);

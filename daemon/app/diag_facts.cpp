@@ -19,7 +19,10 @@ Result<netlink::Diag*> DiagFacts::session(std::uint32_t netns) {
         return fail(Error(fmt::format("no process lives in network namespace {}, and it is mounted "
                                       "nowhere",
                                       netns)));
-    auto opened = netlink::Diag::open(space->file.get());
+    const auto file = space->open();
+    if (!file)
+        return fail(file.error());
+    auto opened = netlink::Diag::open(file->get());
     if (!opened)
         return fail(opened.error());
     return &sessions_.emplace(netns, std::move(*opened)).first->second;

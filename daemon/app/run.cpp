@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/app/run.h"
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <exception>
 #include <utility>
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include "daemon/app/daemon.h"
 #include "daemon/app/doubts.h"
@@ -37,8 +40,21 @@ int check_config(const std::string& file) {
     return 0;
 }
 
+/// systemd's soft limit is 1,024; a session of socket diagnosis for each namespace with a suspect
+/// is kept open, and there may be hundreds.
+void raise_file_limit() {
+    constexpr rlim_t enough = 65'536;
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= enough)
+        return;
+    limit.rlim_cur = std::min(limit.rlim_max, enough);
+    if (::setrlimit(RLIMIT_NOFILE, &limit))
+        log::warn("{}", Error::system("raise the limit of open files", errno).text());
+}
+
 int serve(const Options& options) {
     start_log(options.log_level);
+    raise_file_limit();
     auto daemon = Daemon::start(options);
     if (!daemon) {
         log::critical("cannot start: {}", daemon.error().text());

@@ -117,13 +117,14 @@ void SweepRunner::finish() {
     if (totals.untracked)
         log::warn("sweep: {} governed sockets could not be counted, a table is full",
                   totals.untracked);
-    findings_ = ledger_.end_sweep(totals.number, totals.visited, used(), now());
+    findings_ = ledger_.end_sweep(totals.number, {totals.visited, totals.missed}, used(), now());
     keepalive_ = {.kept_alive = totals.kept_alive, .wanted = totals.keepalive_wanted};
     ++status_.sweeps;
     status_.last_cpu = totals.cpu;
     status_.sockets = totals.sockets;
     status_.time_wait = totals.time_wait;
     status_.namespaces = totals.visited.size();
+    status_.namespaces_missed = totals.missed.size();
     status_.failures += totals.failures.empty() ? 0U : 1U;
     status_.repairs += findings_.repairs;
     status_.drift = 0;

@@ -24,9 +24,12 @@ Result<Fd> socket_in(std::uint32_t netns, const std::string& proc) {
     const auto space = std::ranges::find(*spaces, netns, &kernel::NetNamespace::inode);
     if (space == spaces->end())
         return fail(Error(fmt::format("network namespace {} cannot be found", netns)));
+    const auto file = space->open();
+    if (!file)
+        return fail(file.error());
     Fd made;
     int error = 0;
-    const auto been = in_net_namespace(space->file.get(), [&] {
+    const auto been = in_net_namespace(file->get(), [&] {
         made.reset(::socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
         error = errno;
     });

@@ -147,7 +147,7 @@ bool Ledger::may_judge(std::uint32_t netns, const std::unordered_set<std::uint32
                        Monotonic now) {
     if (visited.contains(netns))
         return true;
-    const auto [last, is_new] = last_visit_.try_emplace(netns, now);
+    const auto [last, is_new] = last_found_.try_emplace(netns, now);
     return !is_new && now - last->second >= lost_namespace_age;
 }
 
@@ -189,16 +189,21 @@ void Ledger::judge_unseen(std::uint32_t sweep, const std::unordered_set<std::uin
     unseen_ = std::move(unseen);
 }
 
-LedgerFindings Ledger::end_sweep(std::uint32_t sweep,
-                                 const std::unordered_set<std::uint32_t>& visited, Used used,
+/// One that could not be visited is as fresh as one that was: it is there.
+void Ledger::note_spaces(const Spaces& spaces, Monotonic now) {
+    for (const auto* found : {&spaces.visited, &spaces.missed})
+        for (const auto netns : *found)
+            last_found_[netns] = now;
+    std::erase_if(last_found_,
+                  [&](const auto& found) { return now - found.second > 2 * lost_namespace_age; });
+}
+
+LedgerFindings Ledger::end_sweep(std::uint32_t sweep, const Spaces& spaces, Used used,
                                  Monotonic now) {
     LedgerFindings findings;
-    for (const auto netns : visited)
-        last_visit_[netns] = now;
-    std::erase_if(last_visit_,
-                  [&](const auto& visit) { return now - visit.second > 2 * lost_namespace_age; });
+    note_spaces(spaces, now);
     judge_counts(used, now, findings);
-    judge_unseen(sweep, visited, now, findings);
+    judge_unseen(sweep, spaces.visited, now, findings);
     return findings;
 }
 

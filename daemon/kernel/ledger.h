@@ -9,8 +9,10 @@
 //     sweep observes nothing of what came after its beginning. A count is corrected only if no
 //     program can be between its two writes any more: it looks the same after all that ran have
 //     ended.
-// L2  A reservation in a namespace that the sweep could not visit is not judged, until no sweep has
-//     been able to visit it for `lost_namespace_age` (longer than the kernel keeps orphans).
+// L2  Not to have looked proves nothing: a reservation in a namespace that is there and could not
+// be
+//     visited is not judged, however long that lasts. One in a namespace that is found nowhere is,
+//     once it has not been found for `lost_namespace_age` (longer than the kernel keeps orphans).
 // L3  A destination's drift is reported at first sight only if nothing happened to it since the
 //     sweep began; a busy one is judged by the second observation.
 #pragma once
@@ -63,9 +65,14 @@ public:
     /// Notes what is true before a sweep visits its first socket.
     void begin_sweep(Used used);
 
-    /// Judges what sweep number `sweep` saw; `visited` are inode numbers of network namespaces.
-    LedgerFindings end_sweep(std::uint32_t sweep, const std::unordered_set<std::uint32_t>& visited,
-                             Used used, Monotonic now);
+    /// Inode numbers of the network namespaces that a sweep found.
+    struct Spaces {
+        const std::unordered_set<std::uint32_t>& visited;
+        const std::unordered_set<std::uint32_t>& missed; ///< could not be visited
+    };
+
+    /// Judges what sweep number `sweep` saw.
+    LedgerFindings end_sweep(std::uint32_t sweep, const Spaces& spaces, Used used, Monotonic now);
 
 private:
     struct Suspect {
@@ -91,6 +98,7 @@ private:
                                          Monotonic now) const;
     void judge_unseen(std::uint32_t sweep, const std::unordered_set<std::uint32_t>& visited,
                       Monotonic now, LedgerFindings& findings);
+    void note_spaces(const Spaces& spaces, Monotonic now);
     bool may_judge(std::uint32_t netns, const std::unordered_set<std::uint32_t>& visited,
                    Monotonic now);
     [[nodiscard]] bool is_quiet(std::uint32_t destination) const;
@@ -104,8 +112,8 @@ private:
     Suspects unseen_;
     std::uint64_t activity_at_reclaim_ = 0;
     std::vector<std::uint64_t> activity_at_begin_;
-    Mismatches mismatches_; ///< of the last sweep
-    std::unordered_map<std::uint32_t, Monotonic> last_visit_;
+    Mismatches mismatches_;                                   ///< of the last sweep
+    std::unordered_map<std::uint32_t, Monotonic> last_found_; ///< namespaces, by inode number
 };
 
 } // namespace ballast::kernel

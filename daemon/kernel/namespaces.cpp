@@ -22,12 +22,8 @@ public:
         struct stat status {};
         if (::stat(path.c_str(), &status))
             return false; // the process or the mount is gone
-        if (!known_.insert(status.st_ino).second)
-            return true;
-        Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-        if (!file)
-            return false;
-        found_.push_back({static_cast<std::uint32_t>(status.st_ino), std::move(file)});
+        if (known_.insert(status.st_ino).second)
+            found_.push_back({static_cast<std::uint32_t>(status.st_ino), path});
         return true;
     }
 
@@ -66,6 +62,18 @@ void add_of_mounts(const std::string& proc, Collector& collector) {
 }
 
 } // namespace
+
+Result<Fd> NetNamespace::open() const {
+    Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file)
+        return fail(Error::system(fmt::format("open {}", path), errno));
+    struct stat status {};
+    if (::fstat(file.get(), &status))
+        return fail(Error::system(fmt::format("look at {}", path), errno));
+    if (static_cast<std::uint32_t>(status.st_ino) != inode)
+        return fail(Error(fmt::format("{} is no longer of that namespace", path)));
+    return file;
+}
 
 Result<std::vector<NetNamespace>> find_net_namespaces(const std::string& proc) {
     Collector collector;

@@ -11,9 +11,14 @@
 
 namespace ballast::kernel {
 
+/// A host has hundreds of them: each is opened when its turn comes, so that they never take more
+/// than one of the files that a process may open.
 struct NetNamespace {
     std::uint32_t inode = 0; ///< as in /proc/PID/ns/net; what the programs record
-    Fd file;                 ///< of the namespace, for setns(2)
+    std::string path;        ///< where it was found: of a process or a mount
+
+    /// Opens it for setns(2). Fails where that path is gone or is another namespace's by now.
+    [[nodiscard]] Result<Fd> open() const;
 };
 
 /// The daemon's own namespace first, then each other one that a process lives in (by

@@ -15,10 +15,13 @@ SocketIterator::SocketIterator() {
 /// The iterator is bound to the namespace of whoever opens it (fs/proc/proc_net.c,
 /// bpf_iter_init_seq_net()), so the thread is there for the time of one call.
 Result<SocketIterator::Start> SocketIterator::open(const NetNamespace& space, int link) const {
+    const auto file = space.open();
+    if (!file)
+        return fail(file.error());
     Fd iterator;
     int error = 0;
     Result<Fd> listener;
-    const auto been = in_net_namespace(space.file.get(), [&] {
+    const auto been = in_net_namespace(file->get(), [&] {
         iterator.reset(::bpf_iter_create(link));
         error = errno;
         if (listener_)

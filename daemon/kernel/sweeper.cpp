@@ -39,21 +39,48 @@ Result<void> Sweeper::begin() {
 bool Sweeper::step(const Sink& sink) {
     if (next_ >= spaces_.size())
         return false;
-    const NetNamespace& space = spaces_[next_++];
     const auto start = thread_cpu();
-    maps_->sweep_totals[0] = {};
-    if (auto visited = visit(space, sink); !visited)
-        totals_.failures.push_back(
-            visited.error().context(fmt::format("network namespace {}", space.inode)).text());
-    else
-        totals_.visited.insert(space.inode);
-    add_totals();
+    sweep_one(spaces_[next_++], sink);
     if (next_ == spaces_.size()) {
         spaces_.clear();
         next_ = 0;
     }
     totals_.cpu += thread_cpu() - start;
     return true;
+}
+
+/// Who lived in a namespace when the sweep began may have ended by its turn, and others not. None:
+/// nobody lives there now.
+Result<std::optional<NetNamespace>> Sweeper::look_again(std::uint32_t inode) const {
+    const auto spaces = find_net_namespaces(proc_);
+    if (!spaces)
+        return fail(spaces.error());
+    const auto found = std::ranges::find(*spaces, inode, &NetNamespace::inode);
+    return found == spaces->end() ? std::nullopt : std::optional(*found);
+}
+
+void Sweeper::sweep_one(const NetNamespace& space, const Sink& sink) {
+    std::optional<NetNamespace> there = space;
+    if (!space.open()) {
+        auto moved = look_again(space.inode);
+        if (!moved)
+            return miss(space, moved.error());
+        there = std::move(*moved);
+    }
+    if (!there)
+        return;
+    maps_->sweep_totals[0] = {};
+    if (auto visited = visit(*there, sink); !visited)
+        miss(space, visited.error());
+    else
+        totals_.visited.insert(space.inode);
+    add_totals();
+}
+
+void Sweeper::miss(const NetNamespace& space, const Error& error) {
+    totals_.missed.insert(space.inode);
+    totals_.failures.push_back(
+        error.context(fmt::format("network namespace {}", space.inode)).text());
 }
 
 Result<void> Sweeper::read_all(SocketIterator::Start start, const Sink& sink) {

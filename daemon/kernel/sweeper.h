@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_set>
@@ -31,7 +32,8 @@ struct SweepTotals {
     std::uint64_t untracked = 0; ///< governed sockets that could not be counted: a table is full
     std::chrono::nanoseconds cpu{0};
     std::unordered_set<std::uint32_t> visited; ///< inode numbers of namespaces
-    std::vector<std::string> failures;         ///< namespaces that could not be visited, and why
+    std::unordered_set<std::uint32_t> missed;  ///< those that are there and could not be visited
+    std::vector<std::string> failures;         ///< why not
 };
 
 class Sweeper {
@@ -54,6 +56,9 @@ private:
     Result<void> visit(const NetNamespace& space, const Sink& sink);
     Result<void> read_all(SocketIterator::Start start, const Sink& sink);
     void add_totals();
+    [[nodiscard]] Result<std::optional<NetNamespace>> look_again(std::uint32_t inode) const;
+    void sweep_one(const NetNamespace& space, const Sink& sink);
+    void miss(const NetNamespace& space, const Error& error);
 
     Maps* maps_;
     int link_;

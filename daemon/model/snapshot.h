@@ -141,10 +141,11 @@ struct SweepStatus {
     std::chrono::milliseconds interval{0}; ///< in force now, stretched by the cost
     std::uint64_t sockets = 0;             ///< seen by the last sweep, TIME_WAIT apart
     std::uint64_t time_wait = 0;
-    std::uint64_t namespaces = 0; ///< network namespaces visited by the last sweep
-    std::uint64_t drift = 0;      ///< sum of absolute drifts found by the last sweep
-    std::uint64_t repairs = 0;    ///< reservations corrected since start
-    std::uint64_t failures = 0;   ///< sweeps that could not be done or finished
+    std::uint64_t namespaces = 0;        ///< network namespaces visited by the last sweep
+    std::uint64_t namespaces_missed = 0; ///< that are there and it could not visit
+    std::uint64_t drift = 0;             ///< sum of absolute drifts found by the last sweep
+    std::uint64_t repairs = 0;           ///< reservations corrected since start
+    std::uint64_t failures = 0;          ///< sweeps that could not be done or finished
 
     bool operator==(const SweepStatus&) const = default;
 };

@@ -2,6 +2,7 @@
 // Drift: found, told from what merely happens, and repaired only when seen twice (L1 to L3).
 #include <functional>
 #include <memory>
+#include <unordered_set>
 #include <vector>
 
 #include "bpf/lib/reservation.h"
@@ -21,6 +22,8 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 constexpr std::uint32_t here = 4026531833; ///< a network namespace
+const std::unordered_set<std::uint32_t> only_here{here};
+const std::unordered_set<std::uint32_t> nowhere;
 constexpr std::uint32_t destinations_used = 3;
 constexpr Ledger::Used used{.destinations = destinations_used, .shares = 2};
 
@@ -65,7 +68,7 @@ struct World {
             assert_true(place >= 0);
             seen[bucket].sweep[place] = sweep;
         }
-        return ledger.end_sweep(sweep, {here}, used, now);
+        return ledger.end_sweep(sweep, {only_here, nowhere}, used, now);
     }
 
     [[nodiscard]] bool has(std::uint64_t cookie) const {
@@ -122,7 +125,8 @@ void connection_made_during_the_sweep_is_no_drift(void**) {
     world.now += seconds(5);
     world.ledger.begin_sweep(used);
     world.admit(11, 0);
-    const auto findings = world.ledger.end_sweep(++world.sweep, {here}, used, world.now);
+    const auto findings =
+        world.ledger.end_sweep(++world.sweep, {only_here, nowhere}, used, world.now);
     assert_true(findings.drift.empty());
     assert_true(world.visit({11}).drift.empty());
 }
@@ -143,7 +147,7 @@ void newcomer_missed_once_stays(void**) {
     world.now += seconds(5);
     world.ledger.begin_sweep(used);
     world.admit(11, 0);
-    world.ledger.end_sweep(++world.sweep, {here}, used, world.now);
+    world.ledger.end_sweep(++world.sweep, {only_here, nowhere}, used, world.now);
     assert_int_equal(world.visit({}).repairs, 0);
     assert_true(world.has(11));
     assert_int_equal(world.visit({}).repairs, 1);
@@ -170,6 +174,23 @@ void namespace_that_was_not_visited_is_not_judged(void**) {
     world.visit({});
     assert_false(world.has(11));
     assert_int_equal(world.destinations[0].in_use, 0);
+}
+
+/// It is there, so that nothing is known of it, however long that lasts.
+void namespace_that_could_not_be_visited_is_not_judged_ever(void**) {
+    World world;
+    world.admit(11, 0, here + 1);
+    const std::unordered_set<std::uint32_t> missed{here + 1};
+    for (int hour = 0; hour < 24; ++hour) {
+        world.now += minutes(60);
+        world.ledger.begin_sweep(used);
+        const auto found =
+            world.ledger.end_sweep(++world.sweep, {only_here, missed}, used, world.now);
+        assert_true(found.drift.empty());
+        assert_int_equal(found.repairs, 0);
+    }
+    assert_true(world.has(11));
+    assert_int_equal(world.destinations[0].in_use, 1);
 }
 
 struct Mismatch {
@@ -278,6 +299,7 @@ TEST_GROUP(ledger) {
         cmocka_unit_test(newcomer_missed_once_stays),
         cmocka_unit_test(socket_missed_once_stays),
         cmocka_unit_test(namespace_that_was_not_visited_is_not_judged),
+        cmocka_unit_test(namespace_that_could_not_be_visited_is_not_judged_ever),
         cmocka_unit_test(count_without_entries_is_mended_the_second_time),
         cmocka_unit_test(count_is_not_mended_by_two_quick_sweeps),
         cmocka_unit_test(program_held_up_between_its_writes_is_no_drift),
