@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/kernel/namespaces.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -84,6 +85,17 @@ Result<std::vector<NetNamespace>> find_net_namespaces(const std::string& proc) {
         return fail(added.error());
     add_of_mounts(proc, collector);
     return collector.take();
+}
+
+Result<std::optional<NetNamespace>> where_it_is_now(const NetNamespace& space,
+                                                    const std::string& proc) {
+    if (space.open())
+        return space;
+    const auto spaces = find_net_namespaces(proc);
+    if (!spaces)
+        return fail(spaces.error());
+    const auto found = std::ranges::find(*spaces, space.inode, &NetNamespace::inode);
+    return found == spaces->end() ? std::nullopt : std::optional(*found);
 }
 
 } // namespace ballast::kernel

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,5 +26,10 @@ struct NetNamespace {
 /// PROC/PID/ns/net of its main thread) or that is bind-mounted (ip netns, container runtimes). One
 /// that only a descriptor or a socket keeps alive cannot be found. `proc` is "/proc".
 Result<std::vector<NetNamespace>> find_net_namespaces(const std::string& proc);
+
+/// The same namespace where it can be opened now: who lived in it when it was found may have ended,
+/// and others not. None: nobody lives there any more.
+Result<std::optional<NetNamespace>> where_it_is_now(const NetNamespace& space,
+                                                    const std::string& proc);
 
 } // namespace ballast::kernel

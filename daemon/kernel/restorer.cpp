@@ -25,8 +25,14 @@ Result<void> read_all(const Fd& iterator) {
     }
 }
 
-Result<void> restore_in(const NetNamespace& space, int link, const SocketIterator& iterators) {
-    const auto start = iterators.open(space, link);
+Result<void> restore_in(const NetNamespace& found, const std::string& proc, int link,
+                        const SocketIterator& iterators) {
+    const auto space = where_it_is_now(found, proc);
+    if (!space)
+        return fail(space.error());
+    if (!*space)
+        return {};
+    const auto start = iterators.open(**space, link);
     if (!start)
         return fail(start.error());
     auto read = read_all(start->iterator);
@@ -51,7 +57,7 @@ Result<void> Restorer::run(const std::string& proc) const {
     const SocketIterator iterators;
     Result<void> outcome;
     for (const auto& space : *spaces)
-        if (auto restored = restore_in(space, link_.get(), iterators); !restored && outcome)
+        if (auto restored = restore_in(space, proc, link_.get(), iterators); !restored && outcome)
             outcome =
                 fail(restored.error().context(fmt::format("network namespace {}", space.inode)));
     return outcome;

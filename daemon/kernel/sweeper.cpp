@@ -49,28 +49,14 @@ bool Sweeper::step(const Sink& sink) {
     return true;
 }
 
-/// Who lived in a namespace when the sweep began may have ended by its turn, and others not. None:
-/// nobody lives there now.
-Result<std::optional<NetNamespace>> Sweeper::look_again(std::uint32_t inode) const {
-    const auto spaces = find_net_namespaces(proc_);
-    if (!spaces)
-        return fail(spaces.error());
-    const auto found = std::ranges::find(*spaces, inode, &NetNamespace::inode);
-    return found == spaces->end() ? std::nullopt : std::optional(*found);
-}
-
 void Sweeper::sweep_one(const NetNamespace& space, const Sink& sink) {
-    std::optional<NetNamespace> there = space;
-    if (!space.open()) {
-        auto moved = look_again(space.inode);
-        if (!moved)
-            return miss(space, moved.error());
-        there = std::move(*moved);
-    }
+    const auto there = where_it_is_now(space, proc_);
     if (!there)
+        return miss(space, there.error());
+    if (!*there)
         return;
     maps_->sweep_totals[0] = {};
-    if (auto visited = visit(*there, sink); !visited)
+    if (auto visited = visit(**there, sink); !visited)
         miss(space, visited.error());
     else
         totals_.visited.insert(space.inode);

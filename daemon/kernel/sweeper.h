@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <span>
 #include <string>
 #include <unordered_set>
@@ -56,7 +55,6 @@ private:
     Result<void> visit(const NetNamespace& space, const Sink& sink);
     Result<void> read_all(SocketIterator::Start start, const Sink& sink);
     void add_totals();
-    [[nodiscard]] Result<std::optional<NetNamespace>> look_again(std::uint32_t inode) const;
     void sweep_one(const NetNamespace& space, const Sink& sink);
     void miss(const NetNamespace& space, const Error& error);
 
