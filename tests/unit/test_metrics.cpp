@@ -40,8 +40,6 @@ void daemon_series(void**) {
     status.armed = false;
     status.governor_dry_run = true;
     status.policy_error = "bad";
-    status.hooks_lost = {"connect4", "connect6"};
-    status.hooks_reattached = 3;
     status.fail_open.daemon_silent = 17;
     status.fail_open.consumers_full = 18;
     status.fail_open.shares_full = 19;
@@ -59,8 +57,6 @@ void daemon_series(void**) {
              "ballast_armed 0",
              "ballast_governor_dry_run 1",
              "ballast_policy_refused 1",
-             "ballast_hooks_lost 2",
-             "ballast_hooks_reattached_total 3",
              R"(ballast_fail_open_total{reason="daemon_silent"} 17)",
              R"(ballast_fail_open_total{reason="retiring"} 0)",
              R"(ballast_fail_open_total{reason="consumers_full"} 18)",
@@ -95,6 +91,17 @@ void daemon_series(void**) {
              "# TYPE ballast_drift gauge",
              "ballast_destinations_left_out 0",
          })
+        assert_true(has_line(text, line));
+}
+
+void series_of_what_cannot_be_done(void**) {
+    DaemonStatus status;
+    status.hooks_lost = {"connect4", "connect6"};
+    status.hooks_reattached = 3;
+    status.sweep.namespaces_missed = 4;
+    const std::string text = metrics_text(status, {}, {});
+    for (const char* line : {"ballast_hooks_lost 2", "ballast_hooks_reattached_total 3",
+                             "ballast_network_namespaces_missed 4"})
         assert_true(has_line(text, line));
 }
 
@@ -171,10 +178,10 @@ void breakers_are_bounded(void**) {
 } // namespace
 
 TEST_GROUP(metrics) {
-    const CMUnitTest tests[] = {cmocka_unit_test(daemon_series),
-                                cmocka_unit_test(destination_series), cmocka_unit_test(bounded),
-                                cmocka_unit_test(breaker_series),
-                                cmocka_unit_test(breakers_are_bounded)};
+    const CMUnitTest tests[] = {
+        cmocka_unit_test(daemon_series),      cmocka_unit_test(series_of_what_cannot_be_done),
+        cmocka_unit_test(destination_series), cmocka_unit_test(bounded),
+        cmocka_unit_test(breaker_series),     cmocka_unit_test(breakers_are_bounded)};
     return cmocka_run_group_tests_name("metrics", tests, nullptr, nullptr);
 }
 
