@@ -24,28 +24,28 @@ void PolicyPublisher::publish(Policy policy) {
     auto ids = map_.ids_of(policy);
     now_ = std::make_shared<const PolicyInForce>(std::move(policy), std::move(ids),
                                                  maps_.control->policy_generation, is_armed(maps_));
-    tell();
+    notify();
 }
 
 std::shared_ptr<const PolicyInForce> PolicyPublisher::now() {
     if (now_->is_armed() != is_armed(maps_)) {
         now_ = std::make_shared<const PolicyInForce>(now_->with_armed(is_armed(maps_)));
-        is_untold_ = true; // not told from here: who asks may be in the middle of a sweep
+        is_notification_due_ = true; // not from here: the caller may be in the middle of a sweep
     }
     return now_;
 }
 
 void PolicyPublisher::follow_kill_switch() {
     (void)now();
-    if (is_untold_)
-        tell();
+    if (is_notification_due_)
+        notify();
 }
 
-void PolicyPublisher::tell() {
-    is_untold_ = false;
-    const auto told = now_;
+void PolicyPublisher::notify() {
+    is_notification_due_ = false;
+    const auto current = now_;
     for (auto* reader : readers_)
-        reader->changed(*told);
+        reader->changed(*current);
 }
 
 } // namespace ballast::app

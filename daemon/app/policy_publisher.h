@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one place where the policy in force is kept and changed: whatever changes it publishes here,
-// and everyone who decides by it is told the same way.
+// and notifies all readers the same way.
 #pragma once
 
 #include <memory>
@@ -29,8 +29,8 @@ public:
     /// Both must outlive the publisher.
     PolicyPublisher(const kernel::Maps& maps, const kernel::PolicyMap& map);
 
-    /// Tells the reader at once, and of every change from now on. It must outlive the publisher's
-    /// last change.
+    /// Notifies the reader at once, and of every change from now on. It must outlive the
+    /// publisher's last change.
     void subscribe(PolicyReader& reader);
 
     /// `policy` is what the maps hold since a moment ago.
@@ -40,17 +40,17 @@ public:
     /// at once: who asks before acting does not act after a disarm.
     std::shared_ptr<const PolicyInForce> now();
 
-    /// Tells the readers of a kill switch that now() has seen or would see; call it every second.
+    /// Notifies the readers once the kill switch was thrown or released; call it every second.
     void follow_kill_switch();
 
 private:
-    void tell();
+    void notify();
 
     const kernel::Maps& maps_;
     const kernel::PolicyMap& map_;
     std::shared_ptr<const PolicyInForce> now_;
     std::vector<PolicyReader*> readers_;
-    bool is_untold_ = false; ///< now_ is of after the kill switch, and readers do not know
+    bool is_notification_due_ = false; ///< the kill switch was thrown since readers were notified
 };
 
 } // namespace ballast::app
