@@ -28,7 +28,7 @@ struct NetNamespace {
 Result<std::vector<NetNamespace>> find_net_namespaces(const std::string& proc);
 
 /// The same namespace where it can be opened now: who lived in it when it was found may have ended,
-/// and others not. None: nobody lives there any more.
+/// and others not. None: no process lives there now.
 Result<std::optional<NetNamespace>> where_it_is_now(const NetNamespace& space,
                                                     const std::string& proc);
 

@@ -22,7 +22,7 @@ struct LoadOptions {
     std::string cgroup;      ///< subtree to govern; empty: the whole hierarchy
 };
 
-/// A program that was found detached, by whoever did that.
+/// A program that somebody outside Ballast detached.
 struct LostHook {
     std::string name;  ///< of its link, "connect4"
     std::string error; ///< why it could not be attached again; empty: it was

@@ -238,7 +238,7 @@ struct Policy {
 };
 
 /// What the datapath is given of a policy. It sets options of sockets by itself, without asking the
-/// governor: in a dry run it is told to observe them only, and to leave connect() its time.
+/// governor: in a dry run it only observes them, and connect() keeps its own timeout.
 Policy datapath_policy(Policy policy);
 
 } // namespace ballast
