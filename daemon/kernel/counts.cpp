@@ -8,6 +8,20 @@
 
 namespace ballast::kernel {
 
+Used used(const Maps& maps) {
+    return {.destinations =
+                std::min<std::uint32_t>(maps.control->next_destination, BALLAST_MAX_DESTINATIONS),
+            .shares = std::min<std::uint32_t>(maps.control->next_share, BALLAST_MAX_SHARES)};
+}
+
+Counts::Memory counts_of(const Maps& maps) {
+    return {.destinations = maps.destinations,
+            .totals = maps.totals,
+            .consumers = maps.consumers,
+            .shares = maps.shares,
+            .next_share = maps.control->next_share};
+}
+
 std::uint32_t* Counts::word(CountId id) const {
     switch (id.kind) {
     case CountKind::destination:

@@ -11,8 +11,16 @@
 
 #include "bpf/abi.h"
 #include "daemon/kernel/mapped.h"
+#include "daemon/kernel/maps.h"
 
 namespace ballast::kernel {
+
+/// How many elements of the tables have ever been used.
+struct Used {
+    std::uint32_t destinations = 0;
+    std::uint32_t shares = 0;
+};
+Used used(const Maps& maps);
 
 /// Names one count: a destination's, a service's total, or a share.
 enum class CountKind : std::uint8_t { destination, total, share };
@@ -77,6 +85,9 @@ private:
 
     Memory memory_;
 };
+
+/// The counts of a loaded Ballast.
+Counts::Memory counts_of(const Maps& maps);
 
 /// Whether an entry's cookie is a socket's.
 constexpr bool is_entry(std::uint64_t cookie) {

@@ -17,75 +17,34 @@ constexpr int looks_at_mismatch = 3;
 
 Ledger::Ledger(std::span<ballast_bucket> buckets, std::span<ballast_bucket_seen> seen,
                Counts::Memory memory, Barrier barrier)
-    : buckets_(buckets), seen_(seen), counts_(memory), barrier_(std::move(barrier)) {}
-
-ballast_reservation& Ledger::entry(std::uint32_t number) const {
-    return buckets_[number / BALLAST_BUCKET_WIDTH].entries[number % BALLAST_BUCKET_WIDTH];
-}
-
-bool Ledger::release(std::uint32_t number, std::uint64_t cookie) {
-    __u32 held = 0;
-    if (!ballast_entry_release(&entry(number), cookie, &held))
-        return false;
-    for (const CountId id : counts_.held(held))
-        counts_.give_back(id);
-    return true;
-}
-
-std::uint64_t Ledger::reclaim_pending(Used used, Monotonic now) {
-    std::uint64_t total = 0;
-    for (const auto& destination : counts_.destinations(used.destinations))
-        total += BALLAST_LOAD(destination.admitted);
-    if (pending_.empty() && total == activity_at_reclaim_)
-        return 0;
-    activity_at_reclaim_ = total;
-
-    std::uint64_t released = 0;
-    Suspects still;
-    const auto entries = static_cast<std::uint32_t>(buckets_.size() * BALLAST_BUCKET_WIDTH);
-    for (std::uint32_t number = 0; number < entries; ++number) {
-        const std::uint64_t cookie = BALLAST_LOAD(entry(number).cookie);
-        if (!is_entry(cookie) || !(BALLAST_LOAD(entry(number).held) & BALLAST_PENDING))
-            continue;
-        const auto known = pending_.find(number);
-        const bool is_known = known != pending_.end() && known->second.cookie == cookie;
-        if (!is_known)
-            still.emplace(number, Suspect{cookie, now});
-        else if (now - known->second.since < min_age)
-            still.insert(*known);
-        else if (release(number, cookie))
-            ++released;
-    }
-    pending_ = std::move(still);
-    return released;
-}
+    : reservations_(buckets, memory), seen_(seen), barrier_(std::move(barrier)) {}
 
 void Ledger::begin_sweep(Used used) {
     activity_at_begin_.resize(used.destinations);
     for (std::uint32_t d = 0; d < used.destinations; ++d)
-        activity_at_begin_[d] = counts_.destination_activity(d);
+        activity_at_begin_[d] = counts().destination_activity(d);
 }
 
 bool Ledger::is_quiet(std::uint32_t destination) const {
     return destination < activity_at_begin_.size() &&
-           activity_at_begin_[destination] == counts_.destination_activity(destination);
+           activity_at_begin_[destination] == counts().destination_activity(destination);
 }
 
 /// Where in_use and entries disagree now. Activity is read first: a count to which anything happens
 /// during the look has another activity at the next.
 Ledger::Mismatches Ledger::look_at_counts(Used used) const {
-    const auto by_service = counts_.activity_by_service(used.destinations);
-    const auto ids = counts_.all(used.destinations, used.shares);
+    const auto by_service = counts().activity_by_service(used.destinations);
+    const auto ids = counts().all(used.destinations, used.shares);
     std::vector<std::uint64_t> activities;
     activities.reserve(ids.size());
     for (const CountId id : ids)
-        activities.push_back(counts_.activity(id, by_service));
-    const auto tally = counts_.tally(buckets_);
+        activities.push_back(counts().activity(id, by_service));
+    const auto tally = counts().tally(reservations_.buckets());
     Mismatches found;
     for (std::size_t i = 0; i < ids.size(); ++i) {
         const auto entries = tally.find(ids[i]);
         const auto difference =
-            static_cast<std::int64_t>(counts_.in_use(ids[i])) -
+            static_cast<std::int64_t>(counts().in_use(ids[i])) -
             static_cast<std::int64_t>(entries == tally.end() ? 0 : entries->second);
         if (difference)
             found.emplace(ids[i], Mismatch{difference, activities[i]});
@@ -117,7 +76,7 @@ std::uint64_t Ledger::correct(const Mismatches& due, Used used) {
         const auto found = still.find(id);
         if (found == still.end() || found->second != mismatch)
             continue;
-        counts_.correct(id, mismatch.difference);
+        counts().correct(id, mismatch.difference);
         ++corrected;
     }
     return corrected;
@@ -163,20 +122,20 @@ Ledger::Suspect Ledger::suspect_unseen(std::uint32_t number, std::uint64_t cooki
 void Ledger::judge_unseen(std::uint32_t sweep, const std::unordered_set<std::uint32_t>& visited,
                           Monotonic now, LedgerFindings& findings) {
     Suspects unseen;
-    const auto entries = static_cast<std::uint32_t>(buckets_.size() * BALLAST_BUCKET_WIDTH);
+    const auto entries = reservations_.size();
     for (std::uint32_t number = 0; number < entries; ++number) {
-        const std::uint64_t cookie = BALLAST_LOAD(entry(number).cookie);
-        const std::uint32_t held = BALLAST_LOAD(entry(number).held);
+        const std::uint64_t cookie = BALLAST_LOAD(reservations_.at(number).cookie);
+        const std::uint32_t held = BALLAST_LOAD(reservations_.at(number).held);
         const std::uint32_t destination = ballast_held_destination(held);
         const std::uint32_t met =
             seen_[number / BALLAST_BUCKET_WIDTH].sweep[number % BALLAST_BUCKET_WIDTH];
         if (!is_entry(cookie) || (held & BALLAST_PENDING) || met == sweep ||
-            !may_judge(entry(number).netns, visited, now))
+            !may_judge(reservations_.at(number).netns, visited, now))
             continue;
         const bool was_there = is_quiet(destination);
         const Suspect suspect = suspect_unseen(number, cookie, was_there, now);
         if (now - suspect.since >= min_age) {
-            if (release(number, cookie)) {
+            if (reservations_.release(number, cookie)) {
                 ++findings.drift[destination];
                 ++findings.repairs;
             }

@@ -26,12 +26,9 @@
 #include <vector>
 
 #include "bpf/abi.h"
-#include "daemon/kernel/counts.h"
+#include "daemon/kernel/reservations.h"
 
 namespace ballast::kernel {
-
-/// CLOCK_MONOTONIC.
-using Monotonic = std::chrono::steady_clock::time_point;
 
 struct LedgerFindings {
     /// in_use less what could be accounted for, by index of `destinations`; zeros left out.
@@ -46,21 +43,13 @@ public:
     static constexpr std::chrono::seconds min_age{1};
     static constexpr std::chrono::minutes lost_namespace_age{15};
 
-    /// How many elements of the tables have ever been used: control.next_destination, next_share.
-    struct Used {
-        std::uint32_t destinations = 0;
-        std::uint32_t shares = 0;
-    };
+    using Used = kernel::Used;
 
     /// Waits until every program that runs now has ended; false: could not.
     using Barrier = std::function<bool()>;
 
     Ledger(std::span<ballast_bucket> buckets, std::span<ballast_bucket_seen> seen,
            Counts::Memory memory, Barrier barrier);
-
-    /// Gives back reservations whose connect() failed before SYN_SENT while the application keeps
-    /// the socket open: those met as pending twice. Returns how many were released.
-    std::uint64_t reclaim_pending(Used used, Monotonic now);
 
     /// Notes what is true before a sweep visits its first socket.
     void begin_sweep(Used used);
@@ -89,7 +78,7 @@ private:
     using Mismatches = std::unordered_map<CountId, Mismatch, HashCountId>;
     using Suspects = std::unordered_map<std::uint32_t, Suspect>; ///< by entry number
 
-    [[nodiscard]] ballast_reservation& entry(std::uint32_t number) const;
+    [[nodiscard]] const Counts& counts() const { return reservations_.counts(); }
     void judge_counts(Used used, Monotonic now, LedgerFindings& findings);
     [[nodiscard]] Mismatches look_at_counts(Used used) const;
     [[nodiscard]] Mismatches lasting_mismatches(Used used) const;
@@ -102,15 +91,11 @@ private:
     bool may_judge(std::uint32_t netns, const std::unordered_set<std::uint32_t>& visited,
                    Monotonic now);
     [[nodiscard]] bool is_quiet(std::uint32_t destination) const;
-    bool release(std::uint32_t number, std::uint64_t cookie);
 
-    std::span<ballast_bucket> buckets_;
+    Reservations reservations_;
     std::span<ballast_bucket_seen> seen_;
-    Counts counts_;
     Barrier barrier_;
-    Suspects pending_;
     Suspects unseen_;
-    std::uint64_t activity_at_reclaim_ = 0;
     std::vector<std::uint64_t> activity_at_begin_;
     Mismatches mismatches_;                                   ///< of the last sweep
     std::unordered_map<std::uint32_t, Monotonic> last_found_; ///< namespaces, by inode number

@@ -7,6 +7,7 @@
 
 #include "bpf/lib/reservation.h"
 #include "daemon/kernel/ledger.h"
+#include "daemon/kernel/pending_reservations.h"
 #include "tests/harness/cmocka.hpp"
 #include "tests/harness/group.h"
 
@@ -18,6 +19,7 @@ using ballast::kernel::Ledger;
 using ballast::kernel::LedgerFindings;
 using ballast::kernel::Mapped;
 using ballast::kernel::Monotonic;
+using ballast::kernel::PendingReservations;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
@@ -46,6 +48,8 @@ struct World {
                   seen,
                   {destination_rows, total_rows, consumer_rows, share_rows, next_share},
                   [this] { return programs_end(); }};
+    PendingReservations pending{
+        buckets, {destination_rows, total_rows, consumer_rows, share_rows, next_share}};
     Monotonic now{};
     std::uint32_t sweep = 0;
 
@@ -258,9 +262,9 @@ void connect_that_failed_at_once_is_reclaimed(void**) {
     world.admit(11, 0);
     ballast_reservation& entry = world.buckets[ballast_bucket_choice(11, 0)].entries[0];
     entry.held |= BALLAST_PENDING;
-    assert_int_equal(world.ledger.reclaim_pending(used, world.now), 0);
+    assert_int_equal(world.pending.reclaim(used, world.now), 0);
     world.now += seconds(1);
-    assert_int_equal(world.ledger.reclaim_pending(used, world.now), 1);
+    assert_int_equal(world.pending.reclaim(used, world.now), 1);
     assert_int_equal(world.destinations[0].in_use, 0);
     assert_false(world.has(11));
 }
@@ -270,10 +274,10 @@ void connect_that_goes_on_is_not_reclaimed(void**) {
     world.admit(11, 0);
     ballast_reservation& entry = world.buckets[ballast_bucket_choice(11, 0)].entries[0];
     entry.held |= BALLAST_PENDING;
-    world.ledger.reclaim_pending(used, world.now);
+    world.pending.reclaim(used, world.now);
     ballast_entry_confirm(&entry);
     world.now += seconds(2);
-    assert_int_equal(world.ledger.reclaim_pending(used, world.now), 0);
+    assert_int_equal(world.pending.reclaim(used, world.now), 0);
     assert_true(world.has(11));
 }
 
