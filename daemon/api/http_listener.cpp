@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/api/http_listener.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <utility>
@@ -19,6 +21,8 @@ constexpr unsigned kMaxConnections = 64;
 constexpr std::size_t kConnectionMemory = std::size_t{16} * 1024;
 constexpr unsigned kTimeoutSeconds = 10;
 constexpr std::size_t kMaxUnsentBytes = std::size_t{16} * 1024 * 1024;
+/// What answers wait for is looked at so often.
+constexpr std::uint64_t kLookAgainUs = 5'000;
 constexpr std::uint64_t kTimerAccuracyUs = 1; // uploads go on by timers that are due at once
 
 /// Longer uploads are cut off instead of being read to their end for a 413.
@@ -69,6 +73,12 @@ struct HttpListener::Exchange {
     Request request;
     std::size_t received = 0; ///< bytes of the body, discarded ones included
     bool then_stop = false;
+    std::shared_ptr<const Later> later;
+    std::chrono::steady_clock::time_point give_up; ///< waiting for that
+
+    [[nodiscard]] bool is_over() const {
+        return later->is_over() || std::chrono::steady_clock::now() >= give_up;
+    }
 
     void take(const char* data, std::size_t size) {
         received += size;
@@ -129,8 +139,11 @@ HttpListener::HttpListener(bool control, HttpHandler handler)
 HttpListener::~HttpListener() {
     sd_event_source_disable_unref(timer_);
     sd_event_source_disable_unref(io_);
-    if (http_ != nullptr)
-        MHD_stop_daemon(http_);
+    if (http_ == nullptr)
+        return;
+    if (resume_waiting(true)) // libmicrohttpd ends the process for one that is still suspended
+        (void)MHD_run(http_);
+    MHD_stop_daemon(http_);
 }
 
 Result<std::unique_ptr<HttpListener>> HttpListener::start(sd_event* event, Fd socket, bool control,
@@ -144,12 +157,12 @@ Result<std::unique_ptr<HttpListener>> HttpListener::start(sd_event* event, Fd so
 }
 
 Result<void> HttpListener::start_http(Fd socket) {
-    http_ = MHD_start_daemon(MHD_USE_EPOLL, 0, nullptr, nullptr, &Callbacks::on_request, this,
-                             MHD_OPTION_LISTEN_SOCKET, socket.get(), MHD_OPTION_CONNECTION_LIMIT,
-                             kMaxConnections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionMemory,
-                             MHD_OPTION_CONNECTION_TIMEOUT, kTimeoutSeconds,
-                             MHD_OPTION_NOTIFY_COMPLETED, &Callbacks::on_completed, this,
-                             MHD_OPTION_END);
+    http_ = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, nullptr, nullptr, &Callbacks::on_request, this,
+        MHD_OPTION_LISTEN_SOCKET, socket.get(), MHD_OPTION_CONNECTION_LIMIT, kMaxConnections,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionMemory, MHD_OPTION_CONNECTION_TIMEOUT,
+        kTimeoutSeconds, MHD_OPTION_NOTIFY_COMPLETED, &Callbacks::on_completed, this,
+        MHD_OPTION_END);
     (void)socket.release(); // libmicrohttpd closes it, when it fails to start too
     if (http_ == nullptr)
         return fail(Error("libmicrohttpd did not start"));
@@ -178,6 +191,7 @@ bool HttpListener::full() const {
 
 /// A negative return makes sd-event switch the source off rather than spin on it.
 int HttpListener::run() {
+    (void)resume_waiting(false);
     const bool was_full = full();
     if (MHD_run(http_) != MHD_YES)
         return -EIO;
@@ -188,11 +202,30 @@ int HttpListener::run() {
     return 0;
 }
 
+/// Has libmicrohttpd go on with those whose wait is over; false: there are none.
+bool HttpListener::resume_waiting(bool all) {
+    bool any = false;
+    for (auto at = waiting_.begin(); at != waiting_.end();) {
+        if (!all && !at->second->is_over()) {
+            ++at;
+            continue;
+        }
+        MHD_resume_connection(at->first);
+        at = waiting_.erase(at);
+        any = true;
+    }
+    return any;
+}
+
 int HttpListener::arm_timer() {
     MHD_UNSIGNED_LONG_LONG wait_ms = 0;
-    if (MHD_get_timeout(http_, &wait_ms) != MHD_YES)
+    const bool has_timeout = MHD_get_timeout(http_, &wait_ms) == MHD_YES;
+    if (!has_timeout && waiting_.empty())
         return sd_event_source_set_enabled(timer_, SD_EVENT_OFF);
-    const int set = sd_event_source_set_time_relative(timer_, std::uint64_t{wait_ms} * 1000);
+    std::uint64_t wait_us = has_timeout ? std::uint64_t{wait_ms} * 1000 : kLookAgainUs;
+    if (!waiting_.empty())
+        wait_us = std::min(wait_us, kLookAgainUs);
+    const int set = sd_event_source_set_time_relative(timer_, wait_us);
     return set < 0 ? set : sd_event_source_set_enabled(timer_, SD_EVENT_ONESHOT);
 }
 
@@ -211,8 +244,21 @@ HttpListener::begin(MHD_Connection* connection, const char* method, const char* 
 }
 
 bool HttpListener::reply(MHD_Connection* connection, Exchange& exchange) {
+    if (const auto later = std::exchange(exchange.later, nullptr))
+        return finish(connection, exchange, later->answer());
     Response response = handler_.answer(exchange.request);
     exchange.request = {};
+    if (!response.later || response.later->is_over())
+        return finish(connection, exchange,
+                      response.later ? response.later->answer() : std::move(response));
+    exchange.later = response.later;
+    exchange.give_up = std::chrono::steady_clock::now() + response.later->patience;
+    MHD_suspend_connection(connection);
+    waiting_.emplace(connection, &exchange);
+    return true;
+}
+
+bool HttpListener::finish(MHD_Connection* connection, Exchange& exchange, Response response) {
     if (unsent_bytes_ + response.body.size() > kMaxUnsentBytes)
         response = error_response(503, "busy",
                                   Error("too many answers are waiting to be read")

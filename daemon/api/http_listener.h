@@ -3,11 +3,13 @@
 // thread of its own, its epoll descriptor nested in sd-event's.
 //
 // Bounds: 64 connections (further ones wait in the backlog), 16 KiB of memory for each one's
-// headers, 10 s without progress, a body of max_body_bytes, 16 MiB of answers not yet sent.
+// headers, 10 s without progress, a body of max_body_bytes, 16 MiB of answers not yet sent. An
+// answer that has to wait (Response::later) holds its connection only.
 #pragma once
 
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <memory>
 
 #include "daemon/api/message.h"
@@ -55,6 +57,8 @@ private:
     std::unique_ptr<Exchange> begin(MHD_Connection* connection, const char* method,
                                     const char* path) const;
     bool reply(MHD_Connection* connection, Exchange& exchange);
+    bool finish(MHD_Connection* connection, Exchange& exchange, Response response);
+    [[nodiscard]] bool resume_waiting(bool all);
     bool send(MHD_Connection* connection, Response response);
 
     bool control_;
@@ -62,7 +66,8 @@ private:
     MHD_Daemon* http_ = nullptr;
     sd_event_source* io_ = nullptr;
     sd_event_source* timer_ = nullptr;
-    std::size_t unsent_bytes_ = 0; ///< of bodies that libmicrohttpd still holds
+    std::size_t unsent_bytes_ = 0;                 ///< of bodies that libmicrohttpd still holds
+    std::map<MHD_Connection*, Exchange*> waiting_; ///< suspended, by what they wait for
 };
 
 } // namespace ballast::api

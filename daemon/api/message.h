@@ -2,7 +2,10 @@
 // One request and its answer, free of any HTTP library.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -23,12 +26,24 @@ struct Request {
     bool body_too_big = false; ///< `body` was cut off at kMaxBodyBytes
 };
 
+struct Later;
+
 struct Response {
     unsigned status = 200;
     std::string content_type = "application/json";
     std::string body;
     std::string allow;      ///< value of the Allow header; empty: none
     bool then_stop = false; ///< ask the backend to stop once this has been sent
+    /// What there is to wait for before this is sent; null: nothing.
+    std::shared_ptr<const Later> later;
+};
+
+/// What an answer waits for; nothing else waits meanwhile.
+struct Later {
+    std::function<bool()> is_over; ///< asked often
+    std::chrono::milliseconds patience;
+    /// The answer in place of the one that had to wait, made when it is over or `patience` is.
+    std::function<Response()> answer;
 };
 
 /// An answer of the error form. `code` is a stable word for programs.

@@ -236,6 +236,29 @@ void tcp_is_read_only() {
                 "POST reload");
 }
 
+/// Both answers that wait for a sweep, and others that come meanwhile.
+void what_waits_holds_nobody() {
+    for (const auto* path : {"/v1/sweep", "/v1/reload"}) {
+        auto& daemon = make<FakeDaemon>(Scene::sweeping);
+        auto& waiting = make<Process>();
+        waiting.fork([&] { return daemon.ask("POST", path).status == 200 ? 0 : 1; });
+        check(!waiting.wait(std::chrono::milliseconds(100)), "it waits");
+        for (int i = 0; i < 3; ++i)
+            check_equal(daemon.ask("GET", "/v1/status").status, 200L, "status meanwhile");
+        check_equal(waiting.wait().value_or(-1), 0, path);
+    }
+}
+
+/// A connection that waits is answered by the end, too.
+void stop_ends_what_waits() {
+    auto& daemon = make<FakeDaemon>(Scene::sweeping);
+    auto& waiting = make<Process>();
+    waiting.fork([&] { return daemon.ask("POST", "/v1/sweep").status == 200 ? 0 : 1; });
+    check(!waiting.wait(std::chrono::milliseconds(100)), "it waits");
+    check_equal(daemon.ask("POST", "/v1/stop").status, 200L, "stop");
+    check_equal(daemon.process().wait().value_or(-1), 0, "exit status");
+}
+
 void stop_answers_then_ends() {
     auto& daemon = calm();
     const auto reply = daemon.ask("POST", "/v1/stop");
@@ -260,6 +283,8 @@ TEST_GROUP(server) {
     suite.add("bounds_connections", bounds_connections);
     suite.add("survives_broken_requests", survives_broken_requests);
     suite.add("tcp_is_read_only", tcp_is_read_only);
+    suite.add("what_waits_holds_nobody", what_waits_holds_nobody);
+    suite.add("stop_ends_what_waits", stop_ends_what_waits);
     suite.add("stop_answers_then_ends", stop_answers_then_ends);
     return suite.run("server");
 }
