@@ -5,17 +5,17 @@
 
 namespace ballast::cli {
 
-Json path_body(const guards::Findings& findings) {
+Json path_body(const discovery::Findings& findings) {
     Json body = Json::object();
     if (findings.survived)
         body["survived_ms"] = findings.survived->count();
-    if (findings.died && findings.death == guards::Death::silently_dropped)
+    if (findings.died && findings.death == discovery::Death::silently_dropped)
         body["died_ms"] = findings.died->count();
     return body.empty() ? Json(nullptr) : body;
 }
 
 std::string keep(const Client& client, const Measurement& measurement,
-                 const guards::Findings& findings) {
+                 const discovery::Findings& findings) {
     const Json body = path_body(findings);
     if (body.is_null())
         return {};

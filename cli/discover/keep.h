@@ -10,10 +10,10 @@
 namespace ballast::cli {
 
 /// What of the measurement the daemon is to learn; null: nothing. Only silent drops count.
-Json path_body(const guards::Findings& findings);
+Json path_body(const discovery::Findings& findings);
 
 /// Stores it; what a person should know of how that went.
 std::string keep(const Client& client, const Measurement& measurement,
-                 const guards::Findings& findings);
+                 const discovery::Findings& findings);
 
 } // namespace ballast::cli

@@ -10,7 +10,7 @@
 namespace ballast::cli {
 namespace {
 
-using guards::Gap;
+using discovery::Gap;
 
 constexpr Gap kRewriteEvery{250};
 constexpr const char* kEraseLine = "\r\033[K";

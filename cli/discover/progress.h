@@ -22,9 +22,9 @@ public:
 
 private:
     bool terminal_;
-    guards::Gap shown_at_{-1};
-    std::optional<guards::Gap> survived_;
-    std::optional<guards::Gap> died_;
+    discovery::Gap shown_at_{-1};
+    std::optional<discovery::Gap> survived_;
+    std::optional<discovery::Gap> died_;
 };
 
 } // namespace ballast::cli

@@ -8,9 +8,9 @@
 namespace ballast::cli {
 namespace {
 
-using guards::Death;
-using guards::Discovered;
-using guards::Gap;
+using discovery::Death;
+using discovery::Discovered;
+using discovery::Gap;
 
 const char* outcome_text(const Session::Report& report) {
     if (report.interrupted)
@@ -54,7 +54,7 @@ Json ms(const std::optional<Gap>& gap) {
 } // namespace
 
 Json discover_document(const Measurement& measurement, const Session::Report& report) {
-    const guards::Findings& found = report.findings;
+    const discovery::Findings& found = report.findings;
     return {{"schema", 1},
             {"kind", "discover"},
             {"destination", measurement.destination.text()},

@@ -14,7 +14,7 @@ namespace ballast::cli {
 struct Measurement {
     Endpoint destination;
     std::string name; ///< that was looked up; empty: an address was given
-    guards::DiscoveryOptions options;
+    discovery::DiscoveryOptions options;
 };
 
 /// The document that discover_view() shows.

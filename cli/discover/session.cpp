@@ -7,9 +7,9 @@
 namespace ballast::cli {
 namespace {
 
-using guards::Discovered;
-using guards::Discovery;
-using guards::Gap;
+using discovery::Discovered;
+using discovery::Discovery;
+using discovery::Gap;
 using std::chrono::ceil;
 using std::chrono::duration_cast;
 using std::chrono::milliseconds;

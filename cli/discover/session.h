@@ -9,9 +9,9 @@
 
 #include <poll.h>
 
+#include "cli/discover/discovery.h"
 #include "cli/discover/flow_socket.h"
 #include "cli/discover/target.h"
-#include "daemon/guards/discovery.h"
 #include "daemon/util/error.h"
 
 namespace ballast::cli {
@@ -19,21 +19,21 @@ namespace ballast::cli {
 class Session {
 public:
     struct Progress {
-        guards::Findings findings;
-        guards::Gap elapsed{0};
+        discovery::Findings findings;
+        discovery::Gap elapsed{0};
         std::size_t open = 0;
-        std::optional<guards::Gap> next_probe; ///< from now
+        std::optional<discovery::Gap> next_probe; ///< from now
     };
     using Show = std::function<void(const Progress&)>;
 
     struct Report {
-        guards::Findings findings;
-        guards::Gap elapsed{0};
+        discovery::Findings findings;
+        discovery::Gap elapsed{0};
         bool interrupted = false;
         int error = 0; ///< errno of the last connection that could not be opened or was lost
     };
 
-    Session(const Peer& peer, const guards::DiscoveryOptions& options)
+    Session(const Peer& peer, const discovery::DiscoveryOptions& options)
         : peer_(peer), discovery_(options) {}
 
     /// Until it is done, or `interrupted` (a signalfd) is readable. All connections are closed when
@@ -41,8 +41,8 @@ public:
     Result<Report> run(int interrupted, const Show& show);
 
 private:
-    using Time = guards::Discovery::Time;
-    using Flow = guards::Discovery::Flow;
+    using Time = discovery::Discovery::Time;
+    using Flow = discovery::Discovery::Flow;
 
     struct Connection {
         FlowSocket socket;
@@ -57,7 +57,7 @@ private:
     Result<bool> wait(int interrupted);
     Result<void> obey();
     void open(Flow flow);
-    void end(Flow flow, guards::Discovery::Act how);
+    void end(Flow flow, discovery::Discovery::Act how);
     void take_event(Flow flow, short events);
     Result<void> connected(Flow flow);
     void lost(Flow flow, int error);
@@ -68,7 +68,7 @@ private:
     [[nodiscard]] Progress progress() const;
 
     Peer peer_;
-    guards::Discovery discovery_;
+    discovery::Discovery discovery_;
     Connections connections_;
     Time begun_;
     int error_ = 0;

@@ -19,7 +19,7 @@
 namespace ballast::cli {
 namespace {
 
-constexpr DurationRange kMax{guards::kShortestGap, std::chrono::hours(24)};
+constexpr DurationRange kMax{discovery::kShortestGap, std::chrono::hours(24)};
 constexpr std::uint64_t kMostConnections = 64;
 constexpr std::uint64_t kFinest = 5;
 constexpr std::uint64_t kCoarsest = 100;
@@ -50,7 +50,7 @@ std::string taken_text(const Target& target, const Measurement& measurement) {
                : fmt::format("{} is {}", target.host, measurement.destination.text());
 }
 
-Outcome<Session::Report> measure(const Peer& peer, const guards::DiscoveryOptions& options) {
+Outcome<Session::Report> measure(const Peer& peer, const discovery::DiscoveryOptions& options) {
     const auto interrupted = take_interrupts();
     if (!interrupted)
         return fail_with(exit_failed, interrupted.error());
@@ -73,24 +73,24 @@ int conclude(const Arguments& args, const Measurement& measurement, const Sessio
     say(keep(client_of(args), measurement, done.findings));
     if (done.interrupted)
         return exit_interrupted;
-    if (done.findings.state == guards::Discovered::cannot_open)
+    if (done.findings.state == discovery::Discovered::cannot_open)
         return report(unopened(peer, done.error, client_of(args)));
     const auto failure = failure_of(measurement, done);
     return failure ? report(*failure) : exit_ok;
 }
 
-Outcome<guards::DiscoveryOptions> options_of(const Arguments& args) {
+Outcome<discovery::DiscoveryOptions> options_of(const Arguments& args) {
     const auto max = parse_duration(args.text("--max"), kMax);
     if (!max)
         return fail_with(exit_usage, max.error().context("--max").hint("as in 90s, 15m or 2h"));
-    guards::DiscoveryOptions options;
+    discovery::DiscoveryOptions options;
     options.longest = *max;
     options.resolution_percent = static_cast<int>(args.number("--resolution"));
     options.connections = args.number("--connections");
     return options;
 }
 
-int measure_path(const Arguments& args, const guards::DiscoveryOptions& options,
+int measure_path(const Arguments& args, const discovery::DiscoveryOptions& options,
                  const Target& target) {
     const auto peers = resolve(target);
     if (!peers)
@@ -118,7 +118,7 @@ int run_discover(const Arguments& args) {
 }
 
 std::vector<Parameter> discover_parameters() {
-    const guards::DiscoveryOptions usual;
+    const discovery::DiscoveryOptions usual;
     return {destination_parameter("HOST:PORT", "The destination: an address or a name"),
             {.name = "--max", .help = "Longest timeout to look for", .fallback = "15m"},
             {.name = "--resolution",

@@ -10,14 +10,14 @@
 #include <random>
 #include <string>
 
-#include "daemon/guards/discovery.h"
+#include "cli/discover/discovery.h"
 
 namespace ballast::test {
 
-using guards::Discovered;
-using guards::Discovery;
-using guards::Findings;
-using guards::Gap;
+using discovery::Discovered;
+using discovery::Discovery;
+using discovery::Findings;
+using discovery::Gap;
 
 struct WorldOptions {
     std::optional<Gap> timeout = {}; ///< of the path; none: it never forgets
@@ -42,7 +42,8 @@ class World {
 public:
     using Time = Discovery::Time;
 
-    World(const guards::DiscoveryOptions& wanted, const WorldOptions& options, std::uint32_t seed)
+    World(const discovery::DiscoveryOptions& wanted, const WorldOptions& options,
+          std::uint32_t seed)
         : options_(options), connections_(wanted.connections), discovery_(wanted), random_(seed) {
         if (options_.restarts_at)
             at(begin_ + *options_.restarts_at, [this] { restart(); });

@@ -15,7 +15,7 @@ namespace {
 
 using namespace ballast;
 using namespace ballast::cli;
-using guards::Gap;
+using discovery::Gap;
 
 void is_text(const std::string& got, const char* wanted) {
     assert_string_equal(got.c_str(), wanted);

@@ -9,8 +9,8 @@ namespace test_discovery {
 namespace {
 
 using namespace ballast::test;
-using ballast::guards::Death;
-using ballast::guards::DiscoveryOptions;
+using ballast::discovery::Death;
+using ballast::discovery::DiscoveryOptions;
 
 constexpr std::uint32_t kSeed = 1;
 

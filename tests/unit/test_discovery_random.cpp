@@ -12,10 +12,10 @@ namespace test_discovery_random {
 namespace {
 
 using namespace ballast::test;
-using ballast::guards::best_stride;
-using ballast::guards::Death;
-using ballast::guards::DiscoveryOptions;
-using ballast::guards::most_time;
+using ballast::discovery::best_stride;
+using ballast::discovery::Death;
+using ballast::discovery::DiscoveryOptions;
+using ballast::discovery::most_time;
 
 class Draw {
 public:

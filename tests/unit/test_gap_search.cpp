@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/guards/gap_search.h"
+#include "cli/discover/gap_search.h"
 
 #include <cmath>
 
@@ -10,7 +10,7 @@ namespace test_gap_search {
 
 namespace {
 
-using namespace ballast::guards;
+using namespace ballast::discovery;
 using Rung = GapSearch::Rung;
 
 /// Invariant 1, over the whole range of both options.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/guards/probe_judge.h"
+#include "cli/discover/probe_judge.h"
 
 #include "tests/harness/cmocka.hpp"
 #include "tests/harness/group.h"
@@ -8,7 +8,7 @@ namespace test_probe_judge {
 
 namespace {
 
-using ballast::guards::ProbeJudge;
+using ballast::discovery::ProbeJudge;
 using Step = ProbeJudge::Step;
 using std::chrono::milliseconds;
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/guards/gap_search.h"
+#include "cli/discover/gap_search.h"
 
 #include <algorithm>
 #include <cmath>
 
-namespace ballast::guards {
+namespace ballast::discovery {
 namespace {
 
 /// How much later than due a volley may be over without the bracket getting wider than asked for:
@@ -84,4 +84,4 @@ void GapSearch::forget_died() {
     high_ = ladder_.size();
 }
 
-} // namespace ballast::guards
+} // namespace ballast::discovery

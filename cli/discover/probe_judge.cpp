@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/guards/probe_judge.h"
+#include "cli/discover/probe_judge.h"
 
-namespace ballast::guards {
+namespace ballast::discovery {
 
 bool ProbeJudge::unanswered(Time now) const {
     return sent_ >= volley && now >= last_ + answer_wait_;
@@ -35,4 +35,4 @@ std::optional<ProbeJudge::Time> ProbeJudge::next(Time now) const {
     return last_ + (sent_ < volley ? volley_spacing : answer_wait_);
 }
 
-} // namespace ballast::guards
+} // namespace ballast::discovery

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/guards/discovery.h"
+#include "cli/discover/discovery.h"
 
 #include <algorithm>
 #include <utility>
 
-namespace ballast::guards {
+namespace ballast::discovery {
 namespace {
 
 using std::chrono::duration_cast;
@@ -237,4 +237,4 @@ void Discovery::judge_probed(std::vector<Command>& commands, Time now) {
     }
 }
 
-} // namespace ballast::guards
+} // namespace ballast::discovery

@@ -39,7 +39,7 @@
 #include <optional>
 #include <vector>
 
-namespace ballast::guards {
+namespace ballast::discovery {
 
 using Gap = std::chrono::milliseconds;
 
@@ -87,4 +87,4 @@ private:
     Rung high_;    ///< the lowest that died, or the ladder's size
 };
 
-} // namespace ballast::guards
+} // namespace ballast::discovery

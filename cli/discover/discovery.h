@@ -22,10 +22,10 @@
 #include <optional>
 #include <vector>
 
-#include "daemon/guards/gap_search.h"
-#include "daemon/guards/probe_judge.h"
+#include "cli/discover/gap_search.h"
+#include "cli/discover/probe_judge.h"
 
-namespace ballast::guards {
+namespace ballast::discovery {
 
 struct DiscoveryOptions {
     Gap longest = std::chrono::minutes(15); ///< timeout looked for; kShortestGap or more
@@ -176,4 +176,4 @@ private:
     ProbeJudge::Wait answer_wait_;
 };
 
-} // namespace ballast::guards
+} // namespace ballast::discovery

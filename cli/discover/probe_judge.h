@@ -14,7 +14,7 @@
 #include <chrono>
 #include <optional>
 
-namespace ballast::guards {
+namespace ballast::discovery {
 
 class ProbeJudge {
 public:
@@ -59,4 +59,4 @@ private:
     bool reset_ = false;
 };
 
-} // namespace ballast::guards
+} // namespace ballast::discovery

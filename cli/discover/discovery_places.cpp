@@ -2,9 +2,9 @@
 // Which connections a measurement has open.
 #include <algorithm>
 
-#include "daemon/guards/discovery.h"
+#include "cli/discover/discovery.h"
 
-namespace ballast::guards {
+namespace ballast::discovery {
 namespace {
 
 /// One that is silent, and the witness.
@@ -93,4 +93,4 @@ void Discovery::open_more(std::vector<Command>& commands, Time now) {
     }
 }
 
-} // namespace ballast::guards
+} // namespace ballast::discovery

@@ -2,9 +2,9 @@
 // Connections that the other end, or somebody on the path, ends without being asked.
 #include <algorithm>
 
-#include "daemon/guards/discovery.h"
+#include "cli/discover/discovery.h"
 
-namespace ballast::guards {
+namespace ballast::discovery {
 
 void Discovery::ended(Flow flow, bool reset, Time now) {
     const auto found = flows_.find(flow);
@@ -62,4 +62,4 @@ void Discovery::judge_end(bool reset, Gap age, Time now) {
     }
 }
 
-} // namespace ballast::guards
+} // namespace ballast::discovery
