@@ -183,10 +183,23 @@ Line drift_line(const Json& status) {
                         number(status.at("sweep"), "repairs"))};
 }
 
+Line held_line(const Json& sweep) {
+    const auto space = number(sweep, "held_in");
+    return {
+        Level::bad, "sweep",
+        fmt::format("held for {}{}: a program holds a socket's lock, as one does that waits for "
+                    "a hung or frozen file system; half-open detection waits, limits and "
+                    "breakers work on",
+                    human_ms(sweep.at("held_ms")),
+                    space == 0 ? "" : fmt::format(" in network namespace {}", space))};
+}
+
 Line sweep_line(const Json& status) {
     const Json& sweep = status.at("sweep");
     const auto failures = number(sweep, "failures");
     const double percent = sweep.at("cpu_percent").get<double>();
+    if (number(sweep, "held_ms") != 0)
+        return held_line(sweep);
     const auto missed = number(sweep, "namespaces_missed");
     if (missed != 0)
         return {

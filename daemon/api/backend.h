@@ -4,6 +4,7 @@
 // nothing else of the daemon runs meanwhile.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,8 +39,16 @@ public:
     /// TCP sockets as the last sweep met them, in any order.
     virtual FlowTable flows() = 0;
 
-    /// Sweeps now, with all that a sweep leads to. Fails when no namespace could be swept.
-    virtual Result<void> sweep() = 0;
+    /// Has all sockets looked at as soon as can be, with all that a sweep leads to; the sweep's
+    /// number.
+    virtual std::uint64_t ask_for_sweep() = 0;
+
+    /// The number of the last sweep that was asked for, be it by a change of policy.
+    virtual std::uint64_t last_sweep_asked() = 0;
+
+    /// How the sweep of that number or a later one ended: it fails when no namespace could be
+    /// swept. Nothing: it has not ended.
+    virtual std::optional<Result<void>> sweep_outcome(std::uint64_t number) = 0;
 
     /// The policy in force, overrides applied, in the order it is matched and shown.
     virtual std::vector<Service> services() = 0;

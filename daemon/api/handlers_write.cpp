@@ -67,6 +67,38 @@ bool forced(const Endpoint& endpoint, Backend& backend) {
     });
 }
 
+/// A sweep of a million sockets takes about a second.
+constexpr std::chrono::seconds kPatienceForSweep{10};
+/// With fewer sockets than that, a change of policy is answered once all connections are counted.
+constexpr std::chrono::milliseconds kPatienceForCounts{1000};
+
+Response sweep_answer(Backend& backend, std::uint64_t number) {
+    const auto outcome = backend.sweep_outcome(number);
+    const auto status = backend.status();
+    if (!outcome)
+        return error_response(
+            503, "sweep_held",
+            Error(fmt::format("the sweep has not ended after {} s", kPatienceForSweep.count()))
+                .hint("`ballast status` says what holds it"));
+    if (!*outcome)
+        return error_response(503, "sweep_failed", outcome->error());
+    Json json = envelope("sweep");
+    json["sockets"] = status.sweep.sockets;
+    return accepted(json);
+}
+
+/// The answer to a change of policy, sent once what there is was counted by it, where that does not
+/// take long.
+Response once_counted(Backend& backend, Response response) {
+    const std::uint64_t number = backend.last_sweep_asked();
+    const Response as_it_is = response;
+    response.later = std::make_shared<const Later>(
+        Later{.is_over = [&backend, number] { return backend.sweep_outcome(number).has_value(); },
+              .patience = kPatienceForCounts,
+              .answer = [as_it_is] { return as_it_is; }});
+    return response;
+}
+
 } // namespace
 
 Response put_limit(const Request& request, const Context& context) {
@@ -86,7 +118,7 @@ Response put_limit(const Request& request, const Context& context) {
         return error_response(503, "not_stored", put.error());
     Json json = envelope("override");
     json["override"] = encode_override(*wanted, context.now);
-    return accepted(json);
+    return once_counted(context.backend, accepted(json));
 }
 
 Response delete_limit(const Request& request, const Context& context) {
@@ -103,7 +135,7 @@ Response delete_limit(const Request& request, const Context& context) {
                 .hint("`ballast limit list` shows the overrides"));
     Json json = envelope("override_removed");
     json["target"] = target;
-    return accepted(json);
+    return once_counted(context.backend, accepted(json));
 }
 
 Response put_breaker(const Request& request, const Context& context) {
@@ -149,17 +181,20 @@ Response post_reload(const Request& request, const Context& context) {
                               reloaded.error().context("the running policy stays in force"));
     Json json = envelope("reload");
     json["policy_generation"] = context.backend.status().policy_generation;
-    return accepted(json);
+    return once_counted(context.backend, accepted(json));
 }
 
 Response post_sweep(const Request& request, const Context& context) {
     if (auto empty = parse_empty_query(request.query); !empty)
         return error_response(400, "bad_parameter", empty.error());
-    if (auto swept = context.backend.sweep(); !swept)
-        return error_response(503, "sweep_failed", swept.error());
-    Json json = envelope("sweep");
-    json["sockets"] = context.backend.status().sweep.sockets;
-    return accepted(json);
+    const std::uint64_t number = context.backend.ask_for_sweep();
+    Response response;
+    response.later = std::make_shared<const Later>(Later{
+        .is_over = [&backend = context.backend,
+                    number] { return backend.sweep_outcome(number).has_value(); },
+        .patience = kPatienceForSweep,
+        .answer = [&backend = context.backend, number] { return sweep_answer(backend, number); }});
+    return response;
 }
 
 Response post_stop(const Request& request, const Context&) {

@@ -104,6 +104,8 @@ Json encode_sweep(const SweepStatus& sweep) {
             {"time_wait", sweep.time_wait},
             {"namespaces", sweep.namespaces},
             {"namespaces_missed", sweep.namespaces_missed},
+            {"held_ms", sweep.held.count()},
+            {"held_in", sweep.held_in},
             {"drift", sweep.drift},
             {"repairs", sweep.repairs}};
 }

@@ -207,6 +207,10 @@ void write_sweep(Text& text, const SweepStatus& sweep) {
     text.gauge("ballast_network_namespaces_missed",
                "Network namespaces the last sweep could not visit.",
                static_cast<double>(sweep.namespaces_missed));
+    text.gauge(
+        "ballast_sweep_held_seconds",
+        "How long a sweep, or a look at a flow, has waited for a socket's lock; 0: none does.",
+        std::chrono::duration<double>(sweep.held).count());
     text.gauge("ballast_drift", "Sum of absolute drifts the last sweep found; 0 is right.",
                static_cast<double>(sweep.drift));
     text.counter("ballast_repairs_total", "Reservations corrected.", sweep.repairs);

@@ -82,8 +82,8 @@ Result<std::unique_ptr<BreakerKeeper>> BreakerKeeper::start(EventLoop& loop, ker
 void BreakerKeeper::changed(const PolicyInForce& now) {
     const GovernorOptions& options = now.policy().governor;
     events_->consume(); // they are from before
-    const bool was_dry_run = governor_.is_dry_run();
-    governor_.configure(options);
+    const bool was_dry_run = governor_.lock()->is_dry_run();
+    governor_.lock()->configure(options);
     window_ = options.observer_fault_window;
     if (!was_dry_run)
         tell_dry_run();
@@ -105,7 +105,7 @@ void BreakerKeeper::on_event(const ballast_event& event) {
     if (const auto finding = guard_.read(change, now()))
         tell(*finding);
     if (change.withheld || change.to == BreakerState::open)
-        governor_.on_failing(event.destination, failing_of(change), now());
+        governor_.lock()->on_failing(event.destination, failing_of(change), now());
 }
 
 std::size_t BreakerKeeper::count_active() const {
@@ -125,7 +125,7 @@ void BreakerKeeper::govern() {
         return __atomic_compare_exchange_n(word, &expected, wanted, false, __ATOMIC_SEQ_CST,
                                            __ATOMIC_SEQ_CST);
     };
-    const auto decision = governor_.decide(count_active(), swap, now());
+    const auto decision = governor_.lock()->decide(count_active(), swap, now());
     if (!decision.dry_run)
         act(decision);
     tell_fault(decision);
@@ -144,7 +144,8 @@ void BreakerKeeper::tell_fault(const govern::Governor::Decision& decision) const
         log::warn("finding reason=observer_fault failing={} active={} window_ms={} held={}{} "
                   "conclusion=\"most destinations fail at once: this host's own network is "
                   "suspect, breakers stay closed\"",
-                  decision.failing, decision.active, window_.count(), governor_.holds(), dry_run);
+                  decision.failing, decision.active, window_.count(), governor_.lock()->holds(),
+                  dry_run);
     if (decision.fault_ended)
         log::warn("finding reason=observer_fault_over released={}{}", decision.release.size(),
                   dry_run);
@@ -171,7 +172,7 @@ void BreakerKeeper::release(std::uint32_t destination) {
 void BreakerKeeper::adopt_holds() {
     for (const auto& known : read())
         if (known.row.forced == BreakerForce::closed && known.row.forced_by == governor_name)
-            governor_.adopt_hold(known.destination, now());
+            governor_.lock()->adopt_hold(known.destination, now());
 }
 
 void BreakerKeeper::tick() {
@@ -183,7 +184,7 @@ void BreakerKeeper::tick() {
 void BreakerKeeper::undo() {
     if (is_dry_run())
         return;
-    for (const auto destination : governor_.undo_all())
+    for (const auto destination : governor_.lock()->undo_all())
         release(destination);
 }
 

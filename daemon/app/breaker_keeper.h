@@ -12,6 +12,7 @@
 #include "daemon/kernel/events.h"
 #include "daemon/kernel/policy_map.h"
 #include "daemon/util/event_loop.h"
+#include "daemon/util/guarded.h"
 
 namespace ballast::app {
 
@@ -28,11 +29,11 @@ public:
 
     void changed(const PolicyInForce& now) override;
 
-    /// For what else acts on the host.
-    [[nodiscard]] govern::Governor& governor() { return governor_; }
+    /// For what else acts on the host, in whichever thread.
+    [[nodiscard]] Guarded<govern::Governor>& governor() { return governor_; }
 
     /// Everything is decided and told, and nothing done.
-    [[nodiscard]] bool is_dry_run() const { return governor_.is_dry_run(); }
+    [[nodiscard]] bool is_dry_run() const { return governor_.lock()->is_dry_run(); }
 
     /// Once a second: grants openings and lets go of what has ended.
     void tick();
@@ -61,7 +62,7 @@ private:
     PolicyPublisher& policy_;
     kernel::BreakerTable table_;
     guards::BreakerGuard guard_;
-    govern::Governor governor_;
+    mutable Guarded<govern::Governor> governor_;
     std::chrono::milliseconds window_;
     std::unique_ptr<kernel::BreakerEvents> events_;
     EventSource readable_;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "bpf/abi.h"
+#include "daemon/app/clock.h"
 #include "daemon/app/log.h"
 #include "daemon/app/start_up.h"
 #include "daemon/config/policy_files.h"
@@ -24,6 +26,9 @@ namespace {
 
 constexpr std::chrono::seconds heartbeat_interval{1};
 constexpr unsigned seconds_between_recycling = 10;
+constexpr std::chrono::seconds longest_first_sweep{20};
+/// The observer's turns end sooner, unless a socket's lock is held.
+constexpr std::chrono::seconds longest_stop{3};
 
 std::chrono::nanoseconds monotonic() {
     return std::chrono::steady_clock::now().time_since_epoch();
@@ -42,7 +47,8 @@ guards::LimitReading read_limits(const ballast_destination& destination, std::ui
 Daemon::Daemon(Options options, EventLoop loop, kernel::Programs programs)
     : options_(std::move(options)), loop_(std::move(loop)), programs_(std::move(programs)),
       maps_(programs_.maps()), policy_map_(maps_), recycler_(maps_, policy_map_),
-      in_force_(maps_, policy_map_), hooks_(programs_), timeouts_(programs_),
+      pending_(maps_.reservations.all(), kernel::counts_of(maps_)), in_force_(maps_, policy_map_),
+      hooks_(programs_), timeouts_(programs_),
       names_(loop_, store_file(options_), [this] { return take_answers(); }) {}
 
 Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
@@ -75,7 +81,10 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
     if (up)
         return daemon;
     const bool was_there = daemon->programs_.adopted();
-    daemon.reset(); // lets go of the pins
+    if (daemon->stop_observing())
+        daemon.reset(); // lets go of the pins
+    else
+        (void)daemon.release(); // the thread that is held uses it until the process ends
     if (!was_there)
         (void)kernel::unload(options.bpffs_dir, options.runtime_dir);
     return fail(up.error());
@@ -96,31 +105,42 @@ Result<void> Daemon::prepare(Store store) {
         policy_->adopt_running(loaded.error());
         log::error("policy refused, the one in force stays: {}", loaded.error().text());
     }
-    auto sweeps = SweepRunner::create(loop_, maps_, policy_map_, programs_.sweep_link());
-    if (!sweeps)
-        return fail(sweeps.error());
-    sweeps_ = std::move(*sweeps);
-    in_force_.subscribe(*sweeps_);
     auto breakers = BreakerKeeper::start(loop_, maps_, policy_map_, in_force_);
     if (!breakers)
         return fail(breakers.error());
     breakers_ = std::move(*breakers);
-    return FlowKeeper::start(loop_, {maps_, policy_map_, in_force_, *sweeps_, breakers_->governor(),
-                                     programs_.report_program()})
-        .map([this](auto flows) {
-            flows_ = std::move(flows);
-            paths_ = PathKeeper::start(maps_, policy_map_, *sweeps_, store_file(options_));
-            flows_->tell([this](const HalfOpenVerdict& verdict) { paths_->on_verdict(verdict); });
-            in_force_.subscribe(*this);
-        });
+    auto observer = Observer::start({.maps = maps_,
+                                     .services = policy_map_,
+                                     .policy = in_force_,
+                                     .governor = breakers_->governor(),
+                                     .sweep_link = programs_.sweep_link(),
+                                     .report_program = programs_.report_program(),
+                                     .store_file = store_file(options_)});
+    if (!observer)
+        return fail(observer.error());
+    observer_ = std::move(*observer);
+    in_force_.subscribe(*observer_);
+    in_force_.subscribe(*this);
+    return {};
 }
 
 /// Counts what is there before the first refusal is possible, and once more what came in between.
 Result<void> Daemon::attach() {
     heartbeat();
-    return sweeps_->run_now().and_then([&] { return programs_.attach_admission(); }).and_then([&] {
-        return sweeps_->run_now();
+    return sweep_at_start().and_then([&] { return programs_.attach_admission(); }).and_then([&] {
+        return sweep_at_start();
     });
+}
+
+/// Where a socket's lock is held for long, being up is worth more than having counted.
+Result<void> Daemon::sweep_at_start() {
+    const auto outcome = observer_->sweep_outcome(observer_->ask_for_sweep(), longest_first_sweep);
+    if (outcome)
+        return *outcome;
+    log::error("connections that are there are not all counted yet: the sweep has not ended after "
+               "{} s",
+               longest_first_sweep.count());
+    return {};
 }
 
 Result<void> Daemon::serve() {
@@ -170,9 +190,22 @@ Result<int> Daemon::run() {
     auto code = loop_.run();
     ::sd_notify(0, "STOPPING=1");
     breakers_->undo();
-    paths_->save();
     log::info("stopping; programs and counts stay pinned at {}", options_.bpffs_dir);
+    if (!stop_observing())
+        std::_Exit(code.value_or(1));
     return code;
+}
+
+/// False: the thread is held, and with it what this process has open; what others wait for is
+/// closed.
+bool Daemon::stop_observing() {
+    if (!observer_ || observer_->stop(longest_stop))
+        return true;
+    log::error(
+        "leaving a thread behind that is held by a socket's lock; the process ends when that "
+        "is let go of");
+    server_.reset();
+    return false;
 }
 
 void Daemon::heartbeat() {
@@ -184,8 +217,9 @@ void Daemon::on_second() {
     second_.arm(heartbeat_interval);
     heartbeat();
     if (hooks_.tick())
-        sweep_softly();
-    sweeps_->reclaim_pending();
+        observer_->ask_for_sweep();
+    observer_->tick();
+    reclaim_pending();
     breakers_->tick();
     policy_->drop_expired(std::chrono::system_clock::now());
     in_force_.follow_kill_switch();
@@ -237,12 +271,12 @@ void Daemon::changed(const PolicyInForce& now) {
     if (!server_)
         return; // attach() sweeps, serve() listens
     listen(now);
-    sweep_softly();
+    observer_->ask_for_sweep();
 }
 
-void Daemon::sweep_softly() {
-    if (auto swept = sweeps_->run_now(); !swept)
-        log::error("{}", swept.error().text());
+void Daemon::reclaim_pending() {
+    if (const auto released = pending_.reclaim(kernel::used(maps_), now()))
+        log::debug("released {} reservations of connects that failed at once", released);
 }
 
 void Daemon::listen(const PolicyInForce& now) {

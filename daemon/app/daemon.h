@@ -8,16 +8,15 @@
 #include "daemon/api/backend.h"
 #include "daemon/api/server.h"
 #include "daemon/app/breaker_keeper.h"
-#include "daemon/app/flow_keeper.h"
 #include "daemon/app/hook_keeper.h"
 #include "daemon/app/name_keeper.h"
+#include "daemon/app/observer.h"
 #include "daemon/app/options.h"
-#include "daemon/app/path_keeper.h"
 #include "daemon/app/policy_keeper.h"
 #include "daemon/app/policy_publisher.h"
 #include "daemon/app/policy_watch.h"
-#include "daemon/app/sweep_runner.h"
 #include "daemon/guards/limit_guard.h"
+#include "daemon/kernel/pending_reservations.h"
 #include "daemon/kernel/policy_map.h"
 #include "daemon/kernel/programs.h"
 #include "daemon/kernel/recycler.h"
@@ -31,14 +30,19 @@ public:
     /// changes nothing on the host.
     static Result<std::unique_ptr<Daemon>> start(const Options& options);
 
-    /// Serves until SIGTERM, SIGINT or `ballast unload`; returns the exit code.
+    /// Serves until SIGTERM, SIGINT or `ballast unload`; returns the exit code. Does not return
+    /// where a thread is held that could not be ended: the process exits from here.
     Result<int> run();
 
     DaemonStatus status() override;
     std::vector<DestinationRow> destinations() override;
     std::vector<PeerRow> peers() override;
     FlowTable flows() override;
-    Result<void> sweep() override;
+    std::uint64_t ask_for_sweep() override { return observer_->ask_for_sweep(); }
+    std::uint64_t last_sweep_asked() override { return observer_->last_sweep_asked(); }
+    std::optional<Result<void>> sweep_outcome(std::uint64_t number) override {
+        return observer_->sweep_outcome(number);
+    }
     std::vector<Service> services() override;
     std::vector<Override> overrides() override;
     Result<void> put_override(Override wanted) override;
@@ -62,7 +66,9 @@ private:
     void listen(const PolicyInForce& now);
     bool take_answers();
     void heartbeat();
-    void sweep_softly();
+    Result<void> sweep_at_start();
+    void reclaim_pending();
+    bool stop_observing();
     void report_limits();
     void recycle_consumers();
     [[nodiscard]] DestinationRow row_of(std::uint32_t index);
@@ -74,15 +80,14 @@ private:
     kernel::Maps& maps_;
     kernel::PolicyMap policy_map_;
     kernel::Recycler recycler_;
+    kernel::PendingReservations pending_;
     PolicyPublisher in_force_;
     HookKeeper hooks_;
     TimeoutKeeper timeouts_;
     NameKeeper names_;
     std::unique_ptr<PolicyKeeper> policy_;
-    std::unique_ptr<SweepRunner> sweeps_;
     std::unique_ptr<BreakerKeeper> breakers_;
-    std::unique_ptr<FlowKeeper> flows_;
-    std::unique_ptr<PathKeeper> paths_;
+    std::unique_ptr<Observer> observer_;
     std::unique_ptr<PolicyWatch> watch_;
     std::unique_ptr<api::Server> server_;
     guards::LimitGuard limit_guard_;

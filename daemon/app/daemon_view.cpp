@@ -58,9 +58,9 @@ DaemonStatus Daemon::status() {
     const ballast_counters& counters = maps_.counters[0];
     status.fail_open = fail_open_of(counters);
     status.breaker_losses = breaker_losses_of(counters);
-    status.keepalive = keepalive_of(counters, sweeps_->keepalive());
-    status.half_open = flows_->status();
-    status.sweep = sweeps_->status();
+    status.keepalive = keepalive_of(counters, observer_->latest()->keepalive);
+    status.half_open = observer_->half_open();
+    status.sweep = observer_->status();
     return status;
 }
 
@@ -82,9 +82,10 @@ DestinationRow Daemon::row_of(std::uint32_t index) {
             row.max_connections = limit->max_connections;
     }
     row.mode = in_force_.now()->allowed(row.mode);
-    const auto drift = sweeps_->drift().find(index);
-    row.drift = drift == sweeps_->drift().end() ? 0 : drift->second;
-    if (const auto known = paths_->at(row.endpoint, destination.service))
+    const auto latest = observer_->latest();
+    const auto drift = latest->drift.find(index);
+    row.drift = drift == latest->drift.end() ? 0 : drift->second;
+    if (const auto known = observer_->path_at(row.endpoint, destination.service))
         std::tie(row.survived, row.died, row.learned_in) =
             std::tie(known->survived, known->died, known->learned_in);
     return row;
@@ -100,20 +101,20 @@ std::vector<DestinationRow> Daemon::destinations() {
 }
 
 std::vector<PeerRow> Daemon::peers() {
-    return sweeps_->peers();
+    return observer_->latest()->peers;
 }
 
 FlowTable Daemon::flows() {
     const std::uint32_t hz = kernel::jiffies_per_second();
-    const auto& met = sweeps_->flows();
+    const auto met = observer_->latest()->flows;
     FlowTable table;
     trim_soon_ = true; // the rows are many and short-lived
-    for (const auto& flow : met.rows)
+    for (const auto& flow : met->rows)
         table.rows.push_back(kernel::to_row(flow, policy_map_.service_name(flow.service), hz));
-    if (met.taken)
+    if (met->taken)
         table.age = std::chrono::duration_cast<std::chrono::milliseconds>(
-            std::chrono::steady_clock::now() - *met.taken);
-    table.left_out = met.left_out;
+            std::chrono::steady_clock::now() - *met->taken);
+    table.left_out = met->left_out;
     return table;
 }
 

@@ -41,14 +41,10 @@ Result<void> Daemon::force_breaker(const BreakerOrder& order) {
     return forced;
 }
 
-Result<void> Daemon::sweep() {
-    return sweeps_->run_now();
-}
-
 PathReport Daemon::learn_path(const PathReport& report) {
     const auto in_force = in_force_.now();
     const Service* governing = in_force->governing(report.path);
-    return paths_->learn(report, governing ? governing->name : std::string());
+    return observer_->learn_path(report, governing ? governing->name : std::string());
 }
 
 Result<void> Daemon::reload() {

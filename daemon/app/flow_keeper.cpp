@@ -34,7 +34,7 @@ FlowKeeper::FlowKeeper(const Parts& parts, std::unique_ptr<FlowFacts> facts)
       facts_(std::move(facts)),
       resetter_(
           *facts_, [this](const std::string& service) { return rules_of(service); },
-          [this](auto now) { return governor_.leave_to_reset(now); },
+          [this](auto now) { return governor_.lock()->leave_to_reset(now); },
           [this](const HalfOpenVerdict& verdict, FlowAct act, Mode mode, bool is_later) {
               digest_.add(verdict, mode, act, is_later);
               if (act == FlowAct::reset)
@@ -46,7 +46,7 @@ Result<std::unique_ptr<FlowKeeper>> FlowKeeper::start(EventLoop& loop, const Par
     std::unique_ptr<FlowKeeper> keeper(new FlowKeeper(parts, std::make_unique<DiagFacts>("/proc")));
     if (auto listening = keeper->listen(loop); !listening)
         return fail(listening.error());
-    parts.policy.subscribe(*keeper);
+    keeper->changed(*parts.policy.now());
     parts.sweeps.watch({.on_flows = [self = keeper.get()](auto met) { self->on_sweep(met); },
                         .on_end = [self = keeper.get()] { self->end_sweep(); }});
     return keeper;
@@ -175,7 +175,8 @@ void FlowKeeper::ask_witnesses() {
 void FlowKeeper::add(const HalfOpenVerdict& verdict) {
     const bool is_outbound = verdict.direction == Direction::outbound;
     if (verdict.kind == HalfOpenKind::path_down && is_outbound)
-        governor_.on_dead_path(peer_of(verdict.key, verdict.netns, verdict.direction), now());
+        governor_.lock()->on_dead_path(peer_of(verdict.key, verdict.netns, verdict.direction),
+                                       now());
     const bool is_failure = verdict.kind != HalfOpenKind::cleared && !verdict.is_revised;
     if (is_outbound && !verdict.is_orphan && is_failure)
         feed_breaker(verdict);
@@ -201,8 +202,9 @@ void FlowKeeper::feed_breaker(const HalfOpenVerdict& verdict) {
 
 /// For the governor: destinations that flows are open to, as the last sweep saw them.
 void FlowKeeper::count_paths() {
-    governor_.set_paths(static_cast<std::size_t>(std::ranges::count_if(
-        sweeps_.peers(), [](const PeerRow& peer) { return peer.governed > 0; })));
+    const auto latest = sweeps_.latest();
+    governor_.lock()->set_paths(static_cast<std::size_t>(std::ranges::count_if(
+        latest->peers, [](const PeerRow& peer) { return peer.governed > 0; })));
 }
 
 bool FlowKeeper::is_busy() const {
@@ -226,6 +228,7 @@ void FlowKeeper::turn() {
     for (const auto& verdict : guard_.judge(now()))
         add(verdict);
     tell();
+    publish();
     plan(now() - began);
 }
 
@@ -237,7 +240,7 @@ void FlowKeeper::plan(std::chrono::nanoseconds cost) {
     timer_.arm(std::max<std::chrono::nanoseconds>(guards::HalfOpenGuard::quick, cost_share * cost));
 }
 
-HalfOpenStatus FlowKeeper::status() const {
+void FlowKeeper::publish() {
     HalfOpenStatus status = counted_;
     const auto& counts = guard_.counts();
     status.suspects = guard_.suspects();
@@ -257,6 +260,11 @@ HalfOpenStatus FlowKeeper::status() const {
     status.reset_withheld = acts(FlowAct::observe, FlowAct::dry_run);
     status.reset_waiting = resetter_.waiting();
     status.reset_failed = acts(FlowAct::failed, FlowAct::too_old, FlowAct::full);
+    published_.set(status);
+}
+
+HalfOpenStatus FlowKeeper::status() const {
+    HalfOpenStatus status = published_.get();
     status.suspicions_lost = maps_.counters->suspicions_lost;
     return status;
 }

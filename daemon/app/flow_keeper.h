@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The daemon's side of half-open flows: takes what the programs suspect, gets the facts that the
-// guards ask for, and tells findings.
+// guards ask for, and tells findings. It works in the thread that observes: the facts are behind
+// the locks of sockets.
 #pragma once
 
 #include <functional>
@@ -21,10 +22,11 @@
 #include "daemon/kernel/maps.h"
 #include "daemon/kernel/policy_map.h"
 #include "daemon/util/event_loop.h"
+#include "daemon/util/guarded.h"
 
 namespace ballast::app {
 
-class FlowKeeper final : public PolicyReader {
+class FlowKeeper {
 public:
     /// A peer that was silent for so long makes its flow suspect.
     static constexpr std::chrono::milliseconds suspect_after{1000};
@@ -39,18 +41,20 @@ public:
         const kernel::PolicyMap& services;
         PolicyPublisher& policy;
         SweepRunner& sweeps; ///< must not sweep once the keeper is gone
-        govern::Governor& governor;
+        Guarded<govern::Governor>& governor;
         int report_program; ///< of kernel::Programs
     };
     static Result<std::unique_ptr<FlowKeeper>> start(EventLoop& loop, const Parts& parts);
 
-    void changed(const PolicyInForce& now) override;
+    /// Another policy is in force.
+    void changed(const PolicyInForce& now);
 
     /// Is called with each verdict, and once more, ended, with that of a flow that was reset.
     void tell(std::function<void(const HalfOpenVerdict&)> listener) {
         listener_ = std::move(listener);
     }
 
+    /// As of the last turn or sweep. From any thread.
     [[nodiscard]] HalfOpenStatus status() const;
 
 private:
@@ -70,6 +74,7 @@ private:
     std::optional<std::chrono::milliseconds> waiting_for(const ballast_flow& flow);
     void tell_ended(HalfOpenVerdict verdict);
     void tell();
+    void publish();
     void plan(std::chrono::nanoseconds cost);
     void fail_softly(const Error& error);
     [[nodiscard]] std::string service_at(std::uint16_t id, const Endpoint& remote,
@@ -83,7 +88,7 @@ private:
     kernel::Maps& maps_;
     const kernel::PolicyMap& services_;
     const SweepRunner& sweeps_;
-    govern::Governor& governor_;
+    Guarded<govern::Governor>& governor_;
     kernel::FailureReport report_;
     PolicyPublisher& policy_;
     std::function<void(const HalfOpenVerdict&)> listener_;
@@ -98,6 +103,7 @@ private:
     std::chrono::steady_clock::time_point sweep_began_;
     std::size_t looked_up_ = 0; ///< facts, in this sweep
     HalfOpenStatus counted_;    ///< what no guard counts
+    Guarded<HalfOpenStatus> published_;
     std::unique_ptr<kernel::Suspicions> suspicions_;
     EventSource readable_;
     EventSource timer_;

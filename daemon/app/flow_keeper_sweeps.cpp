@@ -78,6 +78,7 @@ void FlowKeeper::end_sweep() {
     }
     count_paths();
     tell();
+    publish();
     plan({});
     sweep_began_ = now();
     looked_up_ = 0;

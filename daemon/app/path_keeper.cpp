@@ -34,10 +34,14 @@ Endpoint endpoint_of(const ballast_destination& destination) {
 }
 
 /// `service` may be null: none governs it.
-PathPlace place_of(const Endpoint& destination, const ballast_service* service) {
-    if (!service)
-        return destination;
-    return {destination, {service->keepalive.learn_ipv4, service->keepalive.learn_ipv6}};
+PathPlace place_of(const Endpoint& destination, const Service* service) {
+    return service ? PathPlace{destination, service->keepalive.learn_prefix}
+                   : PathPlace{destination};
+}
+
+/// The silence before a probe where nothing is known.
+milliseconds start_of(const KeepaliveRule& rule) {
+    return rule.kind == KeepaliveKind::fixed ? rule.idle : rule.start;
 }
 
 std::uint32_t word(milliseconds time) {
@@ -51,10 +55,10 @@ bool is_news(std::uint32_t known, std::uint32_t wanted) {
 
 } // namespace
 
-std::unique_ptr<PathKeeper> PathKeeper::start(kernel::Maps& maps, const kernel::PolicyMap& services,
+std::unique_ptr<PathKeeper> PathKeeper::start(kernel::Maps& maps, PolicyPublisher& policy,
                                               SweepRunner& sweeps,
                                               const std::filesystem::path& store_file) {
-    std::unique_ptr<PathKeeper> keeper(new PathKeeper(maps, services));
+    std::unique_ptr<PathKeeper> keeper(new PathKeeper(maps, policy));
     keeper->hz_ = kernel::jiffies_per_second();
     keeper->saved_ = keeper->sweep_began_ = now();
     keeper->open_store(store_file);
@@ -93,40 +97,50 @@ void PathKeeper::recall() {
 }
 
 void PathKeeper::on_sweep(std::span<const ballast_flow> flows) {
+    const auto in_force = policy_.now();
+    const std::scoped_lock lock(mutex_);
     for (const auto& flow : flows) {
         const bool is_governed = (flow.flags & BALLAST_FLOW_RESERVED) && flow.cookie;
-        const ballast_service* row = is_governed ? services_.limit(flow.service) : nullptr;
-        if (!row || row->keepalive.mode == BALLAST_MODE_OFF ||
+        const Service* service = is_governed ? in_force->service(flow.service) : nullptr;
+        if (!service || service->keepalive.mode == Mode::off ||
             kernel::state_name(flow.state) != "ESTAB")
             continue;
         if (const auto gap = watch_.on_flow(look_at(flow, hz_), now())) {
             book_.acquit(flow.cookie);
-            book_.survived(place_of(kernel::remote_of(flow), row), *gap, now());
+            book_.survived(place_of(kernel::remote_of(flow), service), *gap, now());
         }
     }
 }
 
 void PathKeeper::end_sweep() {
+    if (settle())
+        save();
+}
+
+/// Whether what is known is to be written now.
+bool PathKeeper::settle() {
+    const std::scoped_lock lock(mutex_);
     watch_.end_sweep(sweep_began_);
     book_.settle(now());
     sweep_began_ = now();
     tell_programs();
-    if (book_.has_died_since_taken() || now() - saved_ >= save_interval)
-        save();
     if (const auto full = watch_.table_full() + book_.table_full(); full != told_full_) {
         log::warn("paths: a table is full, {} times so far something was not learned", full);
         told_full_ = full;
     }
+    return book_.has_died_since_taken() || now() - saved_ >= save_interval;
 }
 
 /// What is not confirmed yet waits in the book.
 void PathKeeper::on_verdict(const HalfOpenVerdict& verdict) {
+    const auto in_force = policy_.now();
+    const std::scoped_lock lock(mutex_);
     if (verdict.kind == HalfOpenKind::cleared)
         book_.acquit(verdict.key.cookie);
     const auto gap = watch_.before_trying(verdict.key.cookie);
     if (verdict.kind != HalfOpenKind::silently_dropped || !gap)
         return;
-    const auto place = place_of(verdict.key.remote, services_.limit(verdict.service));
+    const auto place = place_of(verdict.key.remote, in_force->service(verdict.service));
     if (!verdict.has_ended) {
         book_.suspend(verdict.key.cookie, place, *gap, now());
         return;
@@ -135,13 +149,12 @@ void PathKeeper::on_verdict(const HalfOpenVerdict& verdict) {
     book_.died(place, *gap, now());
 }
 
-void PathKeeper::tell_program(ballast_destination& destination) const {
-    const ballast_service* row = services_.limit(destination.service);
-    const auto bracket = book_.at(place_of(endpoint_of(destination), row), now());
+void PathKeeper::tell_program(ballast_destination& destination, const Service* service) const {
+    const auto bracket = book_.at(place_of(endpoint_of(destination), service), now());
     std::uint32_t longest = 0;
     std::uint32_t died = 0;
-    if (row && bracket && (bracket->survived || bracket->died)) {
-        longest = word(guards::longest_idle(*bracket, milliseconds(row->keepalive.idle_ms)));
+    if (service && bracket && (bracket->survived || bracket->died)) {
+        longest = word(guards::longest_idle(*bracket, start_of(service->keepalive)));
         died = word(bracket->died.value_or(milliseconds(0)));
     }
     if (!is_news(destination.keepalive_longest_ms, longest) &&
@@ -157,17 +170,20 @@ void PathKeeper::tell_programs() {
     has_told_ = !book_.is_empty();
     const auto used =
         std::min<std::uint32_t>(maps_.control->next_destination, BALLAST_MAX_DESTINATIONS);
+    const auto in_force = policy_.now();
     for (auto& destination : maps_.destinations.first(used))
         if (destination.service)
-            tell_program(destination);
+            tell_program(destination, in_force->service(destination.service));
 }
 
 std::optional<PathReport> PathKeeper::at(const Endpoint& destination, std::uint16_t service) const {
-    return report_of(destination, services_.limit(service));
+    const auto in_force = policy_.now();
+    const std::scoped_lock lock(mutex_);
+    return report_of(destination, in_force->service(service));
 }
 
 std::optional<PathReport> PathKeeper::report_of(const Endpoint& destination,
-                                                const ballast_service* service) const {
+                                                const Service* service) const {
     const auto bracket = book_.at(place_of(destination, service), now());
     if (!bracket || !(bracket->survived || bracket->died))
         return std::nullopt;
@@ -175,34 +191,40 @@ std::optional<PathReport> PathKeeper::report_of(const Endpoint& destination,
 }
 
 PathReport PathKeeper::learn(const PathReport& report, const std::string& service) {
-    const ballast_service* row = services_.limit(service);
-    const auto place = place_of(report.path, row);
+    const auto in_force = policy_.now();
+    const Service* by = in_force->service(service);
+    const auto place = place_of(report.path, by);
+    const std::scoped_lock lock(mutex_);
     if (report.survived)
         book_.survived(place, *report.survived, now());
     if (report.died)
         book_.died(place, *report.died, now());
     tell_programs();
-    save();
     log::info("path measured destination={} survived_ms={} died_ms={}", report.path.text(),
               report.survived.value_or(milliseconds(0)).count(),
               report.died.value_or(milliseconds(0)).count());
-    return report_of(report.path, row).value_or(PathReport{report.path, {}, {}, {}});
+    return report_of(report.path, by).value_or(PathReport{report.path, {}, {}, {}});
 }
 
 void PathKeeper::save() {
-    saved_ = now();
-    const auto changes = book_.take_changes();
-    if (!store_ || changes.empty())
-        return;
     std::vector<StoredBound> known;
     std::vector<PathKey> gone;
-    for (const auto& change : changes) {
-        if (change.bound)
-            known.push_back(
-                {change.path, std::chrono::system_clock::now(), change.bound->save(saved_)});
-        else
-            gone.push_back(change.path);
+    {
+        const std::scoped_lock lock(mutex_);
+        saved_ = now();
+        for (const auto& change : book_.take_changes()) {
+            if (change.bound)
+                known.push_back(
+                    {change.path, std::chrono::system_clock::now(), change.bound->save(saved_)});
+            else
+                gone.push_back(change.path);
+        }
     }
+    if (known.empty() && gone.empty())
+        return;
+    const std::scoped_lock lock(store_mutex_);
+    if (!store_)
+        return;
     if (auto written = store_->put(known, gone); !written)
         log::error("what was learned of paths may be lost: {}", written.error().text());
 }

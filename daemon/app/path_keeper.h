@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Learns what the paths to governed destinations tolerate, from what sweeps and half-open findings
 // show, tells the programs what follows for keepalive `auto`, and keeps it over restarts.
+//
+// It learns in the thread that observes, and is asked from another; its lock is never held while
+// anything waits for a socket.
 #pragma once
 
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 
+#include "daemon/app/policy_publisher.h"
 #include "daemon/app/sweep_runner.h"
 #include "daemon/guards/gap_watch.h"
 #include "daemon/guards/path_book.h"
 #include "daemon/kernel/maps.h"
-#include "daemon/kernel/policy_map.h"
 #include "daemon/model/half_open.h"
 #include "daemon/model/path_report.h"
 #include "daemon/store/bound_store.h"
@@ -28,7 +32,7 @@ public:
     /// Goes on where the store's file (opened before) left off; without it, which is logged, where
     /// that cannot be read. What is referred to must outlive the keeper; the runner, which tells it
     /// what sweeps meet, must not sweep once it is gone.
-    static std::unique_ptr<PathKeeper> start(kernel::Maps& maps, const kernel::PolicyMap& services,
+    static std::unique_ptr<PathKeeper> start(kernel::Maps& maps, PolicyPublisher& policy,
                                              SweepRunner& sweeps,
                                              const std::filesystem::path& store_file);
 
@@ -36,6 +40,7 @@ public:
     void on_verdict(const HalfOpenVerdict& verdict);
 
     /// Adds what somebody measured; what is known then. `service`: by whose rules, may be empty.
+    /// save() is the caller's to call.
     PathReport learn(const PathReport& report, const std::string& service);
 
     /// What is known of the path to a destination, by the rules of a service's id; none where
@@ -43,31 +48,34 @@ public:
     [[nodiscard]] std::optional<PathReport> at(const Endpoint& destination,
                                                std::uint16_t service) const;
 
-    /// Writes what is new; call it before the daemon ends, too.
+    /// Writes what is new, which takes as long as the file system does; call it before the daemon
+    /// ends, too.
     void save();
 
 private:
-    PathKeeper(kernel::Maps& maps, const kernel::PolicyMap& services)
-        : maps_(maps), services_(services) {}
+    PathKeeper(kernel::Maps& maps, PolicyPublisher& policy) : maps_(maps), policy_(policy) {}
     void open_store(const std::filesystem::path& file);
     void recall();
     void on_sweep(std::span<const ballast_flow> flows);
     void end_sweep();
     [[nodiscard]] std::optional<PathReport> report_of(const Endpoint& destination,
-                                                      const ballast_service* service) const;
+                                                      const Service* service) const;
     void tell_programs();
-    void tell_program(ballast_destination& destination) const;
+    void tell_program(ballast_destination& destination, const Service* service) const;
+    bool settle();
 
     kernel::Maps& maps_;
-    const kernel::PolicyMap& services_;
+    PolicyPublisher& policy_;
     std::uint32_t hz_ = 0;
+    mutable std::mutex mutex_; ///< of what follows, the store apart
     guards::GapWatch watch_;
     guards::PathBook book_;
-    std::optional<BoundStore> store_;
     std::chrono::steady_clock::time_point sweep_began_;
     std::chrono::steady_clock::time_point saved_;
     std::uint64_t told_full_ = 0; ///< times a table was full, as logged
     bool has_told_ = true;        ///< programs may know of some path, by an earlier daemon even
+    std::mutex store_mutex_;
+    std::optional<BoundStore> store_;
 };
 
 } // namespace ballast::app

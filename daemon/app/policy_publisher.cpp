@@ -22,12 +22,17 @@ void PolicyPublisher::subscribe(PolicyReader& reader) {
 
 void PolicyPublisher::publish(Policy policy) {
     auto ids = map_.ids_of(policy);
-    now_ = std::make_shared<const PolicyInForce>(std::move(policy), std::move(ids),
-                                                 maps_.control->policy_generation, is_armed(maps_));
+    auto made = std::make_shared<const PolicyInForce>(
+        std::move(policy), std::move(ids), maps_.control->policy_generation, is_armed(maps_));
+    {
+        const std::scoped_lock lock(mutex_);
+        now_ = std::move(made);
+    }
     notify();
 }
 
 std::shared_ptr<const PolicyInForce> PolicyPublisher::now() {
+    const std::scoped_lock lock(mutex_);
     if (now_->is_armed() != is_armed(maps_)) {
         now_ = std::make_shared<const PolicyInForce>(now_->with_armed(is_armed(maps_)));
         is_notification_due_ = true; // not from here: the caller may be in the middle of a sweep
@@ -37,13 +42,22 @@ std::shared_ptr<const PolicyInForce> PolicyPublisher::now() {
 
 void PolicyPublisher::follow_kill_switch() {
     (void)now();
-    if (is_notification_due_)
+    bool is_due = false;
+    {
+        const std::scoped_lock lock(mutex_);
+        is_due = is_notification_due_;
+    }
+    if (is_due)
         notify();
 }
 
 void PolicyPublisher::notify() {
-    is_notification_due_ = false;
-    const auto current = now_;
+    std::shared_ptr<const PolicyInForce> current;
+    {
+        const std::scoped_lock lock(mutex_);
+        is_notification_due_ = false;
+        current = now_;
+    }
     for (auto* reader : readers_)
         reader->changed(*current);
 }

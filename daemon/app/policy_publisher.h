@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one place where the policy in force is kept and changed: whatever changes it publishes here,
-// and notifies all readers the same way.
+// and notifies all readers the same way. Any thread may ask for the policy; one changes it.
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "daemon/kernel/maps.h"
@@ -20,7 +21,7 @@ public:
     PolicyReader& operator=(const PolicyReader&) = delete;
     virtual ~PolicyReader() = default;
 
-    /// Another policy is in force. Called on the event loop, in the order of subscription.
+    /// Another policy is in force. Called on the main event loop, in the order of subscription.
     virtual void changed(const PolicyInForce& now) = 0;
 };
 
@@ -37,7 +38,7 @@ public:
     void publish(Policy policy);
 
     /// The policy that holds now. Sees the kill switch, which is thrown in the maps and not here,
-    /// at once: who asks before acting does not act after a disarm.
+    /// at once: who asks before acting does not act after a disarm. From any thread.
     std::shared_ptr<const PolicyInForce> now();
 
     /// Notifies the readers once the kill switch was thrown or released; call it every second.
@@ -48,6 +49,7 @@ private:
 
     const kernel::Maps& maps_;
     const kernel::PolicyMap& map_;
+    std::mutex mutex_; ///< of now_ and is_notification_due_
     std::shared_ptr<const PolicyInForce> now_;
     std::vector<PolicyReader*> readers_;
     bool is_notification_due_ = false; ///< the kill switch was thrown since readers were notified

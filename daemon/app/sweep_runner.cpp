@@ -12,16 +12,9 @@
 
 namespace ballast::app {
 
-namespace {} // namespace
-
 SweepRunner::SweepRunner(kernel::Maps& maps, kernel::PolicyMap& policy, int link)
     : maps_(maps), policy_(policy), sweeper_(maps, link, "/proc"),
-      ledger_(maps.reservations.all(), maps.seen.all(),
-              {.destinations = maps.destinations,
-               .totals = maps.totals,
-               .consumers = maps.consumers,
-               .shares = maps.shares,
-               .next_share = maps.control->next_share},
+      ledger_(maps.reservations.all(), maps.seen.all(), kernel::counts_of(maps),
               [this] { return wait_for_programs(); }),
       table_(kernel::jiffies_per_second()) {}
 
@@ -41,20 +34,15 @@ void SweepRunner::changed(const PolicyInForce& now) {
         plan_next();
 }
 
-kernel::Ledger::Used SweepRunner::used() const {
-    return {.destinations =
-                std::min<std::uint32_t>(maps_.control->next_destination, BALLAST_MAX_DESTINATIONS),
-            .shares = std::min<std::uint32_t>(maps_.control->next_share, BALLAST_MAX_SHARES)};
-}
-
 Result<void> SweepRunner::begin() {
-    ledger_.begin_sweep(used());
+    ledger_.begin_sweep(kernel::used(maps_));
     gathered_ = {};
     auto begun = sweeper_.begin();
     under_way_ = begun.has_value();
     if (!begun) {
-        ++status_.failures;
+        ++next_.status.failures;
         log::error("sweep not done: {}", begun.error().text());
+        publish();
     }
     return begun;
 }
@@ -117,46 +105,56 @@ void SweepRunner::finish() {
     if (totals.untracked)
         log::warn("sweep: {} governed sockets could not be counted, a table is full",
                   totals.untracked);
-    findings_ = ledger_.end_sweep(totals.number, {totals.visited, totals.missed}, used(), now());
-    keepalive_ = {.kept_alive = totals.kept_alive, .wanted = totals.keepalive_wanted};
-    ++status_.sweeps;
-    status_.last_cpu = totals.cpu;
-    status_.sockets = totals.sockets;
-    status_.time_wait = totals.time_wait;
-    status_.namespaces = totals.visited.size();
-    status_.namespaces_missed = totals.missed.size();
-    status_.failures += totals.failures.empty() ? 0U : 1U;
-    status_.repairs += findings_.repairs;
-    status_.drift = 0;
-    for (const auto& [index, drift] : findings_.drift) {
-        status_.drift += static_cast<std::uint64_t>(std::llabs(drift));
-        log::warn("drift: destination index {} is off by {}", index, drift);
-    }
-    if (findings_.other_drift)
-        log::warn("drift: {} totals or shares are off", findings_.other_drift);
-    status_.drift += findings_.other_drift;
-    if (findings_.repairs)
-        log::warn("drift: {} counts or reservations corrected", findings_.repairs);
+    const auto found = ledger_.end_sweep(totals.number, {totals.visited, totals.missed},
+                                         kernel::used(maps_), now());
+    report(found);
     if (table_.left_out())
         log::warn("sweep: sockets of further peers were not listed: {}", table_.left_out());
     for (const auto& watcher : watchers_)
         watcher.on_end();
-    peers_ = table_.take([this](std::uint16_t id) { return policy_.service_name(id); });
-    if (totals.visited.empty())
-        return; // what was seen before is still the best that is known, and says how old it is
-    flows_ = std::exchange(gathered_, {});
-    flows_.taken = now();
+    next_.peers = table_.take([this](std::uint16_t id) { return policy_.service_name(id); });
+    if (!totals.visited.empty()) { // else the best that is known is from before, and says how old
+        gathered_.taken = now();
+        next_.flows = std::make_shared<const Flows>(std::exchange(gathered_, {}));
+    }
+    publish();
+}
+
+void SweepRunner::report(const kernel::LedgerFindings& found) {
+    const auto& totals = sweeper_.totals();
+    next_.keepalive = {.kept_alive = totals.kept_alive, .wanted = totals.keepalive_wanted};
+    next_.drift = found.drift;
+    SweepStatus& status = next_.status;
+    ++status.sweeps;
+    status.last_cpu = totals.cpu;
+    status.sockets = totals.sockets;
+    status.time_wait = totals.time_wait;
+    status.namespaces = totals.visited.size();
+    status.namespaces_missed = totals.missed.size();
+    status.failures += totals.failures.empty() ? 0U : 1U;
+    status.repairs += found.repairs;
+    status.drift = found.other_drift;
+    for (const auto& [index, drift] : found.drift) {
+        status.drift += static_cast<std::uint64_t>(std::llabs(drift));
+        log::warn("drift: destination index {} is off by {}", index, drift);
+    }
+    if (found.other_drift)
+        log::warn("drift: {} totals or shares are off", found.other_drift);
+    if (found.repairs)
+        log::warn("drift: {} counts or reservations corrected", found.repairs);
+}
+
+void SweepRunner::publish() {
+    latest_.set(std::make_shared<const Latest>(next_));
 }
 
 void SweepRunner::plan_next() {
-    const auto interval = govern::sweep_interval(wanted_, status_.last_cpu);
-    status_.interval = std::chrono::duration_cast<std::chrono::milliseconds>(interval);
+    SweepStatus& status = next_.status;
+    const auto interval = govern::sweep_interval(wanted_, status.last_cpu);
     timer_.arm(interval);
-}
-
-void SweepRunner::reclaim_pending() {
-    if (const auto released = ledger_.reclaim_pending(used(), now()))
-        log::debug("released {} reservations of connects that failed at once", released);
+    const auto shown = std::chrono::duration_cast<std::chrono::milliseconds>(interval);
+    if (std::exchange(status.interval, shown) != shown)
+        publish();
 }
 
 } // namespace ballast::app

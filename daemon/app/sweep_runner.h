@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs sweeps on the event loop: one namespace a turn, at an interval that their cost decides, and
-// keeps what the last one found.
+// Runs sweeps on the event loop of the thread that observes: one namespace a turn, at an interval
+// that their cost decides. Any thread may have what the last one found.
 #pragma once
 
 #include <cstdint>
@@ -12,25 +12,26 @@
 #include <vector>
 
 #include "daemon/app/peer_table.h"
-#include "daemon/app/policy_publisher.h"
 #include "daemon/kernel/ledger.h"
 #include "daemon/kernel/maps.h"
 #include "daemon/kernel/policy_map.h"
 #include "daemon/kernel/sweeper.h"
+#include "daemon/model/policy_in_force.h"
 #include "daemon/model/snapshot.h"
 #include "daemon/util/error.h"
 #include "daemon/util/event_loop.h"
+#include "daemon/util/guarded.h"
 
 namespace ballast::app {
 
-class SweepRunner final : public PolicyReader {
+class SweepRunner {
 public:
     /// All references must outlive the runner. `link` is the iterator's.
     static Result<std::unique_ptr<SweepRunner>> create(EventLoop& loop, kernel::Maps& maps,
                                                        kernel::PolicyMap& policy, int link);
 
     /// Takes the shortest pause between the starts of two sweeps.
-    void changed(const PolicyInForce& now) override;
+    void changed(const PolicyInForce& now);
 
     /// Sockets of which the last sweep's rows are kept; what is more is counted.
     static constexpr std::size_t most_flows = 100'000;
@@ -46,13 +47,6 @@ public:
     };
     void watch(Watcher watcher) { watchers_.push_back(std::move(watcher)); }
 
-    /// Releases reservations of connects that failed before SYN_SENT; call it every second.
-    void reclaim_pending();
-
-    [[nodiscard]] const SweepStatus& status() const { return status_; }
-    /// Of the last sweep; what failed is not its business.
-    [[nodiscard]] const KeepaliveStatus& keepalive() const { return keepalive_; }
-    [[nodiscard]] const std::vector<PeerRow>& peers() const { return peers_; }
     /// The sockets that the last sweep met, when it ended (nothing before the first), and how many
     /// more it met than are kept.
     struct Flows {
@@ -60,11 +54,20 @@ public:
         std::optional<std::chrono::steady_clock::time_point> taken;
         std::uint64_t left_out = 0;
     };
-    [[nodiscard]] const Flows& flows() const { return flows_; }
-    /// Drift by index of `destinations`, as the last sweep found it; zeros left out.
-    [[nodiscard]] const std::unordered_map<std::uint32_t, std::int64_t>& drift() const {
-        return findings_.drift;
-    }
+    /// What is known since the last sweep ended; nothing in it changes.
+    struct Latest {
+        SweepStatus status;
+        KeepaliveStatus keepalive; ///< of the last sweep; what failed is not its business
+        std::vector<PeerRow> peers;
+        std::shared_ptr<const Flows> flows = std::make_shared<const Flows>();
+        /// By index of `destinations`, zeros left out.
+        std::unordered_map<std::uint32_t, std::int64_t> drift;
+    };
+    /// From any thread.
+    [[nodiscard]] std::shared_ptr<const Latest> latest() const { return latest_.get(); }
+
+    /// Inode number of the network namespace that is being visited; 0: none. From any thread.
+    [[nodiscard]] std::uint32_t visiting() const { return sweeper_.visiting(); }
 
 private:
     SweepRunner(kernel::Maps& maps, kernel::PolicyMap& policy, int link);
@@ -74,8 +77,9 @@ private:
     void keep(std::span<const ballast_flow> flows);
     bool wait_for_programs();
     void finish();
+    void report(const kernel::LedgerFindings& found);
     void plan_next();
-    [[nodiscard]] kernel::Ledger::Used used() const;
+    void publish();
 
     kernel::Maps& maps_;
     kernel::PolicyMap& policy_;
@@ -86,12 +90,9 @@ private:
     EventSource timer_;
     std::chrono::nanoseconds wanted_{std::chrono::seconds(5)};
     bool under_way_ = false;
-    SweepStatus status_;
-    KeepaliveStatus keepalive_;
-    std::vector<PeerRow> peers_;
     Flows gathered_; ///< by the sweep under way
-    Flows flows_;
-    kernel::LedgerFindings findings_;
+    Latest next_;    ///< what is published at its end
+    Guarded<std::shared_ptr<const Latest>> latest_{std::make_shared<const Latest>()};
 };
 
 } // namespace ballast::app

@@ -76,6 +76,11 @@ void PolicyMap::adopt_trie() {
 }
 
 std::string PolicyMap::service_name(std::uint16_t id) const {
+    const std::scoped_lock lock(mutex_);
+    return name_at(id);
+}
+
+std::string PolicyMap::name_at(std::uint16_t id) const {
     return id && id < BALLAST_MAX_SERVICES ? text_of_name(maps_->service_names[id]) : std::string();
 }
 
@@ -110,12 +115,13 @@ std::vector<Service> PolicyMap::recall() const {
 std::unordered_map<std::string, std::uint16_t> PolicyMap::known_names() const {
     std::unordered_map<std::string, std::uint16_t> known;
     for (std::uint16_t id = 1; id < BALLAST_MAX_SERVICES; ++id)
-        if (auto name = service_name(id); !name.empty())
+        if (auto name = name_at(id); !name.empty())
             known.emplace(std::move(name), id);
     return known;
 }
 
 std::vector<std::uint16_t> PolicyMap::ids_of(const Policy& policy) const {
+    const std::scoped_lock lock(mutex_);
     const auto known = known_names();
     std::vector<std::uint16_t> ids;
     for (const auto& service : policy.services) {
@@ -258,6 +264,7 @@ void PolicyMap::watch_times(bool wanted) {
 }
 
 Result<void> PolicyMap::put(const Policy& policy) {
+    const std::scoped_lock lock(mutex_);
     const auto ids = assign_ids(policy);
     if (!ids)
         return fail(ids.error());
@@ -296,6 +303,7 @@ void PolicyMap::shorten_rates() {
 }
 
 Result<void> PolicyMap::wait_for_programs() {
+    const std::scoped_lock lock(mutex_); // or the policy before the one just put would be back
     // kernel/bpf/syscall.c: updating a map of maps ends in maybe_wait_bpf_programs(), which waits
     // for an RCU grace period, also when the value does not change.
     return trie_ ? swap(trie_) : fail(Error("no policy has been put in force by this process"));

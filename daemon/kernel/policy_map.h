@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -49,6 +50,7 @@ public:
     Result<void> wait_for_programs();
 
 private:
+    [[nodiscard]] std::string name_at(std::uint16_t id) const; ///< mutex_ is held
     [[nodiscard]] std::unordered_map<std::string, std::uint16_t> known_names() const;
     Result<std::vector<std::uint16_t>> assign_ids(const Policy& policy);
     void write_services(const Policy& policy, const std::vector<std::uint16_t>& ids, unsigned half);
@@ -67,8 +69,9 @@ private:
     void adopt_trie();
 
     Maps* maps_;
-    unsigned half_ = 0; ///< of `services`, in force
-    Fd trie_;           ///< the inner map in force; kept to be written again by wait_for_programs()
+    mutable std::mutex mutex_; ///< of names and of what is in force
+    unsigned half_ = 0;        ///< of `services`, in force
+    Fd trie_; ///< the inner map in force; kept to be written again by wait_for_programs()
 };
 
 } // namespace ballast::kernel

@@ -40,7 +40,9 @@ bool Sweeper::step(const Sink& sink) {
     if (next_ >= spaces_.size())
         return false;
     const auto start = thread_cpu();
+    visiting_ = spaces_[next_].inode;
     sweep_one(spaces_[next_++], sink);
+    visiting_ = 0;
     if (next_ == spaces_.size()) {
         spaces_.clear();
         next_ = 0;

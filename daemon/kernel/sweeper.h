@@ -3,6 +3,7 @@
 // the event loop is never held for longer than one namespace takes.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -51,6 +52,9 @@ public:
 
     [[nodiscard]] const SweepTotals& totals() const { return totals_; }
 
+    /// Inode number of the namespace that a step is in; 0: none. From any thread.
+    [[nodiscard]] std::uint32_t visiting() const { return visiting_; }
+
 private:
     Result<void> visit(const NetNamespace& space, const Sink& sink);
     Result<void> read_all(SocketIterator::Start start, const Sink& sink);
@@ -65,6 +69,7 @@ private:
     std::vector<NetNamespace> spaces_;
     std::size_t next_ = 0;
     SweepTotals totals_;
+    std::atomic<std::uint32_t> visiting_{0};
 };
 
 } // namespace ballast::kernel

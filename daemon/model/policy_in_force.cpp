@@ -43,8 +43,11 @@ PolicyInForce::PolicyInForce(Policy policy, std::vector<std::uint16_t> ids,
     : policy_(std::move(policy)), ids_(std::move(ids)), generation_(generation),
       is_armed_(is_armed) {
     ids_.resize(policy_.services.size());
-    for (std::size_t i = 0; i < policy_.services.size(); ++i)
+    for (std::size_t i = 0; i < policy_.services.size(); ++i) {
         by_name_.emplace(policy_.services[i].name, i);
+        if (ids_[i] != 0)
+            by_id_.emplace(ids_[i], i);
+    }
 }
 
 PolicyInForce PolicyInForce::with_armed(bool is_armed) const {
@@ -56,6 +59,11 @@ PolicyInForce PolicyInForce::with_armed(bool is_armed) const {
 const Service* PolicyInForce::service(std::string_view name) const {
     const auto at = by_name_.find(std::string(name));
     return at == by_name_.end() ? nullptr : &policy_.services[at->second];
+}
+
+const Service* PolicyInForce::service(std::uint16_t id) const {
+    const auto at = by_id_.find(id);
+    return at == by_id_.end() ? nullptr : &policy_.services[at->second];
 }
 
 std::uint16_t PolicyInForce::id_of(std::string_view name) const {

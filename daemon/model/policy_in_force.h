@@ -34,6 +34,8 @@ public:
 
     /// The service of that name; nullptr where the policy has none.
     [[nodiscard]] const Service* service(std::string_view name) const;
+    /// The service that the maps call so; nullptr where the policy has none, as for 0.
+    [[nodiscard]] const Service* service(std::uint16_t id) const;
     /// What the maps call it; 0 where neither they nor the policy know it.
     [[nodiscard]] std::uint16_t id_of(std::string_view name) const;
     /// The service that governs the endpoint for consumers that no `from` names; nullptr: none.
@@ -48,6 +50,7 @@ private:
     Policy policy_;
     std::vector<std::uint16_t> ids_;
     std::unordered_map<std::string, std::size_t> by_name_; ///< index of policy_.services
+    std::unordered_map<std::uint16_t, std::size_t> by_id_;
     std::uint64_t generation_ = 0;
     bool is_armed_ = true;
 };

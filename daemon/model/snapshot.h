@@ -146,6 +146,8 @@ struct SweepStatus {
     std::uint64_t drift = 0;             ///< sum of absolute drifts found by the last sweep
     std::uint64_t repairs = 0;           ///< reservations corrected since start
     std::uint64_t failures = 0;          ///< sweeps that could not be done or finished
+    std::chrono::milliseconds held{0};   ///< how long one has waited for a socket's lock; 0: none
+    std::uint32_t held_in = 0;           ///< in which network namespace, by inode number
 
     bool operator==(const SweepStatus&) const = default;
 };

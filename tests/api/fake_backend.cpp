@@ -22,6 +22,7 @@ FakeBackend::FakeBackend(Scene scene, std::function<void()> on_stop)
 DaemonStatus FakeBackend::status() {
     if (scene_ == Scene::broken)
         throw std::runtime_error("the status cannot be had");
+    ++asked_for_status_;
     DaemonStatus status = scene_status(scene_);
     status.policy_generation = generation_;
     return status;
@@ -33,8 +34,12 @@ FlowTable FakeBackend::flows() {
     return {scene_flows(scene_), std::chrono::milliseconds(3'200), 0};
 }
 
-Result<void> FakeBackend::sweep() {
-    return scene_ == Scene::broken ? fail(broken("sweep")) : Result<void>();
+std::optional<Result<void>> FakeBackend::sweep_outcome(std::uint64_t /*number*/) {
+    if (scene_ == Scene::broken)
+        return fail(broken("sweep"));
+    if (scene_ == Scene::sweeping && asked_for_status_ < 3)
+        return std::nullopt;
+    return Result<void>();
 }
 
 std::vector<Override> FakeBackend::overrides() {

@@ -22,7 +22,9 @@ public:
     std::vector<DestinationRow> destinations() override { return scene_destinations(scene_); }
     std::vector<PeerRow> peers() override { return scene_peers(scene_); }
     FlowTable flows() override;
-    Result<void> sweep() override;
+    std::uint64_t ask_for_sweep() override { return 1; }
+    std::uint64_t last_sweep_asked() override { return 1; }
+    std::optional<Result<void>> sweep_outcome(std::uint64_t number) override;
     std::vector<Service> services() override { return scene_services(scene_); }
     std::vector<Override> overrides() override;
     Result<void> put_override(Override wanted) override;
@@ -43,6 +45,7 @@ private:
     std::vector<Override> overrides_;
     std::vector<BreakerRow> breakers_;
     std::uint64_t generation_;
+    int asked_for_status_ = 0;
 };
 
 } // namespace ballast::test

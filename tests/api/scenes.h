@@ -17,6 +17,7 @@ enum class Scene {
     disarmed, ///< calm with the kill switch on
     dry_run,  ///< calm with the governor in a dry run
     broken,   ///< calm, but whatever can fail does
+    sweeping, ///< calm; a sweep ends once the status was asked for three times
 };
 
 /// 2024-05-01T05:00:00Z, the clock of every scene.

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/harness/check.h"
@@ -68,6 +69,12 @@ Netns::Netns(unsigned hash_buckets) {
 const Netns& Netns::own() {
     static const Netns own(Fd(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)));
     return own;
+}
+
+unsigned Netns::inode() const {
+    struct stat status {};
+    need(::fstat(fd_.get(), &status) == 0, "fstat of a network namespace");
+    return static_cast<unsigned>(status.st_ino);
 }
 
 void Netns::ip(const std::vector<std::string>& lines) const {

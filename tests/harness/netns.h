@@ -36,6 +36,8 @@ public:
 
     [[nodiscard]] int fd() const { return fd_.get(); }
     [[nodiscard]] pid_t holder() const { return holder_.pid(); }
+    /// As `lsns -t net` names it.
+    [[nodiscard]] unsigned inode() const;
 
     /// Runs `ip -batch` with these lines, here.
     void ip(const std::vector<std::string>& lines) const;

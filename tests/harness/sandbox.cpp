@@ -5,6 +5,14 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/vfs.h>
@@ -13,6 +21,7 @@
 
 #include <fmt/format.h>
 
+#include "daemon/util/fd.h"
 #include "tests/harness/cgroup.h"
 #include "tests/harness/check.h"
 
@@ -52,13 +61,31 @@ void remove_pins(const fs::path& mount) {
     }
 }
 
+/// What a test that was killed left mounted, possibly frozen, in which case nothing there can be
+/// removed.
+void unmount_leftovers() {
+    std::ifstream mounts("/proc/self/mountinfo");
+    std::vector<std::string> ours;
+    std::string line;
+    while (std::getline(mounts, line)) {
+        std::istringstream fields(line);
+        std::string id, parent, device, root, target;
+        if (fields >> id >> parent >> device >> root >> target &&
+            target.starts_with(temp_root().string() + "/"))
+            ours.push_back(target);
+    }
+    for (const auto& target : ours) {
+        const Fd directory(::open(target.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        (void)::ioctl(directory.get(), FITHAW, 0);
+        ::umount2(target.c_str(), MNT_DETACH);
+    }
+}
+
 void remove_leftovers() {
     Cgroup::remove_all_of(run_name());
     if (is_bpffs(usual_bpffs))
         remove_pins(usual_bpffs);
-    const auto own_mount = temp_root() / "bpffs";
-    if (is_bpffs(own_mount))
-        ::umount2(own_mount.c_str(), MNT_DETACH);
+    unmount_leftovers();
     std::error_code ignored;
     fs::remove_all(temp_root(), ignored);
 }

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/app/observer.h"
+
+#include <utility>
+
+#include "daemon/app/log.h"
+
+namespace ballast::app {
+
+using std::chrono::milliseconds;
+
+Result<std::unique_ptr<Observer>> Observer::start(const Parts& parts) {
+    auto thread = LoopThread::create("observer");
+    if (!thread)
+        return fail(thread.error());
+    std::unique_ptr<Observer> made(new Observer(parts.policy, std::move(*thread)));
+    EventLoop& loop = made->thread_->loop();
+    auto sweeps = SweepRunner::create(loop, parts.maps, parts.services, parts.sweep_link);
+    if (!sweeps)
+        return fail(sweeps.error());
+    made->sweeps_ = std::move(*sweeps);
+    auto flows = FlowKeeper::start(loop, {parts.maps, parts.services, parts.policy, *made->sweeps_,
+                                          parts.governor, parts.report_program});
+    if (!flows)
+        return fail(flows.error());
+    made->flows_ = std::move(*flows);
+    made->paths_ = PathKeeper::start(parts.maps, parts.policy, *made->sweeps_, parts.store_file);
+    made->flows_->tell([paths = made->paths_.get()](const HalfOpenVerdict& verdict) {
+        paths->on_verdict(verdict);
+    });
+    if (auto started = made->thread_->start(); !started)
+        return fail(started.error());
+    return made;
+}
+
+void Observer::changed(const PolicyInForce& /*now*/) {
+    thread_->post([this] {
+        const auto now = policy_.now(); // it may have changed again
+        sweeps_->changed(*now);
+        flows_->changed(*now);
+    });
+}
+
+std::uint64_t Observer::ask_for_sweep() {
+    const std::scoped_lock lock(mutex_);
+    if (asked_.last == asked_.begun) {
+        ++asked_.last;
+        thread_->post([this] { sweep_as_asked(); });
+    }
+    return asked_.last;
+}
+
+std::uint64_t Observer::last_sweep_asked() const {
+    const std::scoped_lock lock(mutex_);
+    return asked_.last;
+}
+
+void Observer::sweep_as_asked() {
+    std::uint64_t number = 0;
+    {
+        const std::scoped_lock lock(mutex_);
+        number = asked_.begun = asked_.last;
+    }
+    auto outcome = sweeps_->run_now();
+    if (!outcome)
+        log::error("{}", outcome.error().text());
+    {
+        const std::scoped_lock lock(mutex_);
+        asked_.ended = number;
+        asked_.outcome = std::move(outcome);
+    }
+    has_ended_.notify_all();
+}
+
+std::optional<Result<void>> Observer::sweep_outcome(std::uint64_t number,
+                                                    std::chrono::nanoseconds patience) {
+    std::unique_lock lock(mutex_);
+    if (!has_ended_.wait_for(lock, patience, [&] { return asked_.ended >= number; }))
+        return std::nullopt;
+    return asked_.outcome;
+}
+
+milliseconds Observer::held_for() const {
+    const auto busy = thread_->busy_for();
+    return busy < held_after ? milliseconds(0) : std::chrono::duration_cast<milliseconds>(busy);
+}
+
+SweepStatus Observer::status() const {
+    SweepStatus status = latest()->status;
+    status.held = held_for();
+    status.held_in = status.held.count() != 0 ? sweeps_->visiting() : 0;
+    return status;
+}
+
+std::optional<PathReport> Observer::path_at(const Endpoint& destination,
+                                            std::uint16_t service) const {
+    return paths_->at(destination, service);
+}
+
+PathReport Observer::learn_path(const PathReport& report, const std::string& service) {
+    auto known = paths_->learn(report, service);
+    thread_->post([this] { paths_->save(); });
+    return known;
+}
+
+void Observer::tick() {
+    const auto held = held_for();
+    if (held.count() != 0 && held_.count() == 0)
+        log::error("sweeps and half-open detection are held, network namespace {}: a program there "
+                   "holds a socket's lock, as one does that waits for a hung or frozen file system "
+                   "while it reads; limits and breakers work on, counts stay as they are",
+                   sweeps_->visiting());
+    if (held.count() == 0 && held_.count() != 0)
+        log::warn("sweeps and half-open detection go on; they were held for {} s",
+                  std::chrono::duration_cast<std::chrono::seconds>(held_).count());
+    held_ = held;
+}
+
+bool Observer::stop(std::chrono::nanoseconds patience) {
+    thread_->post([this] { paths_->save(); });
+    return thread_->stop(patience);
+}
+
+} // namespace ballast::app

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// Promise: whoever holds a socket's lock, and for however long, holds nothing else: limits stay in
+// force, the policy can be changed, and the screens say what waits and why.
+#include "tests/e2e/scene.h"
+#include "tests/harness/frozen.h"
+#include "tests/harness/group.h"
+#include "tests/harness/http.h"
+#include "tests/harness/wait.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+namespace test_held_socket {
+
+using namespace ballast;
+using namespace ballast::test;
+
+namespace {
+
+constexpr auto rules = "sweep_interval = \"1s\"\ndaemon_grace = \"3s\"";
+
+/// Reads what has come into the first page of the file: the kernel copies it with the socket
+/// locked.
+int receive_into(const Fd& socket, const std::string& path) {
+    const Fd file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    void* const page = ::mmap(nullptr, 1, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
+    return page != MAP_FAILED && ::recv(socket.get(), page, 1, 0) == 1 ? 0 : 1;
+}
+
+/// A connection whose lock is held by a program that waits for a frozen file system.
+struct Held {
+    FreezableDisk& disk;
+    Process& program;
+};
+
+Held hold(const Scene& scene, const Dest& dest, Listener& listener) {
+    auto& disk = make<FreezableDisk>();
+    const auto path = disk.make_file("buffer");
+    const Fd& socket = open_connections(scene.link.client, dest, 1).front();
+    const Fd served = listener.accept();
+    need(::send(served.get(), "x", 1, 0) == 1, "send");
+    disk.freeze();
+    auto& program = make<Process>();
+    program.fork([&] { return receive_into(socket, path); });
+    await(
+        [&] {
+            const auto stat = read_file(fmt::format("/proc/{}/stat", program.pid()));
+            return stat.find(") D ") != std::string::npos;
+        },
+        "the program to wait for the disk");
+    return {disk, program};
+}
+
+Json sweep_of(const Scene& scene) {
+    return scene.ballastd.status().at("sweep");
+}
+
+void await_held(const Scene& scene) {
+    await([&] { return sweep_of(scene).at("held_ms").get<long>() != 0; },
+          "the sweep to be said to be held");
+}
+
+void nothing_else_is_held(const Family& family) {
+    auto& scene = make_scene(policy({{.limit = 2, .on_limit = "unreachable"}}, rules));
+    auto& listener = serve(scene, family);
+    const auto dest = listener.dest();
+    const auto held = hold(scene, dest, listener);
+    await_held(scene);
+    const auto shown = scene.ballastd.cli({"status"}).out;
+    check(shown.find("BAD") != std::string::npos && shown.find("held for") != std::string::npos,
+          "status says so: " + shown);
+    check_equal(sweep_of(scene).at("held_in").get<unsigned>(), scene.link.client.inode(),
+                "the network namespace it is held in");
+
+    // Longer than daemon_grace already: with the heartbeat gone this one would be let through.
+    open_connections(scene.link.client, dest, 1);
+    check_errno(attempt(scene.link.client, dest).error, EHOSTUNREACH, "the limit holds");
+    scene.ballastd.json({"limit", "set", dest.text(), "--max", "3"});
+    open_connections(scene.link.client, dest, 1);
+    check_errno(attempt(scene.link.client, dest).error, EHOSTUNREACH, "the new limit holds");
+    check_equal(scene.ballastd.in_use(dest), 3L, "the count");
+    check_equal(fail_open(scene.ballastd, "daemon_silent"), 0L, "connects let through");
+
+    held.disk.thaw();
+    check(held.program.wait() == 0, "the program gets its byte");
+    await([&] { return sweep_of(scene).at("held_ms").get<long>() == 0; }, "sweeps to go on");
+    check_exact(scene, dest, 3);
+    check(scene.ballastd.log().find("sweeps and half-open detection go on") != std::string::npos,
+          "the log says so");
+}
+
+/// An answer that waits for a sweep holds nobody else's.
+void other_questions_are_answered() {
+    const Family& family = families.front();
+    auto& scene = make_scene(policy({{.limit = 2}}, rules));
+    auto& listener = serve(scene, family);
+    const auto held = hold(scene, listener.dest(), listener);
+    await_held(scene);
+    const auto socket = scene.ballastd.runtime_dir() + "/control.sock";
+    auto& asker = make<Process>();
+    asker.fork([&] { return http_request(socket, "POST", "/v1/sweep").status == 200 ? 0 : 1; });
+    for (int i = 0; i < 5; ++i)
+        check(sweep_of(scene).at("held_ms").get<long>() != 0, "status is answered");
+    held.disk.thaw();
+    check(asker.wait() == 0, "the sweep that was asked for is made");
+}
+
+} // namespace
+
+TEST_GROUP(held_socket) {
+    return Suite()
+        .each(families, "nothing else is held", nothing_else_is_held)
+        .add("other questions are answered", other_questions_are_answered)
+        .run("held_socket");
+}
+
+} // namespace test_held_socket
