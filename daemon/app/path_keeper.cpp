@@ -171,6 +171,7 @@ void PathKeeper::tell_programs() {
     const auto used =
         std::min<std::uint32_t>(maps_.control->next_destination, BALLAST_MAX_DESTINATIONS);
     const auto in_force = policy_.now();
+    const std::scoped_lock lock(*maps_.bookkeeping);
     for (auto& destination : maps_.destinations.first(used))
         if (destination.service)
             tell_program(destination, in_force->service(destination.service));

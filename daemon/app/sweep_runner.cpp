@@ -105,9 +105,7 @@ void SweepRunner::finish() {
     if (totals.untracked)
         log::warn("sweep: {} governed sockets could not be counted, a table is full",
                   totals.untracked);
-    const auto found = ledger_.end_sweep(totals.number, {totals.visited, totals.missed},
-                                         kernel::used(maps_), now());
-    report(found);
+    report(judge());
     if (table_.left_out())
         log::warn("sweep: sockets of further peers were not listed: {}", table_.left_out());
     for (const auto& watcher : watchers_)
@@ -118,6 +116,13 @@ void SweepRunner::finish() {
         next_.flows = std::make_shared<const Flows>(std::exchange(gathered_, {}));
     }
     publish();
+}
+
+kernel::LedgerFindings SweepRunner::judge() {
+    const auto& totals = sweeper_.totals();
+    const std::scoped_lock lock(*maps_.bookkeeping);
+    return ledger_.end_sweep(totals.number, {totals.visited, totals.missed}, kernel::used(maps_),
+                             now());
 }
 
 void SweepRunner::report(const kernel::LedgerFindings& found) {

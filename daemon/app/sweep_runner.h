@@ -77,6 +77,7 @@ private:
     void keep(std::span<const ballast_flow> flows);
     bool wait_for_programs();
     void finish();
+    kernel::LedgerFindings judge();
     void report(const kernel::LedgerFindings& found);
     void plan_next();
     void publish();

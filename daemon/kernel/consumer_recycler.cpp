@@ -53,6 +53,7 @@ Result<void> ConsumerRecycler::offer(std::uint32_t index) {
 }
 
 Result<std::size_t> ConsumerRecycler::run() {
+    const std::scoped_lock lock(*maps_->bookkeeping);
     std::vector<std::uint32_t> gone;
     const auto before = referred_to();
     for (std::uint32_t index = 1; index < ever_used(); ++index)

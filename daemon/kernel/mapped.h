@@ -9,6 +9,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -31,7 +32,7 @@ inline void store_relaxed(std::uint32_t& word, std::uint32_t value) {
     __atomic_store_n(&word, value, __ATOMIC_RELAXED);
 }
 
-/// Owns one mapping of a BPF_F_MMAPABLE array of T; unmapped when destroyed. For one thread.
+/// Owns one mapping of a BPF_F_MMAPABLE array of T; unmapped when destroyed. Threads may share it.
 /// Mapping more of it is an allocation, and fails as one: std::bad_alloc.
 template <typename T>
 class Mapped {
@@ -114,35 +115,38 @@ private:
     }
 
     void need(std::size_t count) const {
-        if (count * sizeof(T) <= mapped_)
+        const std::size_t mapped = mapped_.load(std::memory_order_acquire);
+        if (count * sizeof(T) <= mapped)
             return;
-        const std::size_t wanted = std::max(count * sizeof(T), 2 * mapped_);
+        const std::size_t wanted = std::max(count * sizeof(T), 2 * mapped);
         if (!map_to(std::min(length(), (wanted + page() - 1) / page() * page())))
             throw std::bad_alloc();
     }
 
-    /// end: bytes, a multiple of a page.
+    /// end: bytes, a multiple of a page. Two threads may map the same pages at once: the second
+    /// mapping takes the place of the first in one step, and shows the same memory.
     [[nodiscard]] bool map_to(std::size_t end) const {
-        auto* const at = reinterpret_cast<std::byte*>(data_) + mapped_;
-        if (end > mapped_ &&
-            ::mmap(at, end - mapped_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd_.get(),
-                   static_cast<off_t>(mapped_)) == MAP_FAILED)
+        std::size_t from = mapped_.load(std::memory_order_acquire);
+        auto* const at = reinterpret_cast<std::byte*>(data_) + from;
+        if (end > from && ::mmap(at, end - from, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+                                 fd_.get(), static_cast<off_t>(from)) == MAP_FAILED)
             return false;
-        mapped_ = std::max(mapped_, end);
+        while (from < end && !mapped_.compare_exchange_weak(from, end, std::memory_order_release)) {
+        }
         return true;
     }
 
     void swap(Mapped& other) noexcept {
         std::swap(data_, other.data_);
         std::swap(count_, other.count_);
-        std::swap(mapped_, other.mapped_);
+        other.mapped_ = mapped_.exchange(other.mapped_);
         std::swap(fd_, other.fd_);
     }
 
     T* data_ = nullptr;
     std::size_t count_ = 0;
-    mutable std::size_t mapped_ = 0; ///< bytes
-    Fd fd_;                          ///< of the map; none over memory of the caller's
+    mutable std::atomic<std::size_t> mapped_{0}; ///< bytes
+    Fd fd_;                                      ///< of the map; none over memory of the caller's
 };
 
 } // namespace ballast::kernel

@@ -2,6 +2,9 @@
 // The maps of a loaded Ballast, as memory where they can be mapped and as descriptors elsewhere.
 #pragma once
 
+#include <memory>
+#include <mutex>
+
 #include "bpf/abi.h"
 #include "daemon/kernel/mapped.h"
 #include "daemon/util/fd.h"
@@ -34,6 +37,9 @@ struct Maps {
     Fd free_consumers;
     Fd share_index;
     Fd free_shares;
+    /// Held by whoever corrects counts, and whoever gives indexes out again, so that no count of
+    /// what was an element is corrected on what it is by now. Programs know nothing of it.
+    std::unique_ptr<std::mutex> bookkeeping = std::make_unique<std::mutex>();
 };
 
 } // namespace ballast::kernel

@@ -34,6 +34,7 @@ std::uint32_t Recycler::used() const {
 }
 
 Result<std::size_t> Recycler::resume() {
+    const std::scoped_lock lock(*maps_->bookkeeping);
     std::vector<std::uint32_t> retired;
     for (std::uint32_t index = 0; index < ever_used(); ++index)
         if (maps_->destinations[index].in_use & BALLAST_RETIRED)
@@ -48,6 +49,7 @@ bool Recycler::is_forced(const ballast_destination& destination) const {
 }
 
 Result<std::size_t> Recycler::run(std::chrono::nanoseconds now, std::chrono::nanoseconds ttl) {
+    const std::scoped_lock lock(*maps_->bookkeeping);
     const bool hurry = used() > hurry_above * BALLAST_MAX_DESTINATIONS;
     const auto usual = hurry ? std::min<std::chrono::nanoseconds>(ttl, hurried_ttl) : ttl;
     std::vector<std::uint32_t> retired;

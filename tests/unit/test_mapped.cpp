@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <fstream>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "tests/harness/cmocka.hpp"
 #include "tests/harness/group.h"
@@ -69,6 +71,24 @@ void grows_with_what_is_asked_for(void**) {
     assert_int_equal(bytes_mapped(), 0);
 }
 
+/// What a thread wrote is there, whoever has mapped more meanwhile.
+void threads_may_ask_for_more_at_once(void**) {
+    for (int round = 0; round < 20; ++round) {
+        const Fd file = memory_file(rows * sizeof(Row) + 4096);
+        const auto mapped = Mapped<Row>::reserve(file.get(), rows, "rows");
+        std::vector<std::thread> threads;
+        for (std::size_t own = 0; own < 4; ++own)
+            threads.emplace_back([&, own] {
+                for (std::size_t index = own; index < rows; index += 4)
+                    (*mapped)[index].words[0] += index + 1;
+            });
+        for (auto& thread : threads)
+            thread.join();
+        for (std::size_t index = 0; index < rows; ++index)
+            assert_int_equal((*mapped)[index].words[0], index + 1);
+    }
+}
+
 void has_an_end(void**) {
     const Fd file = memory_file(rows * sizeof(Row) + 4096);
     const auto mapped = Mapped<Row>::reserve(file.get(), rows, "rows");
@@ -93,6 +113,7 @@ void says_what_cannot_be_mapped(void**) {
 TEST_GROUP(mapped) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(grows_with_what_is_asked_for),
+        cmocka_unit_test(threads_may_ask_for_more_at_once),
         cmocka_unit_test(has_an_end),
         cmocka_unit_test(says_what_cannot_be_mapped),
     };
