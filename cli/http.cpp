@@ -88,16 +88,12 @@ Result<HttpReply> http_exchange(const std::string& socket_path, const std::strin
 }
 
 std::string percent_encode(std::string_view text) {
-    std::string encoded;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x80 &&
-            (std::isalnum(byte) != 0 || std::string_view("-._~").find(c) != std::string_view::npos))
-            encoded += c;
-        else
-            encoded += fmt::format("%{:02X}", byte);
-    }
-    return encoded;
+    // No handle is needed since 7.82 (curl_easy_escape(3)).
+    const std::unique_ptr<char, decltype(&curl_free)> escaped(
+        curl_easy_escape(nullptr, text.data(), static_cast<int>(text.size())), &curl_free);
+    if (!escaped)
+        throw std::bad_alloc();
+    return escaped.get();
 }
 
 } // namespace ballast::cli

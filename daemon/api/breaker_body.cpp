@@ -4,13 +4,10 @@
 #include <algorithm>
 #include <string>
 
-#include "bpf/abi.h"
 #include "daemon/api/body.h"
 #include "daemon/api/names.h"
 
 namespace ballast::api {
-
-static_assert(kMaxReasonBytes == sizeof(ballast_breaker::forced_reason) - 1);
 
 namespace {
 

@@ -3,16 +3,12 @@
 #pragma once
 
 #include <chrono>
-#include <cstddef>
 #include <string_view>
 
 #include "daemon/model/breaker_order.h"
 #include "daemon/util/error.h"
 
 namespace ballast::api {
-
-/// Bytes of a reason; the kernel's row keeps no more (bpf/abi.h, ballast_breaker.forced_reason).
-constexpr std::size_t kMaxReasonBytes = 95;
 
 /// Longest time after which an order ends by itself.
 constexpr std::chrono::milliseconds kMaxOrder = std::chrono::hours(24 * 365);

@@ -16,8 +16,6 @@ Json encode_silence(const std::optional<std::chrono::milliseconds>& known) {
 /// Answers with what is known of the path now, which may be less than was reported: a single drop
 /// may count as loss.
 Response put_path(const Request& request, const Context& context) {
-    if (auto empty = parse_empty_query(request.query); !empty)
-        return error_response(400, "bad_parameter", empty.error());
     auto report = parse_path_body(request.body);
     if (!report)
         return error_response(400, "bad_body", report.error());

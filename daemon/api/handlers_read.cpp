@@ -56,9 +56,7 @@ std::string list_text(const Json& head, std::string_view key, const Rows& rows, 
 
 } // namespace
 
-Response get_status(const Request& request, const Context& context) {
-    if (auto empty = parse_empty_query(request.query); !empty)
-        return bad_request(empty.error());
+Response get_status(const Request&, const Context& context) {
     const LimitTotals totals = total_limits(context.backend.destinations());
     const BreakerCounts breakers = count_breakers(context.backend.breakers());
     return ok(text_of(encode_status(context.backend.status(), totals, breakers, context.now)));
@@ -154,18 +152,14 @@ Response get_breakers(const Request& request, const Context& context) {
     return ok(list_text(head, "breakers", rows, count, encode_breaker));
 }
 
-Response get_metrics(const Request& request, const Context& context) {
-    if (auto empty = parse_empty_query(request.query); !empty)
-        return bad_request(empty.error());
+Response get_metrics(const Request&, const Context& context) {
     Response response = ok(metrics_text(context.backend.status(), context.backend.destinations(),
                                         context.backend.breakers()));
     response.content_type = "text/plain; version=0.0.4; charset=utf-8";
     return response;
 }
 
-Response get_openapi(const Request& request, const Context&) {
-    if (auto empty = parse_empty_query(request.query); !empty)
-        return bad_request(empty.error());
+Response get_openapi(const Request&, const Context&) {
     return ok(std::string(openapi_text()));
 }
 

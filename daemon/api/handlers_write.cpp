@@ -102,8 +102,6 @@ Response once_counted(Backend& backend, Response response) {
 } // namespace
 
 Response put_limit(const Request& request, const Context& context) {
-    if (auto empty = parse_empty_query(request.query); !empty)
-        return error_response(400, "bad_parameter", empty.error());
     auto wanted = parse_override_body(request.body, context.now);
     if (!wanted)
         return error_response(400, "bad_body", wanted.error());
@@ -121,9 +119,7 @@ Response put_limit(const Request& request, const Context& context) {
     return once_counted(context.backend, accepted(json));
 }
 
-Response delete_limit(const Request& request, const Context& context) {
-    if (auto empty = parse_empty_query(request.query); !empty)
-        return error_response(400, "bad_parameter", empty.error());
+Response delete_limit(const Request&, const Context& context) {
     const std::string target = stored_target(context.target);
     const auto removed = context.backend.remove_override(target);
     if (!removed)
@@ -139,8 +135,6 @@ Response delete_limit(const Request& request, const Context& context) {
 }
 
 Response put_breaker(const Request& request, const Context& context) {
-    if (auto empty = parse_empty_query(request.query); !empty)
-        return error_response(400, "bad_parameter", empty.error());
     auto order = parse_breaker_body(request.body);
     if (!order)
         return error_response(400, "bad_body", order.error());
@@ -158,8 +152,6 @@ Response put_breaker(const Request& request, const Context& context) {
 }
 
 Response delete_breaker(const Request& request, const Context& context) {
-    if (auto empty = parse_empty_query(request.query); !empty)
-        return error_response(400, "bad_parameter", empty.error());
     const auto endpoint = parse_endpoint(context.target);
     if (!endpoint)
         return error_response(400, "bad_parameter", endpoint.error());
@@ -173,9 +165,7 @@ Response delete_breaker(const Request& request, const Context& context) {
     return carry_out(order, context.backend);
 }
 
-Response post_reload(const Request& request, const Context& context) {
-    if (auto empty = parse_empty_query(request.query); !empty)
-        return error_response(400, "bad_parameter", empty.error());
+Response post_reload(const Request&, const Context& context) {
     if (auto reloaded = context.backend.reload(); !reloaded)
         return error_response(409, "policy_refused",
                               reloaded.error().context("the running policy stays in force"));
@@ -184,9 +174,7 @@ Response post_reload(const Request& request, const Context& context) {
     return once_counted(context.backend, accepted(json));
 }
 
-Response post_sweep(const Request& request, const Context& context) {
-    if (auto empty = parse_empty_query(request.query); !empty)
-        return error_response(400, "bad_parameter", empty.error());
+Response post_sweep(const Request&, const Context& context) {
     const std::uint64_t number = context.backend.ask_for_sweep();
     Response response;
     response.later = std::make_shared<const Later>(Later{
@@ -197,9 +185,7 @@ Response post_sweep(const Request& request, const Context& context) {
     return response;
 }
 
-Response post_stop(const Request& request, const Context&) {
-    if (auto empty = parse_empty_query(request.query); !empty)
-        return error_response(400, "bad_parameter", empty.error());
+Response post_stop(const Request&, const Context&) {
     Json json = envelope("stop");
     json["pid"] = ::getpid();
     Response response = accepted(json);

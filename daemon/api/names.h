@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The words of the API for directions, breakers and explanations; those for modes are in
-// daemon/model/names.h.
+// The words of the API for directions, breakers and explanations; those for modes and failures are
+// in daemon/model/names.h.
 #pragma once
 
 #include <array>
@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "daemon/model/explain.h"
+#include "daemon/model/names.h"
 #include "daemon/model/policy.h"
 #include "daemon/model/snapshot.h"
 
@@ -17,8 +18,6 @@ namespace ballast::api {
 inline constexpr std::size_t kBreakerStates = 4;
 inline constexpr std::array<std::string_view, kBreakerStates> kBreakerStateNames{
     "closed", "open", "half-open", "ramp"};
-inline constexpr std::array<std::string_view, kFailures> kFailureNames{
-    "timed_out", "refused", "unreachable", "slow", "reset", "half_open_flow"};
 inline constexpr std::array<std::string_view, 4> kAppliesNames{"governs", "to_its_consumers",
                                                                "from_does_not_match", "shadowed"};
 

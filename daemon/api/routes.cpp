@@ -14,22 +14,22 @@ namespace ballast::api {
 namespace {
 
 constexpr std::array<Route, 16> kRoutes{{
-    {"GET", "/v1/status", false, get_status},
-    {"GET", "/v1/health", false, get_health},
-    {"GET", "/v1/flows", false, get_flows},
-    {"GET", "/v1/limits", false, get_limits},
-    {"PUT", "/v1/limits/{target}", true, put_limit},
-    {"DELETE", "/v1/limits/{target}", true, delete_limit},
-    {"GET", "/v1/explain", false, get_explain},
-    {"GET", "/v1/breakers", false, get_breakers},
-    {"PUT", "/v1/breakers/{endpoint}", true, put_breaker},
-    {"DELETE", "/v1/breakers/{endpoint}", true, delete_breaker},
-    {"PUT", "/v1/paths/{endpoint}", true, put_path},
-    {"POST", "/v1/reload", true, post_reload},
-    {"POST", "/v1/sweep", true, post_sweep},
-    {"POST", "/v1/stop", true, post_stop},
-    {"GET", "/v1/openapi.json", false, get_openapi},
-    {"GET", "/metrics", false, get_metrics},
+    {"GET", "/v1/status", false, false, get_status},
+    {"GET", "/v1/health", false, true, get_health},
+    {"GET", "/v1/flows", false, true, get_flows},
+    {"GET", "/v1/limits", false, true, get_limits},
+    {"PUT", "/v1/limits/{target}", true, false, put_limit},
+    {"DELETE", "/v1/limits/{target}", true, false, delete_limit},
+    {"GET", "/v1/explain", false, true, get_explain},
+    {"GET", "/v1/breakers", false, true, get_breakers},
+    {"PUT", "/v1/breakers/{endpoint}", true, false, put_breaker},
+    {"DELETE", "/v1/breakers/{endpoint}", true, false, delete_breaker},
+    {"PUT", "/v1/paths/{endpoint}", true, false, put_path},
+    {"POST", "/v1/reload", true, false, post_reload},
+    {"POST", "/v1/sweep", true, false, post_sweep},
+    {"POST", "/v1/stop", true, false, post_stop},
+    {"GET", "/v1/openapi.json", false, false, get_openapi},
+    {"GET", "/metrics", false, false, get_metrics},
 }};
 
 /// What "{...}" stands for in `path`: empty for a route without one, none where `path` is
@@ -75,6 +75,9 @@ Response handle(const Route& route, const Request& request, const Context& conte
     if (request.body_too_big)
         return error_response(413, "body_too_big",
                               Error(fmt::format("the body is over {} bytes", kMaxBodyBytes)));
+    if (!route.has_parameters)
+        if (auto empty = parse_empty_query(request.query); !empty)
+            return error_response(400, "bad_parameter", empty.error());
     return route.handle(request, context);
 }
 

@@ -26,6 +26,7 @@ struct Route {
     std::string_view method;
     std::string_view path; ///< as in docs/openapi.json; only its last part may be "{NAME}"
     bool writes;           ///< served on control.sock alone
+    bool has_parameters;   ///< false: a query is refused
     Response (*handle)(const Request&, const Context&);
 };
 

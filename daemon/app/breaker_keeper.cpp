@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/app/breaker_keeper.h"
 
-#include <algorithm>
-#include <cstring>
-
 #include "daemon/app/clock.h"
 #include "daemon/app/log.h"
 
@@ -17,26 +14,7 @@ std::uint64_t ms_of(govern::Governor::Monotonic time) {
         std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count());
 }
 
-guards::BreakerChange change_of(const ballast_event& event, std::string service) {
-    guards::BreakerChange change;
-    change.index = event.destination;
-    std::memcpy(change.endpoint.address.bytes.data(), event.address, sizeof(event.address));
-    change.endpoint.port = event.port;
-    change.service = std::move(service);
-    change.mode = static_cast<Mode>(event.mode);
-    change.from = static_cast<BreakerState>(event.from);
-    change.to = static_cast<BreakerState>(event.to);
-    change.withheld = event.withheld != 0;
-    change.level = event.level;
-    if (event.deadline_ms > event.now_ms)
-        change.lasts = std::chrono::milliseconds(event.deadline_ms - event.now_ms);
-    std::ranges::copy(event.counts, change.failures.begin());
-    if (const char* name = event.last_error ? ::strerrorname_np(event.last_error) : nullptr)
-        change.last_error = name;
-    return change;
-}
-
-govern::Governor::Failing failing_of(const guards::BreakerChange& change) {
+govern::Governor::Failing failing_of(const BreakerChange& change) {
     using Failing = govern::Governor::Failing;
     if (change.withheld)
         return Failing::withheld;
@@ -52,7 +30,7 @@ void tell(const Finding& finding) {
 
 BreakerKeeper::BreakerKeeper(kernel::Maps& maps, const kernel::PolicyMap& map,
                              PolicyPublisher& policy)
-    : maps_(maps), map_(map), policy_(policy), table_(maps),
+    : map_(map), policy_(policy), table_(maps), datapath_(maps), destinations_(maps),
       governor_(policy.now()->policy().governor),
       window_(policy.now()->policy().governor.observer_fault_window) {}
 
@@ -61,7 +39,7 @@ Result<std::unique_ptr<BreakerKeeper>> BreakerKeeper::start(EventLoop& loop, ker
                                                             PolicyPublisher& policy) {
     std::unique_ptr<BreakerKeeper> keeper(new BreakerKeeper(maps, map, policy));
     auto events = kernel::BreakerEvents::open(
-        maps.events.get(), [self = keeper.get()](const ballast_event& e) { self->on_event(e); });
+        maps.events.get(), [self = keeper.get()](const auto& event) { self->on_event(event); });
     if (!events)
         return fail(events.error());
     keeper->events_ = std::make_unique<kernel::BreakerEvents>(std::move(*events));
@@ -99,33 +77,22 @@ void BreakerKeeper::tell_dry_run() const {
         log::warn("[governor] dry_run is on: no breaker opens, none is held or let go of");
 }
 
-void BreakerKeeper::on_event(const ballast_event& event) {
-    auto change = change_of(event, map_.service_name(event.service));
+void BreakerKeeper::on_event(const kernel::BreakerEvent& event) {
+    BreakerChange change = event.change;
+    change.service = map_.service_name(event.service);
     change.dry_run = is_dry_run();
     if (const auto finding = guard_.read(change, now()))
         tell(*finding);
     if (change.withheld || change.to == BreakerState::open)
-        governor_.lock()->on_failing(event.destination, failing_of(change), now());
-}
-
-std::size_t BreakerKeeper::count_active() const {
-    const auto window = std::chrono::duration_cast<std::chrono::nanoseconds>(window_);
-    const auto from = static_cast<std::uint64_t>(
-        std::max<std::int64_t>(0, (now().time_since_epoch() - window).count()));
-    const auto used =
-        std::min<std::uint32_t>(maps_.control->next_destination, BALLAST_MAX_DESTINATIONS);
-    const auto all = maps_.destinations.first(used);
-    return static_cast<std::size_t>(std::ranges::count_if(
-        all, [&](const auto& d) { return d.service && (d.in_use || d.last_use_ns >= from); }));
+        governor_.lock()->on_failing(change.index, failing_of(change), now());
 }
 
 void BreakerKeeper::govern() {
-    const auto swap = [word = &maps_.control->trip_budget](std::uint32_t& expected,
-                                                           std::uint32_t wanted) {
-        return __atomic_compare_exchange_n(word, &expected, wanted, false, __ATOMIC_SEQ_CST,
-                                           __ATOMIC_SEQ_CST);
+    const auto swap = [this](std::uint32_t& expected, std::uint32_t wanted) {
+        return datapath_.swap_trip_budget(expected, wanted);
     };
-    const auto decision = governor_.lock()->decide(count_active(), swap, now());
+    const auto decision =
+        governor_.lock()->decide(destinations_.active_since(now() - window_), swap, now());
     if (!decision.dry_run)
         act(decision);
     tell_fault(decision);

@@ -9,6 +9,8 @@
 #include "daemon/govern/governor.h"
 #include "daemon/guards/breaker_guard.h"
 #include "daemon/kernel/breaker_table.h"
+#include "daemon/kernel/datapath.h"
+#include "daemon/kernel/destination_table.h"
 #include "daemon/kernel/events.h"
 #include "daemon/kernel/policy_map.h"
 #include "daemon/util/event_loop.h"
@@ -46,7 +48,7 @@ public:
 
 private:
     BreakerKeeper(kernel::Maps& maps, const kernel::PolicyMap& map, PolicyPublisher& policy);
-    void on_event(const ballast_event& event);
+    void on_event(const kernel::BreakerEvent& event);
     void govern();
     void act(const govern::Governor::Decision& decision);
     void hold(std::uint32_t destination);
@@ -54,13 +56,13 @@ private:
     void adopt_holds();
     void tell_dry_run() const;
     void tell_fault(const govern::Governor::Decision& decision) const;
-    [[nodiscard]] std::size_t count_active() const;
     [[nodiscard]] std::vector<kernel::BreakerTable::Known> read() const;
 
-    kernel::Maps& maps_;
     const kernel::PolicyMap& map_;
     PolicyPublisher& policy_;
     kernel::BreakerTable table_;
+    kernel::Datapath datapath_;
+    kernel::DestinationTable destinations_;
     guards::BreakerGuard guard_;
     mutable Guarded<govern::Governor> governor_;
     std::chrono::milliseconds window_;

@@ -10,7 +10,6 @@
 #include <malloc.h>
 #include <systemd/sd-daemon.h>
 
-#include "bpf/abi.h"
 #include "daemon/app/clock.h"
 #include "daemon/app/log.h"
 #include "daemon/app/start_up.h"
@@ -35,10 +34,10 @@ std::chrono::nanoseconds monotonic() {
 }
 
 /// What breakers turn away, they tell of themselves.
-guards::LimitReading read_limits(const ballast_destination& destination, std::uint32_t index) {
-    guards::LimitReading reading{.index = index, .refused = {}, .over_limit = {}};
-    std::copy_n(destination.refused, guards::kLimitReasons, reading.refused.begin());
-    std::copy_n(destination.over, guards::kLimitReasons, reading.over_limit.begin());
+guards::LimitReading reading_of(const Destination& destination) {
+    guards::LimitReading reading{.index = destination.index, .refused = {}, .over_limit = {}};
+    std::copy_n(destination.refused.begin(), guards::kLimitReasons, reading.refused.begin());
+    std::copy_n(destination.over_limit.begin(), guards::kLimitReasons, reading.over_limit.begin());
     return reading;
 }
 
@@ -47,8 +46,8 @@ guards::LimitReading read_limits(const ballast_destination& destination, std::ui
 Daemon::Daemon(Options options, EventLoop loop, kernel::Programs programs)
     : options_(std::move(options)), loop_(std::move(loop)), programs_(std::move(programs)),
       maps_(programs_.maps()), policy_map_(maps_), recycler_(maps_, policy_map_),
-      pending_(maps_.reservations.all(), kernel::counts_of(maps_)), in_force_(maps_, policy_map_),
-      hooks_(programs_), timeouts_(programs_),
+      pending_(maps_.reservations.all(), kernel::counts_of(maps_)), datapath_(maps_),
+      destinations_(maps_), in_force_(maps_, policy_map_), hooks_(programs_), timeouts_(programs_),
       names_(loop_, store_file(options_), [this] { return take_answers(); }) {}
 
 Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
@@ -126,7 +125,7 @@ Result<void> Daemon::prepare(Store store) {
 
 /// Counts what is there before the first refusal is possible, and once more what came in between.
 Result<void> Daemon::attach() {
-    heartbeat();
+    datapath_.beat(app::now());
     return sweep_at_start().and_then([&] { return programs_.attach_admission(); }).and_then([&] {
         return sweep_at_start();
     });
@@ -208,14 +207,9 @@ bool Daemon::stop_observing() {
     return false;
 }
 
-void Daemon::heartbeat() {
-    __atomic_store_n(&maps_.control->heartbeat_ns, static_cast<std::uint64_t>(monotonic().count()),
-                     __ATOMIC_RELEASE);
-}
-
 void Daemon::on_second() {
     second_.arm(heartbeat_interval);
-    heartbeat();
+    datapath_.beat(app::now());
     if (hooks_.tick())
         observer_->ask_for_sweep();
     observer_->tick();
@@ -240,7 +234,7 @@ void Daemon::on_second() {
 
 void Daemon::recycle_consumers() {
     const auto hierarchy = kernel::cgroup2_mount();
-    if (!hierarchy || maps_.control->next_consumer <= 1)
+    if (!hierarchy)
         return;
     const auto freed = kernel::ConsumerRecycler(maps_, policy_map_, *hierarchy).run();
     if (!freed)
@@ -251,12 +245,12 @@ void Daemon::recycle_consumers() {
 
 void Daemon::report_limits() {
     std::vector<guards::LimitReading> readings;
-    for (std::uint32_t index = 0; index < used(); ++index)
-        if (const auto reading = read_limits(maps_.destinations[index], index);
+    for (const auto& destination : destinations_.with_refusals())
+        if (const auto reading = reading_of(destination);
             guards::sum(reading.refused) != 0 || guards::sum(reading.over_limit) != 0)
             readings.push_back(reading);
-    const auto findings = limit_guard_.read(readings, std::chrono::steady_clock::now(),
-                                            [this](std::uint32_t index) { return row_of(index); });
+    const auto findings = limit_guard_.read(
+        readings, now(), [this](std::uint32_t index) { return row_of(destinations_.at(index)); });
     for (const auto& finding : findings)
         log::warn("finding reason={} destination={} service={} {}", finding.reason,
                   finding.destination.text(), finding.service, finding.evidence);
@@ -264,10 +258,7 @@ void Daemon::report_limits() {
 
 /// What the [daemon] table asks for, and the counts that new limits need. The last of the readers.
 void Daemon::changed(const PolicyInForce& now) {
-    const DaemonOptions& wanted = now.policy().daemon;
-    const auto grace = std::chrono::nanoseconds(wanted.daemon_grace).count();
-    __atomic_store_n(&maps_.control->daemon_grace_ns, static_cast<std::uint64_t>(grace),
-                     __ATOMIC_RELEASE);
+    datapath_.set_grace(now.policy().daemon.daemon_grace);
     if (!server_)
         return; // attach() sweeps, serve() listens
     listen(now);

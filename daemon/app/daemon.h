@@ -16,6 +16,8 @@
 #include "daemon/app/policy_publisher.h"
 #include "daemon/app/policy_watch.h"
 #include "daemon/guards/limit_guard.h"
+#include "daemon/kernel/datapath.h"
+#include "daemon/kernel/destination_table.h"
 #include "daemon/kernel/pending_reservations.h"
 #include "daemon/kernel/policy_map.h"
 #include "daemon/kernel/programs.h"
@@ -65,14 +67,12 @@ private:
     void on_second();
     void listen(const PolicyInForce& now);
     bool take_answers();
-    void heartbeat();
     Result<void> sweep_at_start();
     void reclaim_pending();
     bool stop_observing();
     void report_limits();
     void recycle_consumers();
-    [[nodiscard]] DestinationRow row_of(std::uint32_t index);
-    [[nodiscard]] std::uint32_t used() const;
+    [[nodiscard]] DestinationRow row_of(const Destination& destination);
 
     Options options_;
     EventLoop loop_;
@@ -81,6 +81,8 @@ private:
     kernel::PolicyMap policy_map_;
     kernel::Recycler recycler_;
     kernel::PendingReservations pending_;
+    kernel::Datapath datapath_;
+    kernel::DestinationTable destinations_;
     PolicyPublisher in_force_;
     HookKeeper hooks_;
     TimeoutKeeper timeouts_;

@@ -2,38 +2,20 @@
 // What the API reads of the daemon.
 #include "daemon/app/daemon.h"
 
-#include <algorithm>
-#include <numeric>
-#include <span>
 #include <tuple>
 
 #include <unistd.h>
 
-#include "bpf/abi.h"
 #include "daemon/app/start_up.h"
-#include "daemon/app/status_parts.h"
 #include "daemon/app/version.h"
-#include "daemon/kernel/flows.h"
 
 namespace ballast::app {
-
-namespace {
-
-std::uint64_t sum_of(std::span<const __u64> counters) {
-    return std::accumulate(counters.begin(), counters.end(), std::uint64_t{0});
-}
-
-} // namespace
-
-std::uint32_t Daemon::used() const {
-    return std::min<std::uint32_t>(maps_.control->next_destination, BALLAST_MAX_DESTINATIONS);
-}
 
 DaemonStatus Daemon::status() {
     const auto in_force = in_force_.now();
     DaemonStatus status;
     status.version = version();
-    status.abi_version = BALLAST_ABI_VERSION;
+    status.abi_version = kernel::Programs::abi_version;
     status.kernel = kernel_release();
     status.cgroup = programs_.cgroup().path;
     status.bpffs = options_.bpffs_dir;
@@ -49,43 +31,39 @@ DaemonStatus Daemon::status() {
     status.policy_error = policy_->error();
     status.services = static_cast<std::uint32_t>(in_force->policy().services.size());
     status.destinations = recycler_.used();
-    status.destinations_max = BALLAST_MAX_DESTINATIONS;
-    for (std::uint32_t index = 0; index < used(); ++index)
-        status.reservations += maps_.destinations[index].in_use & ~BALLAST_RETIRED;
-    status.reservations_max = BALLAST_MAX_RESERVATIONS;
+    status.destinations_max = kernel::DestinationTable::most;
+    status.reservations = destinations_.reservations();
+    status.reservations_max = kernel::Reservations::most;
     status.hooks_lost = hooks_.lost();
     status.hooks_reattached = hooks_.reattached();
-    const ballast_counters& counters = maps_.counters[0];
-    status.fail_open = fail_open_of(counters);
-    status.breaker_losses = breaker_losses_of(counters);
-    status.keepalive = keepalive_of(counters, observer_->latest()->keepalive);
+    status.fail_open = datapath_.fail_open();
+    status.breaker_losses = datapath_.breaker_losses();
+    status.keepalive = observer_->latest()->keepalive;
+    status.keepalive.failed = datapath_.keepalives_failed();
     status.half_open = observer_->half_open();
     status.sweep = observer_->status();
     return status;
 }
 
-DestinationRow Daemon::row_of(std::uint32_t index) {
-    const ballast_destination& destination = maps_.destinations[index];
+DestinationRow Daemon::row_of(const Destination& destination) {
+    const auto in_force = in_force_.now();
     DestinationRow row;
-    std::ranges::copy(destination.address, row.endpoint.address.bytes.begin());
-    row.endpoint.port = destination.port;
+    row.endpoint = destination.endpoint;
     row.service = policy_map_.service_name(destination.service);
-    row.in_use = destination.in_use & ~BALLAST_RETIRED;
+    row.in_use = destination.in_use;
     row.admitted = destination.admitted;
     row.adopted = destination.adopted;
-    row.refused = sum_of(destination.refused);
-    row.over_limit = sum_of(destination.over);
+    row.refused = total(destination.refused);
+    row.over_limit = total(destination.over_limit);
     row.mode = Mode::off;
-    if (const ballast_service* limit = policy_map_.limit(destination.service)) {
-        row.mode = static_cast<Mode>(limit->mode);
-        if (limit->max_connections != BALLAST_UNLIMITED)
-            row.max_connections = limit->max_connections;
+    if (const Service* service = in_force->service(destination.service)) {
+        row.mode = in_force->mode(GuardKind::limit, service);
+        row.max_connections = service->max_connections;
     }
-    row.mode = in_force_.now()->allowed(row.mode);
     const auto latest = observer_->latest();
-    const auto drift = latest->drift.find(index);
+    const auto drift = latest->drift.find(destination.index);
     row.drift = drift == latest->drift.end() ? 0 : drift->second;
-    if (const auto known = observer_->path_at(row.endpoint, destination.service))
+    if (const auto known = observer_->path_at(destination.endpoint, destination.service))
         std::tie(row.survived, row.died, row.learned_in) =
             std::tie(known->survived, known->died, known->learned_in);
     return row;
@@ -93,10 +71,8 @@ DestinationRow Daemon::row_of(std::uint32_t index) {
 
 std::vector<DestinationRow> Daemon::destinations() {
     std::vector<DestinationRow> rows;
-    for (std::uint32_t index = 0; index < used(); ++index)
-        if (maps_.destinations[index].service &&
-            !(maps_.destinations[index].in_use & BALLAST_RETIRED))
-            rows.push_back(row_of(index));
+    for (const auto& destination : destinations_.all())
+        rows.push_back(row_of(destination));
     return rows;
 }
 
@@ -105,12 +81,11 @@ std::vector<PeerRow> Daemon::peers() {
 }
 
 FlowTable Daemon::flows() {
-    const std::uint32_t hz = kernel::jiffies_per_second();
     const auto met = observer_->latest()->flows;
     FlowTable table;
     trim_soon_ = true; // the rows are many and short-lived
     for (const auto& flow : met->rows)
-        table.rows.push_back(kernel::to_row(flow, policy_map_.service_name(flow.service), hz));
+        table.rows.push_back(ballast::row_of(flow, policy_map_.service_name(flow.service)));
     if (met->taken)
         table.age = std::chrono::duration_cast<std::chrono::milliseconds>(
             std::chrono::steady_clock::now() - *met->taken);

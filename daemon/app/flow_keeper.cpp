@@ -7,8 +7,6 @@
 #include "daemon/app/clock.h"
 #include "daemon/app/diag_facts.h"
 #include "daemon/app/log.h"
-#include "daemon/app/suspicion_record.h"
-#include "daemon/kernel/flows.h"
 
 namespace ballast::app {
 
@@ -29,9 +27,9 @@ std::uint64_t of_kind(const guards::HalfOpenGuard::Counts& counts, HalfOpenKind 
 } // namespace
 
 FlowKeeper::FlowKeeper(const Parts& parts, std::unique_ptr<FlowFacts> facts)
-    : maps_(parts.maps), services_(parts.services), sweeps_(parts.sweeps),
-      governor_(parts.governor), report_(parts.maps, parts.report_program), policy_(parts.policy),
-      facts_(std::move(facts)),
+    : datapath_(parts.maps), suspicions_map_(parts.maps.suspicions.get()),
+      services_(parts.services), sweeps_(parts.sweeps), governor_(parts.governor),
+      report_(parts.maps, parts.report_program), policy_(parts.policy), facts_(std::move(facts)),
       resetter_(
           *facts_, [this](const std::string& service) { return rules_of(service); },
           [this](auto now) { return governor_.lock()->leave_to_reset(now); },
@@ -39,8 +37,7 @@ FlowKeeper::FlowKeeper(const Parts& parts, std::unique_ptr<FlowFacts> facts)
               digest_.add(verdict, mode, act, is_later);
               if (act == FlowAct::reset)
                   tell_ended(verdict);
-          }),
-      hz_(kernel::jiffies_per_second()) {}
+          }) {}
 
 Result<std::unique_ptr<FlowKeeper>> FlowKeeper::start(EventLoop& loop, const Parts& parts) {
     std::unique_ptr<FlowKeeper> keeper(new FlowKeeper(parts, std::make_unique<DiagFacts>("/proc")));
@@ -54,7 +51,7 @@ Result<std::unique_ptr<FlowKeeper>> FlowKeeper::start(EventLoop& loop, const Par
 
 Result<void> FlowKeeper::listen(EventLoop& loop) {
     auto suspicions = kernel::Suspicions::open(
-        maps_.suspicions.get(), [this](const ballast_suspicion& record) { on_record(record); });
+        suspicions_map_, [this](const kernel::Suspected& one) { on_suspicion(one); });
     if (!suspicions)
         return fail(suspicions.error());
     suspicions_ = std::make_unique<kernel::Suspicions>(std::move(*suspicions));
@@ -79,11 +76,9 @@ void FlowKeeper::changed(const PolicyInForce& now) {
         confirm = std::max<unsigned>(confirm, service.half_open.confirm_retransmits);
         wants_answers_ = wants_answers_ || service.half_open.response_timeout.count() != 0;
     }
-    const auto jiffies = static_cast<std::uint32_t>(suspect_after.count() * hz_ / 1000);
-    kernel::store_relaxed(maps_.control->suspect_after, std::max(jiffies, 1U));
     // One more than a lossy path needs, without which it would not be known to be down.
-    kernel::store_relaxed(maps_.control->suspect_until,
-                          confirm == 0 ? 0U : confirm + guards::Suspect::lossy_extra + 1);
+    datapath_.report_suspects(suspect_after,
+                              confirm == 0 ? 0U : confirm + guards::Suspect::lossy_extra + 1);
 }
 
 /// As the policy says of the endpoint where no reservation names the service.
@@ -106,8 +101,8 @@ HalfOpen FlowKeeper::rules_of(const std::string& service) const {
     return rules;
 }
 
-void FlowKeeper::on_record(const ballast_suspicion& record) {
-    suspect(suspicion_of(record, hz_), record.service);
+void FlowKeeper::on_suspicion(const kernel::Suspected& suspected) {
+    suspect(suspected.suspicion, suspected.service);
 }
 
 /// `service`: its id, 0: none.
@@ -265,7 +260,7 @@ void FlowKeeper::publish() {
 
 HalfOpenStatus FlowKeeper::status() const {
     HalfOpenStatus status = published_.get();
-    status.suspicions_lost = maps_.counters->suspicions_lost;
+    status.suspicions_lost = datapath_.suspicions_lost();
     return status;
 }
 

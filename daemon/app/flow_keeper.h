@@ -17,6 +17,7 @@
 #include "daemon/guards/half_open_digest.h"
 #include "daemon/guards/half_open_guard.h"
 #include "daemon/guards/hung_guard.h"
+#include "daemon/kernel/datapath.h"
 #include "daemon/kernel/events.h"
 #include "daemon/kernel/failure_report.h"
 #include "daemon/kernel/maps.h"
@@ -64,14 +65,14 @@ private:
     void look_at(const PeerKey& peer);
     void look_at_missing(const PeerKey& peer, const FlowList& list);
     void ask_witnesses();
-    void on_record(const ballast_suspicion& record);
+    void on_suspicion(const kernel::Suspected& suspected);
     Result<void> listen(EventLoop& loop);
-    void on_sweep(std::span<const ballast_flow> flows);
+    void on_sweep(std::span<const SweptFlow> flows);
     void end_sweep();
-    void on_flow(const ballast_flow& flow);
-    void on_probing(const ballast_flow& flow);
+    void on_flow(const SweptFlow& flow);
+    void on_probing(const SweptFlow& flow);
     void suspect(Suspicion suspicion, std::uint16_t service);
-    std::optional<std::chrono::milliseconds> waiting_for(const ballast_flow& flow);
+    std::optional<std::chrono::milliseconds> waiting_for(const SweptFlow& flow);
     void tell_ended(HalfOpenVerdict verdict);
     void tell();
     void publish();
@@ -85,7 +86,8 @@ private:
     void count_paths();
     [[nodiscard]] bool is_busy() const;
 
-    kernel::Maps& maps_;
+    kernel::Datapath datapath_;
+    int suspicions_map_;
     const kernel::PolicyMap& services_;
     const SweepRunner& sweeps_;
     Guarded<govern::Governor>& governor_;
@@ -95,7 +97,6 @@ private:
     std::unique_ptr<FlowFacts> facts_;
     FlowResetter resetter_;
     Witness witness_{"/proc"};
-    std::uint32_t hz_;
     guards::HalfOpenGuard guard_;
     guards::HungGuard hung_;
     guards::HalfOpenDigest digest_;

@@ -3,8 +3,6 @@
 #include "daemon/app/flow_keeper.h"
 
 #include "daemon/app/clock.h"
-#include "daemon/app/suspicion_record.h"
-#include "daemon/kernel/flows.h"
 
 namespace ballast::app {
 
@@ -15,7 +13,7 @@ using std::chrono::milliseconds;
 } // namespace
 
 /// How long a flow has waited for an answer; none where that cannot be found out.
-std::optional<milliseconds> FlowKeeper::waiting_for(const ballast_flow& flow) {
+std::optional<milliseconds> FlowKeeper::waiting_for(const SweptFlow& flow) {
     if (++looked_up_ > most_waiting) {
         ++counted_.not_looked_at;
         return std::nullopt;
@@ -31,9 +29,9 @@ std::optional<milliseconds> FlowKeeper::waiting_for(const ballast_flow& flow) {
     return is_waiting ? std::optional(milliseconds((*found)->tcp.last_data_sent_ms)) : std::nullopt;
 }
 
-void FlowKeeper::on_flow(const ballast_flow& flow) {
-    const bool is_shut = (flow.flags & BALLAST_FLOW_ZERO_WINDOW) != 0;
-    const bool is_inbound = (flow.flags & BALLAST_FLOW_INBOUND) != 0;
+void FlowKeeper::on_flow(const SweptFlow& flow) {
+    const bool is_shut = flow.has_window_shut;
+    const bool is_inbound = flow.is_inbound;
     if (flow.cookie == 0 || (!is_shut && (is_inbound || !wants_answers_)))
         return;
     guards::HungLook look;
@@ -41,7 +39,7 @@ void FlowKeeper::on_flow(const ballast_flow& flow) {
     look.netns = flow.netns;
     look.direction = is_inbound ? Direction::inbound : Direction::outbound;
     look.service = service_at(flow.service, look.key.remote, look.direction);
-    look.silent = milliseconds(kernel::idle_ms(flow, hz_));
+    look.silent = flow.idle;
     look.is_window_shut = is_shut;
     const HalfOpen rules = rules_of(look.service);
     look.limit = rules.response_timeout;
@@ -56,17 +54,17 @@ void FlowKeeper::on_flow(const ballast_flow& flow) {
     hung_.on_look(look, now());
 }
 
-void FlowKeeper::on_probing(const ballast_flow& flow) {
-    Suspicion suspicion = suspicion_of(flow, hz_, now());
+void FlowKeeper::on_probing(const SweptFlow& flow) {
+    Suspicion suspicion = suspicion_of(flow, now());
     if (suspicion.key.cookie != 0 && suspicion.silent >= suspect_after)
         suspect(std::move(suspicion), flow.service);
 }
 
-void FlowKeeper::on_sweep(std::span<const ballast_flow> flows) {
+void FlowKeeper::on_sweep(std::span<const SweptFlow> flows) {
     for (const auto& flow : flows) {
-        if (flow.flags & BALLAST_FLOW_PROBING)
+        if (flow.is_probing)
             on_probing(flow);
-        if (flow.flags & (BALLAST_FLOW_ZERO_WINDOW | BALLAST_FLOW_UNANSWERED))
+        if (flow.has_window_shut || flow.is_unanswered)
             on_flow(flow);
     }
 }

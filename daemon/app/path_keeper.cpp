@@ -6,7 +6,6 @@
 #include "daemon/app/clock.h"
 #include "daemon/app/log.h"
 #include "daemon/guards/keepalive_choice.h"
-#include "daemon/kernel/flows.h"
 
 namespace ballast::app {
 
@@ -14,23 +13,13 @@ namespace {
 
 using std::chrono::milliseconds;
 
-guards::GapLook look_at(const ballast_flow& flow, std::uint32_t hz) {
-    const auto time = [hz](std::uint32_t jiffies) {
-        return milliseconds(std::uint64_t{jiffies} * 1000 / hz);
-    };
+guards::GapLook look_at(const SweptFlow& flow) {
     return {.cookie = flow.cookie,
-            .heard = time(flow.heard_jiffies),
-            .quiet = time(flow.quiet_jiffies),
+            .heard = flow.heard,
+            .quiet = flow.quiet,
             .packets_in = flow.packets_in,
             .packets_out = flow.packets_out,
             .is_trying = flow.retransmits != 0 || flow.probes != 0};
-}
-
-Endpoint endpoint_of(const ballast_destination& destination) {
-    Endpoint endpoint;
-    std::ranges::copy(destination.address, endpoint.address.bytes.begin());
-    endpoint.port = destination.port;
-    return endpoint;
 }
 
 /// `service` may be null: none governs it.
@@ -44,22 +33,12 @@ milliseconds start_of(const KeepaliveRule& rule) {
     return rule.kind == KeepaliveKind::fixed ? rule.idle : rule.start;
 }
 
-std::uint32_t word(milliseconds time) {
-    return static_cast<std::uint32_t>(std::max<std::int64_t>(time.count(), 0));
-}
-
-/// Sockets are set anew for less, but not for a little more.
-bool is_news(std::uint32_t known, std::uint32_t wanted) {
-    return wanted < known || wanted > known + known / 20;
-}
-
 } // namespace
 
-std::unique_ptr<PathKeeper> PathKeeper::start(kernel::Maps& maps, PolicyPublisher& policy,
+std::unique_ptr<PathKeeper> PathKeeper::start(const kernel::Maps& maps, PolicyPublisher& policy,
                                               SweepRunner& sweeps,
                                               const std::filesystem::path& store_file) {
     std::unique_ptr<PathKeeper> keeper(new PathKeeper(maps, policy));
-    keeper->hz_ = kernel::jiffies_per_second();
     keeper->saved_ = keeper->sweep_began_ = now();
     keeper->open_store(store_file);
     sweeps.watch({.on_flows = [self = keeper.get()](auto met) { self->on_sweep(met); },
@@ -96,18 +75,17 @@ void PathKeeper::recall() {
     }
 }
 
-void PathKeeper::on_sweep(std::span<const ballast_flow> flows) {
+void PathKeeper::on_sweep(std::span<const SweptFlow> flows) {
     const auto in_force = policy_.now();
     const std::scoped_lock lock(mutex_);
     for (const auto& flow : flows) {
-        const bool is_governed = (flow.flags & BALLAST_FLOW_RESERVED) && flow.cookie;
+        const bool is_governed = flow.is_reserved && flow.cookie;
         const Service* service = is_governed ? in_force->service(flow.service) : nullptr;
-        if (!service || service->keepalive.mode == Mode::off ||
-            kernel::state_name(flow.state) != "ESTAB")
+        if (!service || service->keepalive.mode == Mode::off || flow.state != TcpState::established)
             continue;
-        if (const auto gap = watch_.on_flow(look_at(flow, hz_), now())) {
+        if (const auto gap = watch_.on_flow(look_at(flow), now())) {
             book_.acquit(flow.cookie);
-            book_.survived(place_of(kernel::remote_of(flow), service), *gap, now());
+            book_.survived(place_of(flow.remote, service), *gap, now());
         }
     }
 }
@@ -149,32 +127,22 @@ void PathKeeper::on_verdict(const HalfOpenVerdict& verdict) {
     book_.died(place, *gap, now());
 }
 
-void PathKeeper::tell_program(ballast_destination& destination, const Service* service) const {
-    const auto bracket = book_.at(place_of(endpoint_of(destination), service), now());
-    std::uint32_t longest = 0;
-    std::uint32_t died = 0;
-    if (service && bracket && (bracket->survived || bracket->died)) {
-        longest = word(guards::longest_idle(*bracket, start_of(service->keepalive)));
-        died = word(bracket->died.value_or(milliseconds(0)));
-    }
-    if (!is_news(destination.keepalive_longest_ms, longest) &&
-        !is_news(destination.keepalive_died_ms, died))
-        return;
-    kernel::store_relaxed(destination.keepalive_died_ms, died);
-    kernel::store_relaxed(destination.keepalive_longest_ms, longest);
-}
-
 void PathKeeper::tell_programs() {
     if (book_.is_empty() && !has_told_)
         return;
     has_told_ = !book_.is_empty();
-    const auto used =
-        std::min<std::uint32_t>(maps_.control->next_destination, BALLAST_MAX_DESTINATIONS);
     const auto in_force = policy_.now();
-    const std::scoped_lock lock(*maps_.bookkeeping);
-    for (auto& destination : maps_.destinations.first(used))
-        if (destination.service)
-            tell_program(destination, in_force->service(destination.service));
+    destinations_.tell_of_paths([&](const Destination& destination) {
+        return times_of(destination.endpoint, in_force->service(destination.service));
+    });
+}
+
+KeepaliveTimes PathKeeper::times_of(const Endpoint& destination, const Service* service) const {
+    const auto bracket = book_.at(place_of(destination, service), now());
+    if (!service || !bracket || !(bracket->survived || bracket->died))
+        return {};
+    return {.longest = guards::longest_idle(*bracket, start_of(service->keepalive)),
+            .died = bracket->died.value_or(milliseconds(0))};
 }
 
 std::optional<PathReport> PathKeeper::at(const Endpoint& destination, std::uint16_t service) const {

@@ -17,7 +17,7 @@
 #include "daemon/app/sweep_runner.h"
 #include "daemon/guards/gap_watch.h"
 #include "daemon/guards/path_book.h"
-#include "daemon/kernel/maps.h"
+#include "daemon/kernel/destination_table.h"
 #include "daemon/model/half_open.h"
 #include "daemon/model/path_report.h"
 #include "daemon/store/bound_store.h"
@@ -32,7 +32,7 @@ public:
     /// Goes on where the store's file (opened before) left off; without it, which is logged, where
     /// that cannot be read. What is referred to must outlive the keeper; the runner, which tells it
     /// what sweeps meet, must not sweep once it is gone.
-    static std::unique_ptr<PathKeeper> start(kernel::Maps& maps, PolicyPublisher& policy,
+    static std::unique_ptr<PathKeeper> start(const kernel::Maps& maps, PolicyPublisher& policy,
                                              SweepRunner& sweeps,
                                              const std::filesystem::path& store_file);
 
@@ -53,20 +53,21 @@ public:
     void save();
 
 private:
-    PathKeeper(kernel::Maps& maps, PolicyPublisher& policy) : maps_(maps), policy_(policy) {}
+    PathKeeper(const kernel::Maps& maps, PolicyPublisher& policy)
+        : destinations_(maps), policy_(policy) {}
     void open_store(const std::filesystem::path& file);
     void recall();
-    void on_sweep(std::span<const ballast_flow> flows);
+    void on_sweep(std::span<const SweptFlow> flows);
     void end_sweep();
     [[nodiscard]] std::optional<PathReport> report_of(const Endpoint& destination,
                                                       const Service* service) const;
     void tell_programs();
-    void tell_program(ballast_destination& destination, const Service* service) const;
+    [[nodiscard]] KeepaliveTimes times_of(const Endpoint& destination,
+                                          const Service* service) const;
     bool settle();
 
-    kernel::Maps& maps_;
+    kernel::DestinationTable destinations_;
     PolicyPublisher& policy_;
-    std::uint32_t hz_ = 0;
     mutable std::mutex mutex_; ///< of what follows, the store apart
     guards::GapWatch watch_;
     guards::PathBook book_;

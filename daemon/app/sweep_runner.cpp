@@ -8,15 +8,13 @@
 #include "daemon/app/clock.h"
 #include "daemon/app/log.h"
 #include "daemon/govern/sweep_pace.h"
-#include "daemon/kernel/flows.h"
 
 namespace ballast::app {
 
 SweepRunner::SweepRunner(kernel::Maps& maps, kernel::PolicyMap& policy, int link)
     : maps_(maps), policy_(policy), sweeper_(maps, link, "/proc"),
       ledger_(maps.reservations.all(), maps.seen.all(), kernel::counts_of(maps),
-              [this] { return wait_for_programs(); }),
-      table_(kernel::jiffies_per_second()) {}
+              [this] { return wait_for_programs(); }) {}
 
 Result<std::unique_ptr<SweepRunner>> SweepRunner::create(EventLoop& loop, kernel::Maps& maps,
                                                          kernel::PolicyMap& policy, int link) {
@@ -47,19 +45,17 @@ Result<void> SweepRunner::begin() {
     return begun;
 }
 
-void SweepRunner::keep(std::span<const ballast_flow> flows) {
+void SweepRunner::take(std::span<const SweptFlow> flows) {
+    table_.add(flows);
     const auto kept = flows.first(std::min(flows.size(), most_flows - gathered_.rows.size()));
     gathered_.rows.insert(gathered_.rows.end(), kept.begin(), kept.end());
     gathered_.left_out += flows.size() - kept.size();
+    for (const auto& watcher : watchers_)
+        watcher.on_flows(flows);
 }
 
 bool SweepRunner::step() {
-    return sweeper_.step([&](std::span<const ballast_flow> flows) {
-        table_.add(flows);
-        keep(flows);
-        for (const auto& watcher : watchers_)
-            watcher.on_flows(flows);
-    });
+    return sweeper_.step([this](std::span<const SweptFlow> flows) { take(flows); });
 }
 
 void SweepRunner::turn() {

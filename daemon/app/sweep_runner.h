@@ -11,13 +11,14 @@
 #include <unordered_map>
 #include <vector>
 
-#include "daemon/app/peer_table.h"
 #include "daemon/kernel/ledger.h"
 #include "daemon/kernel/maps.h"
 #include "daemon/kernel/policy_map.h"
 #include "daemon/kernel/sweeper.h"
+#include "daemon/model/peer_table.h"
 #include "daemon/model/policy_in_force.h"
 #include "daemon/model/snapshot.h"
+#include "daemon/model/swept_flow.h"
 #include "daemon/util/error.h"
 #include "daemon/util/event_loop.h"
 #include "daemon/util/guarded.h"
@@ -42,7 +43,7 @@ public:
 
     /// Sees every sweep's sockets, and its end. Watchers are called in the order they came.
     struct Watcher {
-        std::function<void(std::span<const ballast_flow>)> on_flows;
+        std::function<void(std::span<const SweptFlow>)> on_flows;
         std::function<void()> on_end;
     };
     void watch(Watcher watcher) { watchers_.push_back(std::move(watcher)); }
@@ -50,7 +51,7 @@ public:
     /// The sockets that the last sweep met, when it ended (nothing before the first), and how many
     /// more it met than are kept.
     struct Flows {
-        std::vector<ballast_flow> rows;
+        std::vector<SweptFlow> rows;
         std::optional<std::chrono::steady_clock::time_point> taken;
         std::uint64_t left_out = 0;
     };
@@ -74,7 +75,7 @@ private:
     void turn();
     Result<void> begin();
     bool step();
-    void keep(std::span<const ballast_flow> flows);
+    void take(std::span<const SweptFlow> flows);
     bool wait_for_programs();
     void finish();
     kernel::LedgerFindings judge();

@@ -3,14 +3,12 @@
 
 #include <algorithm>
 
+#include "daemon/model/names.h"
+
 namespace ballast {
 namespace {
 
 using namespace std::chrono_literals;
-
-/// Keys of the thresholds, in the order of Failure.
-constexpr std::array<std::string_view, kFailures> kThresholdKeys{
-    "timed_out", "refused", "unreachable", "slow", "reset", "half_open_flow"};
 
 constexpr std::array<std::string_view, 15> kBreakerKeys{
     "mode",     "window",   "timed_out",      "refused",      "unreachable",
@@ -88,7 +86,7 @@ void read_breaker(const TableReader& reader, ServiceEntry& entry, ProblemList& w
     entry.breaker_mode = reader.choice<Mode>("mode", kModeNames);
     reader.fill(out.window, "window", kWindow);
     for (std::size_t i = 0; i < kFailures; ++i)
-        reader.fill(out.thresholds.at(i), kThresholdKeys.at(i), std::uint16_t{0}, kMaxThreshold);
+        reader.fill(out.thresholds.at(i), kFailureNames.at(i), std::uint16_t{0}, kMaxThreshold);
     reader.fill(out.slow_connect, "slow_connect", kConnectTime);
     reader.fill(out.reset_within, "reset_within", kConnectTime);
     read_back_off(reader, out);

@@ -9,9 +9,6 @@ namespace ballast::guards {
 
 namespace {
 
-constexpr std::array<const char*, kFailures> kind_names{"timed_out", "refused", "unreachable",
-                                                        "slow",      "reset",   "half_open_flow"};
-
 const char* reason_of(const BreakerChange& change) {
     if (change.withheld)
         return "breaker_withheld";
@@ -32,7 +29,7 @@ std::string evidence_of(const BreakerChange& change) {
     std::string text = fmt::format("mode={}", name_of(change.mode));
     for (std::size_t kind = 0; kind < kFailures; ++kind)
         if (change.failures.at(kind))
-            text += fmt::format(" {}={}", kind_names.at(kind), change.failures.at(kind));
+            text += fmt::format(" {}={}", kFailureNames.at(kind), change.failures.at(kind));
     if (!change.last_error.empty())
         text += fmt::format(" last_error={}", change.last_error);
     if (change.lasts.count())

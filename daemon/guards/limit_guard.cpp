@@ -8,15 +8,10 @@
 
 #include <fmt/format.h>
 
-#include "bpf/abi.h"
-
 namespace ballast::guards {
 
 namespace {
 
-static_assert(BALLAST_REASON_LIMIT == 0 && BALLAST_REASON_TOTAL == 1 &&
-              BALLAST_REASON_CONSUMER == 2 && BALLAST_REASON_RATE == 3 &&
-              BALLAST_REASON_BREAKER == kLimitReasons);
 constexpr std::array<std::string_view, kLimitReasons> kReasonNames{"limit", "total", "consumer",
                                                                    "rate"};
 

@@ -16,14 +16,15 @@
 #include <unordered_map>
 #include <vector>
 
+#include "daemon/model/destination.h"
 #include "daemon/model/finding.h"
 #include "daemon/model/snapshot.h"
 
 namespace ballast::guards {
 
 /// Connections by what they were turned away for: the limit, the total, the consumer's share, the
-/// rate (bpf/abi.h, enum ballast_reason, up to the breaker's), in that order.
-inline constexpr std::size_t kLimitReasons = 4;
+/// rate, in that order; what a breaker turns away, it reports itself.
+inline constexpr std::size_t kLimitReasons = kReasons - 1;
 using CountsByReason = std::array<std::uint64_t, kLimitReasons>;
 
 /// All of them.

@@ -53,6 +53,8 @@ Result<void> ConsumerRecycler::offer(std::uint32_t index) {
 }
 
 Result<std::size_t> ConsumerRecycler::run() {
+    if (ever_used() <= 1)
+        return 0;
     const std::scoped_lock lock(*maps_->bookkeeping);
     std::vector<std::uint32_t> gone;
     const auto before = referred_to();

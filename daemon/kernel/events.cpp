@@ -1,52 +1,91 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/kernel/events.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include <bpf/libbpf.h>
+
+#include "bpf/abi.h"
+#include "daemon/kernel/flows.h"
 
 namespace ballast::kernel {
 
 namespace {
 
-template <typename Record>
+BreakerEvent to_event(const ballast_event& record) {
+    BreakerEvent event{.change = {}, .service = record.service};
+    BreakerChange& change = event.change;
+    change.index = record.destination;
+    std::memcpy(change.endpoint.address.bytes.data(), record.address, sizeof(record.address));
+    change.endpoint.port = record.port;
+    change.mode = static_cast<Mode>(record.mode);
+    change.from = static_cast<BreakerState>(record.from);
+    change.to = static_cast<BreakerState>(record.to);
+    change.withheld = record.withheld != 0;
+    change.level = record.level;
+    if (record.deadline_ms > record.now_ms)
+        change.lasts = std::chrono::milliseconds(record.deadline_ms - record.now_ms);
+    std::ranges::copy(record.counts, change.failures.begin());
+    if (const char* name = record.last_error ? ::strerrorname_np(record.last_error) : nullptr)
+        change.last_error = name;
+    return event;
+}
+
+Suspected to_event(const ballast_suspicion& record) {
+    static const std::uint32_t hz = jiffies_per_second();
+    return {.suspicion = to_model(record, hz), .service = record.service};
+}
+
+template <typename Event>
+struct RecordOf;
+template <>
+struct RecordOf<BreakerEvent> {
+    using Type = ballast_event;
+};
+template <>
+struct RecordOf<Suspected> {
+    using Type = ballast_suspicion;
+};
+
+template <typename Event>
 int take(void* context, void* data, std::size_t size) {
-    Record record{};
+    typename RecordOf<Event>::Type record{};
     if (size >= sizeof(record)) {
         std::memcpy(&record, data, sizeof(record));
-        (*static_cast<typename Events<Record>::Sink*>(context))(record);
+        (*static_cast<typename Events<Event>::Sink*>(context))(to_event(record));
     }
     return 0;
 }
 
 } // namespace
 
-template <typename Record>
-void Events<Record>::Close::operator()(ring_buffer* buffer) const {
+template <typename Event>
+void Events<Event>::Close::operator()(ring_buffer* buffer) const {
     ::ring_buffer__free(buffer);
 }
 
-template <typename Record>
-Result<Events<Record>> Events<Record>::open(int map, Sink sink) {
+template <typename Event>
+Result<Events<Event>> Events<Event>::open(int map, Sink sink) {
     Events events;
     events.sink_ = std::make_unique<Sink>(std::move(sink));
-    events.buffer_.reset(::ring_buffer__new(map, take<Record>, events.sink_.get(), nullptr));
+    events.buffer_.reset(::ring_buffer__new(map, take<Event>, events.sink_.get(), nullptr));
     if (!events.buffer_)
         return fail(Error::system("open the ring buffer of events", errno));
     return events;
 }
 
-template <typename Record>
-int Events<Record>::descriptor() const {
+template <typename Event>
+int Events<Event>::descriptor() const {
     return ::ring_buffer__epoll_fd(buffer_.get());
 }
 
-template <typename Record>
-void Events<Record>::consume() {
+template <typename Event>
+void Events<Event>::consume() {
     (void)::ring_buffer__consume(buffer_.get());
 }
 
-template class Events<ballast_event>;
-template class Events<ballast_suspicion>;
+template class Events<BreakerEvent>;
+template class Events<Suspected>;
 
 } // namespace ballast::kernel

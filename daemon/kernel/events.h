@@ -1,24 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the programs report through ring buffers, in the order it happened. What does not fit there
-// is counted by the programs (bpf/abi.h, struct ballast_counters).
+// What the programs report through ring buffers, in the order it happened and in the words of the
+// model. What does not fit there is counted by the programs (bpf/abi.h, struct ballast_counters).
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 
-#include "bpf/abi.h"
+#include "daemon/model/breaker_change.h"
+#include "daemon/model/half_open.h"
 #include "daemon/util/error.h"
-#include "daemon/util/fd.h"
 
 struct ring_buffer;
 
 namespace ballast::kernel {
 
-/// A ring buffer of records of one type.
-template <typename Record>
+/// A change of a breaker.
+struct BreakerEvent {
+    BreakerChange change;      ///< without the service's name
+    std::uint16_t service = 0; ///< as the maps call it
+};
+
+/// A flow whose peer is silent.
+struct Suspected {
+    Suspicion suspicion;       ///< without the service's name
+    std::uint16_t service = 0; ///< as the maps call it; 0: none governs it
+};
+
+/// A ring buffer of events of one type.
+template <typename Event>
 class Events {
 public:
-    using Sink = std::function<void(const Record&)>;
+    using Sink = std::function<void(const Event&)>;
 
     /// Reads from the ring buffer open as `map`, which the object does not own.
     static Result<Events> open(int map, Sink sink);
@@ -37,7 +50,7 @@ private:
     std::unique_ptr<ring_buffer, Close> buffer_;
 };
 
-using BreakerEvents = Events<ballast_event>; ///< changes of breakers
-using Suspicions = Events<ballast_suspicion>;
+using BreakerEvents = Events<BreakerEvent>;
+using Suspicions = Events<Suspected>;
 
 } // namespace ballast::kernel

@@ -2,7 +2,7 @@
 #include "daemon/kernel/flows.h"
 
 #include <algorithm>
-#include <array>
+#include <chrono>
 #include <cstring>
 #include <ctime>
 #include <limits>
@@ -11,11 +11,23 @@ namespace ballast::kernel {
 
 namespace {
 
+using Word = std::chrono::duration<std::uint32_t, std::milli>;
+
 Endpoint endpoint(const std::uint8_t (&address)[16], std::uint16_t port) {
     Endpoint result;
     std::memcpy(result.address.bytes.data(), address, sizeof(address));
     result.port = port;
     return result;
+}
+
+std::chrono::milliseconds time_of(std::uint32_t jiffies, std::uint32_t hz) {
+    return std::chrono::milliseconds(std::uint64_t{jiffies} * 1000 / hz);
+}
+
+Word word_of(std::uint32_t jiffies, std::uint32_t hz) {
+    constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
+    const auto time = static_cast<std::uint64_t>(time_of(jiffies, hz).count());
+    return Word(static_cast<std::uint32_t>(std::min(time, most)));
 }
 
 } // namespace
@@ -28,48 +40,63 @@ std::uint32_t jiffies_per_second() {
     return static_cast<std::uint32_t>((nanoseconds + tick.tv_nsec / 2) / tick.tv_nsec);
 }
 
-std::string_view state_name(std::uint8_t state) {
-    static constexpr std::array<std::string_view, 13> names{
-        "UNKNOWN", "ESTAB",      "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2",  "TIME-WAIT",
-        "CLOSE",   "CLOSE-WAIT", "LAST-ACK", "LISTEN",   "CLOSING",    "NEW-SYN-RECV"};
-    return names.at(state < names.size() ? state : 0);
+SweptFlow to_model(const ballast_flow& flow, std::uint32_t hz) {
+    SweptFlow made;
+    made.local = endpoint(flow.local_address, flow.local_port);
+    made.remote = endpoint(flow.remote_address, flow.remote_port);
+    made.cookie = flow.cookie;
+    made.netns = flow.netns;
+    made.interface_index = flow.interface;
+    made.rtt_us = flow.rtt_us;
+    made.idle = word_of(flow.idle_jiffies, hz);
+    made.heard = word_of(flow.heard_jiffies, hz);
+    made.quiet = word_of(flow.quiet_jiffies, hz);
+    made.packets_in = flow.packets_in;
+    made.packets_out = flow.packets_out;
+    made.keepalive = {.on = flow.keepalive.on != 0,
+                      .set_by = static_cast<KeepaliveSetter>(flow.keepalive.setter),
+                      .wanted = flow.keepalive.wanted != 0,
+                      .count = flow.keepalive.count,
+                      .idle_s = flow.keepalive.idle_s,
+                      .interval_s = flow.keepalive.interval_s,
+                      .user_timeout_ms = flow.keepalive.user_timeout_ms};
+    made.service = flow.service;
+    made.state = static_cast<TcpState>(flow.state);
+    made.retransmits = flow.retransmits;
+    made.probes = flow.probes;
+    made.is_inbound = (flow.flags & BALLAST_FLOW_INBOUND) != 0;
+    made.is_reserved = (flow.flags & BALLAST_FLOW_RESERVED) != 0;
+    made.is_outside = (flow.flags & BALLAST_FLOW_OUTSIDE) != 0;
+    made.has_window_shut = (flow.flags & BALLAST_FLOW_ZERO_WINDOW) != 0;
+    made.is_unanswered = (flow.flags & BALLAST_FLOW_UNANSWERED) != 0;
+    made.is_probing = (flow.flags & BALLAST_FLOW_PROBING) != 0;
+    return made;
 }
 
-Endpoint remote_of(const ballast_flow& flow) {
-    return endpoint(flow.remote_address, flow.remote_port);
-}
-
-Endpoint local_of(const ballast_flow& flow) {
-    return endpoint(flow.local_address, flow.local_port);
-}
-
-std::uint32_t idle_ms(const ballast_flow& flow, std::uint32_t hz) {
-    const std::uint64_t ms = std::uint64_t{flow.idle_jiffies} * 1000 / hz;
-    return static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(ms, std::numeric_limits<std::uint32_t>::max()));
-}
-
-FlowRow to_row(const ballast_flow& flow, const std::string& service, std::uint32_t hz) {
-    FlowRow row;
-    row.local = local_of(flow);
-    row.remote = remote_of(flow);
-    row.direction = flow.flags & BALLAST_FLOW_INBOUND ? Direction::inbound : Direction::outbound;
-    row.state = state_name(flow.state);
-    row.service = service;
-    row.cookie = flow.cookie;
-    row.netns = flow.netns;
-    row.rtt_us = flow.rtt_us;
-    row.idle_ms = idle_ms(flow, hz);
-    row.retransmits = flow.retransmits;
-    row.reserved = (flow.flags & BALLAST_FLOW_RESERVED) != 0;
-    row.keepalive = {.on = flow.keepalive.on != 0,
-                     .set_by = static_cast<KeepaliveSetter>(flow.keepalive.setter),
-                     .wanted = flow.keepalive.wanted != 0,
-                     .count = flow.keepalive.count,
-                     .idle_s = flow.keepalive.idle_s,
-                     .interval_s = flow.keepalive.interval_s,
-                     .user_timeout_ms = flow.keepalive.user_timeout_ms};
-    return row;
+Suspicion to_model(const ballast_suspicion& record, std::uint32_t hz) {
+    Suspicion made;
+    made.key = {.local = endpoint(record.local_address, record.local_port),
+                .remote = endpoint(record.remote_address, record.remote_port),
+                .cookie = record.cookie,
+                .interface_index = record.interface};
+    made.netns = record.netns;
+    made.direction =
+        record.flags & BALLAST_SUSPICION_INBOUND ? Direction::inbound : Direction::outbound;
+    made.what = static_cast<Suspicion::What>(record.kind);
+    made.is_orphan = (record.flags & BALLAST_SUSPICION_ORPHAN) != 0;
+    made.is_tail_probe = (record.flags & BALLAST_SUSPICION_TAIL_PROBE) != 0;
+    made.at = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(record.now_ns));
+    made.silent = time_of(record.silent_jiffies, hz);
+    made.rtt = std::chrono::milliseconds(record.srtt_us / 1000 + 1);
+    made.try_gap = time_of(record.try_jiffies, hz);
+    made.retransmits = record.retransmits;
+    made.probes = record.probes;
+    made.bytes_acked = record.bytes_acked;
+    made.packets_out = record.packets_out;
+    made.snd_wnd = record.snd_wnd;
+    made.total_retrans = record.total_retrans;
+    made.data_segs_out = record.data_segs_out;
+    return made;
 }
 
 } // namespace ballast::kernel

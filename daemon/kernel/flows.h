@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the sweep emits, in the words of the model.
+// What the programs report of flows, in the words of the model. Pure, but for the clock's tick.
 #pragma once
 
 #include <cstdint>
-#include <string>
-#include <string_view>
-#include <vector>
 
 #include "bpf/abi.h"
-#include "daemon/model/snapshot.h"
+#include "daemon/model/half_open.h"
+#include "daemon/model/swept_flow.h"
 
 namespace ballast::kernel {
 
@@ -17,15 +15,10 @@ namespace ballast::kernel {
 /// needed.
 std::uint32_t jiffies_per_second();
 
-/// The name `ss` gives to a kernel TCP state (include/net/tcp_states.h).
-std::string_view state_name(std::uint8_t state);
+/// hz: jiffies a second.
+SweptFlow to_model(const ballast_flow& flow, std::uint32_t hz);
 
-Endpoint remote_of(const ballast_flow& flow);
-Endpoint local_of(const ballast_flow& flow);
-
-/// Milliseconds since anything was received; saturates.
-std::uint32_t idle_ms(const ballast_flow& flow, std::uint32_t hz);
-
-FlowRow to_row(const ballast_flow& flow, const std::string& service, std::uint32_t hz);
+/// The service is left empty: record.service is what the maps call it.
+Suspicion to_model(const ballast_suspicion& record, std::uint32_t hz);
 
 } // namespace ballast::kernel

@@ -30,6 +30,9 @@ struct LostHook {
 
 class Programs {
 public:
+    /// Of the maps and programs of this build (bpf/abi.h).
+    static constexpr std::uint32_t abi_version = BALLAST_ABI_VERSION;
+
     /// Opens, loads and pins maps and programs; attaches the programs that release. Pins of another
     /// ABI version are refused with both versions named; pins of a load that was cut short are
     /// removed first (noted in notices()).

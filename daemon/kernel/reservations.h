@@ -17,6 +17,8 @@ using Monotonic = std::chrono::steady_clock::time_point;
 
 class Reservations {
 public:
+    static constexpr std::uint32_t most = BALLAST_MAX_RESERVATIONS;
+
     Reservations(std::span<ballast_bucket> buckets, Counts::Memory memory)
         : buckets_(buckets), counts_(memory) {}
 

@@ -5,6 +5,8 @@
 #include <array>
 #include <ctime>
 
+#include "daemon/kernel/flows.h"
+
 namespace ballast::kernel {
 
 namespace {
@@ -18,7 +20,7 @@ std::chrono::nanoseconds thread_cpu() {
 } // namespace
 
 Sweeper::Sweeper(Maps& maps, int link, std::string proc)
-    : maps_(&maps), link_(link), proc_(std::move(proc)) {}
+    : maps_(&maps), link_(link), proc_(std::move(proc)), hz_(jiffies_per_second()) {}
 
 Result<void> Sweeper::begin() {
     const auto start = thread_cpu();
@@ -71,6 +73,13 @@ void Sweeper::miss(const NetNamespace& space, const Error& error) {
         error.context(fmt::format("network namespace {}", space.inode)).text());
 }
 
+void Sweeper::hand_over(std::span<const ballast_flow> records, const Sink& sink) {
+    batch_.clear();
+    for (const auto& record : records)
+        batch_.push_back(to_model(record, hz_));
+    sink(batch_);
+}
+
 Result<void> Sweeper::read_all(SocketIterator::Start start, const Sink& sink) {
     alignas(ballast_flow) std::array<std::byte, 512 * sizeof(ballast_flow)> buffer;
     std::size_t held = 0;
@@ -87,7 +96,7 @@ Result<void> Sweeper::read_all(SocketIterator::Start start, const Sink& sink) {
             return start.listener ? Result<void>() : fail(start.listener.error());
         held += static_cast<std::size_t>(got);
         const std::size_t whole = held / sizeof(ballast_flow);
-        sink({reinterpret_cast<const ballast_flow*>(buffer.data()), whole});
+        hand_over({reinterpret_cast<const ballast_flow*>(buffer.data()), whole}, sink);
         const std::size_t used = whole * sizeof(ballast_flow);
         std::copy(buffer.begin() + static_cast<std::ptrdiff_t>(used),
                   buffer.begin() + static_cast<std::ptrdiff_t>(held), buffer.begin());

@@ -16,6 +16,7 @@
 #include "daemon/kernel/maps.h"
 #include "daemon/kernel/namespaces.h"
 #include "daemon/kernel/socket_iterator.h"
+#include "daemon/model/swept_flow.h"
 #include "daemon/util/error.h"
 
 namespace ballast::kernel {
@@ -39,7 +40,7 @@ struct SweepTotals {
 class Sweeper {
 public:
     /// Receives sockets in batches as they are read; the memory is reused after the call.
-    using Sink = std::function<void(std::span<const ballast_flow>)>;
+    using Sink = std::function<void(std::span<const SweptFlow>)>;
 
     /// `link` is the iter/tcp link; `proc` is "/proc".
     Sweeper(Maps& maps, int link, std::string proc);
@@ -58,6 +59,7 @@ public:
 private:
     Result<void> visit(const NetNamespace& space, const Sink& sink);
     Result<void> read_all(SocketIterator::Start start, const Sink& sink);
+    void hand_over(std::span<const ballast_flow> records, const Sink& sink);
     void add_totals();
     void sweep_one(const NetNamespace& space, const Sink& sink);
     void miss(const NetNamespace& space, const Error& error);
@@ -66,6 +68,8 @@ private:
     int link_;
     std::string proc_;
     SocketIterator iterators_;
+    std::uint32_t hz_;
+    std::vector<SweptFlow> batch_;
     std::vector<NetNamespace> spaces_;
     std::size_t next_ = 0;
     SweepTotals totals_;

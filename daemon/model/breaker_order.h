@@ -3,12 +3,16 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string>
 
 #include "daemon/model/snapshot.h"
 
 namespace ballast {
+
+/// Bytes of an order's reason; the programs' table keeps no more.
+inline constexpr std::size_t kMaxReasonBytes = 95;
 
 struct BreakerOrder {
     Endpoint endpoint;

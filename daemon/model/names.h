@@ -14,6 +14,9 @@ namespace ballast {
 inline constexpr std::array<std::string_view, 3> kModeNames{"off", "observe", "enforce"};
 inline constexpr std::array<std::string_view, 3> kOnLimitNames{"refused", "again", "unreachable"};
 
+inline constexpr std::array<std::string_view, kFailures> kFailureNames{
+    "timed_out", "refused", "unreachable", "slow", "reset", "half_open_flow"};
+
 inline constexpr std::array<std::string_view, 2> kHalfOpenActionNames{"report", "reset"};
 inline constexpr std::array<std::string_view, 2> kHalfOpenWitnessNames{"passive", "connect"};
 

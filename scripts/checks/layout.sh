@@ -50,6 +50,9 @@ forbid 'guards, govern and model know neither daemon/kernel nor daemon/netlink' 
 	< <(sources "${pure[@]}")
 forbid 'guards, govern and model read no clock: time is passed in' "$clock" \
 	< <(sources "${pure[@]}")
+shared='\bballast_(bucket|breaker|control|counters|destination|event|flow|reservation|service|suspicion)\b'
+forbid 'only daemon/kernel knows the memory that the programs share' "$include\"bpf/abi|$shared" \
+	< <(sources daemon | except daemon/kernel)
 forbid 'the command line uses the API and daemon/kernel/pinned.h, not the maps' "$include\"bpf/" \
 	< <(sources cli)
 

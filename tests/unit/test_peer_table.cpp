@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "daemon/app/peer_table.h"
+#include "daemon/model/peer_table.h"
 #include "tests/harness/cmocka.hpp"
 #include "tests/harness/group.h"
 
@@ -12,14 +12,14 @@ namespace test_peer_table {
 namespace {
 
 using ballast::PeerRow;
-using ballast::app::PeerTable;
+using ballast::PeerTable;
+using ballast::SweptFlow;
+using ballast::TcpState;
 
-constexpr std::uint32_t hz = 250;
-
-ballast_flow flow(std::uint16_t port, std::uint8_t state) {
-    ballast_flow made{};
-    made.remote_address[15] = 1;
-    made.remote_port = port;
+SweptFlow flow(std::uint16_t port, TcpState state) {
+    SweptFlow made;
+    made.remote.address.bytes[15] = 1;
+    made.remote.port = port;
     made.state = state;
     return made;
 }
@@ -29,18 +29,20 @@ std::string name(std::uint16_t id) {
 }
 
 void sockets_add_up_by_endpoint(void**) {
-    PeerTable table(hz);
-    std::vector<ballast_flow> flows;
-    for (const int state : {1, 1, 1, 2, 4, 8, 9})
-        flows.push_back(flow(80, static_cast<std::uint8_t>(state)));
+    PeerTable table;
+    std::vector<SweptFlow> flows;
+    for (const auto state :
+         {TcpState::established, TcpState::established, TcpState::established, TcpState::syn_sent,
+          TcpState::fin_wait_1, TcpState::close_wait, TcpState::last_ack})
+        flows.push_back(flow(80, state));
     flows[0].rtt_us = 100;
     flows[1].rtt_us = 900;
     flows[2].rtt_us = 300;
-    flows[0].idle_jiffies = hz * 3;
+    flows[0].idle = std::chrono::seconds(3);
     flows[1].retransmits = 2;
-    flows[2].flags = BALLAST_FLOW_OUTSIDE;
-    flows.push_back(flow(81, 1));
-    flows.back().flags = BALLAST_FLOW_INBOUND;
+    flows[2].is_outside = true;
+    flows.push_back(flow(81, TcpState::established));
+    flows.back().is_inbound = true;
     table.add(flows);
     const std::vector<PeerRow> rows = table.take(name);
     assert_int_equal(rows.size(), 1);
@@ -56,10 +58,10 @@ void sockets_add_up_by_endpoint(void**) {
 }
 
 void table_is_bounded_and_says_so(void**) {
-    PeerTable table(hz);
+    PeerTable table;
     for (std::size_t i = 0; i < PeerTable::max_peers + 10; ++i) {
-        ballast_flow one = flow(static_cast<std::uint16_t>(i), 1);
-        one.remote_address[0] = static_cast<std::uint8_t>(i >> 16U);
+        SweptFlow one = flow(static_cast<std::uint16_t>(i), TcpState::established);
+        one.remote.address.bytes[0] = static_cast<std::uint8_t>(i >> 16U);
         one.service = static_cast<std::uint16_t>(i / 60000);
         table.add({&one, 1});
     }

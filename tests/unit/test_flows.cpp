@@ -2,11 +2,11 @@
 // What the programs report, in the words of the model: units, directions, addresses.
 #include <cstring>
 
-#include "daemon/app/suspicion_record.h"
+#include "daemon/kernel/flows.h"
 #include "tests/harness/cmocka.hpp"
 #include "tests/harness/group.h"
 
-namespace test_suspicion_record {
+namespace test_flows {
 
 namespace {
 
@@ -38,7 +38,7 @@ ballast_suspicion record() {
 }
 
 void names_the_flow(void**) {
-    const auto made = app::suspicion_of(record(), 250);
+    const auto made = kernel::to_model(record(), 250);
     assert_string_equal(made.key.local.text().c_str(), "10.0.0.1:4000");
     assert_string_equal(made.key.remote.text().c_str(), "[fd00::5]:5432");
     assert_int_equal(made.key.cookie, 77);
@@ -51,22 +51,22 @@ void names_the_flow(void**) {
 
 void times_are_milliseconds_at_any_clock(void**) {
     auto told = record();
-    assert_int_equal(app::suspicion_of(told, 250).silent.count(), 1000);
-    assert_int_equal(app::suspicion_of(told, 1000).silent.count(), 250);
-    assert_int_equal(app::suspicion_of(told, 100).silent.count(), 2500);
-    assert_int_equal(app::suspicion_of(told, 250).rtt.count(), 2); // rounded up
-    assert_true(app::suspicion_of(told, 250).at.time_since_epoch() == 5s);
+    assert_int_equal(kernel::to_model(told, 250).silent.count(), 1000);
+    assert_int_equal(kernel::to_model(told, 1000).silent.count(), 250);
+    assert_int_equal(kernel::to_model(told, 100).silent.count(), 2500);
+    assert_int_equal(kernel::to_model(told, 250).rtt.count(), 2); // rounded up
+    assert_true(kernel::to_model(told, 250).at.time_since_epoch() == 5s);
     told.try_jiffies = 500;
-    assert_true(app::suspicion_of(told, 250).try_gap == 2s);
+    assert_true(kernel::to_model(told, 250).try_gap == 2s);
 }
 
 void kinds_and_flags_are_those_of_the_contract(void**) {
     auto told = record();
     told.kind = BALLAST_SUSPICION_RESET;
-    assert_true(app::suspicion_of(told, 250).what == Suspicion::What::reset);
+    assert_true(kernel::to_model(told, 250).what == Suspicion::What::reset);
     told.kind = BALLAST_SUSPICION_TIMED_OUT;
     told.flags = BALLAST_SUSPICION_INBOUND | BALLAST_SUSPICION_TAIL_PROBE;
-    const auto made = app::suspicion_of(told, 250);
+    const auto made = kernel::to_model(told, 250);
     assert_true(made.what == Suspicion::What::timed_out);
     assert_true(made.direction == Direction::inbound);
     assert_true(made.is_tail_probe);
@@ -82,7 +82,7 @@ void a_sweep_tells_of_keepalive(void**) {
     met.rtt_us = 1500;
     met.probes = 4;
     const std::chrono::steady_clock::time_point now{1h};
-    const auto made = app::suspicion_of(met, 250, now);
+    const auto made = suspicion_of(kernel::to_model(met, 250), now);
     assert_true(made.what == Suspicion::What::probe);
     assert_true(made.direction == Direction::inbound);
     assert_int_equal(made.key.cookie, 78);
@@ -94,7 +94,7 @@ void a_sweep_tells_of_keepalive(void**) {
 
 } // namespace
 
-TEST_GROUP(suspicion_record) {
+TEST_GROUP(flows) {
     const CMUnitTest tests[] = {cmocka_unit_test(names_the_flow),
                                 cmocka_unit_test(times_are_milliseconds_at_any_clock),
                                 cmocka_unit_test(kinds_and_flags_are_those_of_the_contract),
@@ -102,4 +102,4 @@ TEST_GROUP(suspicion_record) {
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
 
-} // namespace test_suspicion_record
+} // namespace test_flows

@@ -9,20 +9,18 @@
 #include <unordered_map>
 #include <vector>
 
-#include "bpf/abi.h"
 #include "daemon/model/snapshot.h"
+#include "daemon/model/swept_flow.h"
 
-namespace ballast::app {
+namespace ballast {
 
 class PeerTable {
 public:
     /// Endpoints kept; sockets of further ones are only counted as left out.
     static constexpr std::size_t max_peers = 16384;
 
-    explicit PeerTable(std::uint32_t jiffies_per_second) : hz_(jiffies_per_second) {}
-
     /// Takes outbound sockets; inbound ones are passed over.
-    void add(std::span<const ballast_flow> flows);
+    void add(std::span<const SweptFlow> flows);
 
     /// The rows, with service ids turned into names. Empties the table.
     std::vector<PeerRow> take(const std::function<std::string(std::uint16_t)>& service_name);
@@ -44,11 +42,10 @@ private:
         std::vector<std::uint32_t> rtts_us;
     };
 
-    void add_to(Sums& sums, const ballast_flow& flow) const;
+    static void add_to(Sums& sums, const SweptFlow& flow);
 
-    std::uint32_t hz_;
     std::uint64_t left_out_ = 0;
     std::unordered_map<Key, Sums, HashKey> peers_;
 };
 
-} // namespace ballast::app
+} // namespace ballast

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/app/peer_table.h"
+#include "daemon/model/peer_table.h"
 
 #include <algorithm>
 #include <cstring>
 #include <string_view>
 
-#include "daemon/kernel/flows.h"
-
-namespace ballast::app {
+namespace ballast {
 
 namespace {
-
-constexpr std::uint8_t established = 1; // include/net/tcp_states.h
-constexpr std::uint8_t syn_sent = 2;
 
 std::uint32_t median(std::vector<std::uint32_t>& values) {
     if (values.empty())
@@ -32,11 +27,11 @@ std::size_t PeerTable::HashKey::operator()(const Key& key) const {
            ((std::size_t{key.endpoint.port} << 16U | key.service) * odd);
 }
 
-void PeerTable::add(std::span<const ballast_flow> flows) {
+void PeerTable::add(std::span<const SweptFlow> flows) {
     for (const auto& flow : flows) {
-        if (flow.flags & BALLAST_FLOW_INBOUND)
+        if (flow.is_inbound)
             continue;
-        const Key key{kernel::remote_of(flow), flow.service};
+        const Key key{flow.remote, flow.service};
         if (peers_.size() >= max_peers && !peers_.contains(key))
             ++left_out_;
         else
@@ -44,14 +39,14 @@ void PeerTable::add(std::span<const ballast_flow> flows) {
     }
 }
 
-void PeerTable::add_to(Sums& sums, const ballast_flow& flow) const {
+void PeerTable::add_to(Sums& sums, const SweptFlow& flow) {
     PeerRow& row = sums.row;
     ++row.connections;
-    if (flow.state == established) {
+    if (flow.state == TcpState::established) {
         ++row.established;
-        row.governed += flow.flags & BALLAST_FLOW_OUTSIDE ? 0U : 1U;
-        row.idle_max_ms = std::max(row.idle_max_ms, kernel::idle_ms(flow, hz_));
-    } else if (flow.state == syn_sent) {
+        row.governed += flow.is_outside ? 0U : 1U;
+        row.idle_max_ms = std::max(row.idle_max_ms, flow.idle.count());
+    } else if (flow.state == TcpState::syn_sent) {
         ++row.connecting;
     } else {
         ++row.closing;
@@ -77,4 +72,4 @@ PeerTable::take(const std::function<std::string(std::uint16_t)>& service_name) {
     return rows;
 }
 
-} // namespace ballast::app
+} // namespace ballast

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// The words by which the daemon and the programs steer each other, without a system call
+// (bpf/abi.h, struct ballast_control and ballast_counters).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "daemon/kernel/maps.h"
+#include "daemon/model/snapshot.h"
+
+namespace ballast::kernel {
+
+class Datapath {
+public:
+    /// `maps` must outlive it.
+    explicit Datapath(const Maps& maps) : maps_(&maps) {}
+
+    /// now: CLOCK_MONOTONIC.
+    void beat(std::chrono::steady_clock::time_point now) const;
+    /// How old the heartbeat may be before programs only observe; 0: for ever.
+    void set_grace(std::chrono::nanoseconds grace) const;
+
+    /// From when on flows are reported as suspect: after a silence of their peer, for the first
+    /// `tries` retransmissions. 0: none are.
+    void report_suspects(std::chrono::milliseconds silence, std::uint32_t tries) const;
+
+    /// Puts `wanted` into the word that programs take openings of breakers from, if that is
+    /// `expected`; if not, sets `expected` to what it is and returns false.
+    bool swap_trip_budget(std::uint32_t& expected, std::uint32_t wanted) const;
+
+    [[nodiscard]] FailOpenCounts fail_open() const;
+    [[nodiscard]] BreakerLosses breaker_losses() const;
+    [[nodiscard]] std::uint64_t keepalives_failed() const;
+    [[nodiscard]] std::uint64_t suspicions_lost() const;
+
+private:
+    const Maps* maps_;
+};
+
+} // namespace ballast::kernel
