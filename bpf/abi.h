@@ -57,7 +57,7 @@
 /* Keepalive probes in a row without an answer by which a sweep tells of a flow. */
 #define BALLAST_PROBES_TELLING 2
 
-/* DESIGN: "mode". */
+/* What a guard may do. */
 enum ballast_mode {
     BALLAST_MODE_OFF = 0,
     BALLAST_MODE_OBSERVE = 1,

@@ -40,7 +40,7 @@ inline constexpr std::size_t kMaxServiceName = 63;
 inline constexpr std::uint32_t kMaxConnections = 1'000'000;
 inline constexpr std::uint32_t kMaxConnectRate = 1'000'000;
 
-/// What a guard may do (DESIGN: "mode"). Values are those of `enum ballast_mode` in bpf/abi.h.
+/// What a guard may do. Values are those of `enum ballast_mode` in bpf/abi.h.
 enum class Mode : std::uint8_t { off = 0, observe = 1, enforce = 2 };
 
 /// The errno that a refused connect() sees. Values are those of `enum ballast_on_limit`.
@@ -210,7 +210,7 @@ struct DaemonOptions {
     bool operator==(const DaemonOptions&) const = default;
 };
 
-/// What holds back everything that changes the host (DESIGN: "governor").
+/// Bounds on everything that changes the host: rates, and what makes the observer suspect.
 struct GovernorOptions {
     std::uint32_t actions_per_minute = 120; ///< of all kinds
     std::uint32_t breaker_opens_per_minute = 30;

@@ -15,7 +15,7 @@
 
 namespace ballast {
 
-/// Seconds since the epoch with fraction; only for what people read (DESIGN principle 9).
+/// Seconds since the epoch with fraction; only for what people read, durations are monotonic.
 using WallTime = std::chrono::system_clock::time_point;
 
 /// One governed destination: its reservations and decisions since it was first seen.

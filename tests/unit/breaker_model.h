@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The circuit breaker as DESIGN tells it, for comparison: plain numbers, a list of failures, no
+// The circuit breaker by its description, for comparison: plain numbers, a list of failures, no
 // packing and nothing of bpf/lib. Time is passed in; one thread.
 #pragma once
 

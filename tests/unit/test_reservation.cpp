@@ -139,7 +139,7 @@ void choices_are_spread(void**) {
     assert_int_equal(firsts.size(), BALLAST_BUCKETS);
 }
 
-/// 100,000 connections (DESIGN's scale), some kept for long while others come and go: all find
+/// 100,000 connections, some kept for long while others come and go: all find
 /// room.
 void table_has_room_for_a_hundred_thousand(void**) {
     static std::array<ballast_bucket, BALLAST_BUCKETS> table{};
