@@ -17,6 +17,7 @@
 #include "bpf/abi_breaker.h"
 #include "bpf/abi_keepalive.h"
 #include "bpf/abi_suspicion.h"
+#include "bpf/counters.h"
 
 #include <linux/types.h>
 
@@ -99,24 +100,11 @@ struct ballast_control {
     __u64 reserved[4];
 };
 
-/* Map `counters`, one element: each event in which Ballast let traffic pass or lost information. */
+/* Map `counters`, one element: a word for each row of bpf/counters.h. */
 struct ballast_counters {
-    __u64 destinations_full; /* connects admitted uncounted: no index for their destination */
-    __u64 reservations_full; /* connects admitted uncounted: all of their buckets are full */
-    __u64 daemon_silent;     /* connects over the limit admitted: heartbeat too old */
-    __u64 disarmed;          /* connects over the limit admitted: kill switch */
-    __u64 retiring;          /* connects admitted uncounted: destination was being recycled */
-    __u64 underflow;         /* releases that found in_use at 0: a bug, in_use was left at 0 */
-    __u64 policy_gap;        /* programs that found no policy map: a bug */
-    __u64 consumers_full;    /* connects of a cgroup without an index: `from` and shares left out */
-    __u64 shares_full;       /* connects admitted outside of their consumer's share: no index */
-    __u64 rate_contended;    /* connects admitted without a token: too many at the same moment */
-    __u64 breakers_full;     /* failures that no breaker counted */
-    __u64 events_lost;       /* changes of a breaker not reported: ring buffer full */
-    __u64 trips_withheld;    /* breakers that stayed closed for want of budget */
-    __u64 timeouts_failed;   /* connect_timeouts that could not be set or taken back */
-    __u64 suspicions_lost;   /* suspicions of a flow not reported: ring buffer full */
-    __u64 keepalives_failed; /* options of keepalive that could not be set or given back */
+#define BALLAST_ROW(name, group, help) __u64 name;
+    BALLAST_COUNTERS(BALLAST_ROW)
+#undef BALLAST_ROW
 };
 
 /* Key of a policy's prefix trie. 10.0.0.0/8 is { 104, ::ffff:10.0.0.0 }. */

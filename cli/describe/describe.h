@@ -12,10 +12,11 @@ namespace ballast::describe {
 
 /// A manual page's frame.
 struct Page {
-    int section = 1;                     ///< as in man(1)
-    std::string version = {};            ///< "0.1.0"
-    std::string description = {};        ///< paragraphs, each ends with a newline
-    std::vector<std::string> files = {}; ///< "PATH what it is"
+    int section = 1;                        ///< as in man(1)
+    std::string version = {};               ///< "0.1.0"
+    std::string description = {};           ///< paragraphs, each ends with a newline
+    std::vector<std::string> files = {};    ///< "PATH what it is"
+    std::vector<std::string> counters = {}; ///< "NAME what it counts"
     std::vector<std::string> see_also = {};
 };
 

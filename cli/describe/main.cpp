@@ -9,6 +9,7 @@
 #include "cli/describe/describe.h"
 #include "cli/verbs/verbs.h"
 #include "daemon/app/options.h"
+#include "daemon/model/counters.h"
 
 namespace {
 
@@ -28,6 +29,16 @@ describe::Page page_of_ballast() {
         .see_also = {"\\fBballastd\\fR(8)", "\\fBss\\fR(8)"}};
 }
 
+/// "fail_open.disarmed connects not refused: the kill switch is on".
+std::vector<std::string> counter_lines() {
+    std::vector<std::string> lines;
+    for (const CounterRow& row : kCounters) {
+        const auto& group = kCounterGroups.at(static_cast<std::size_t>(row.group));
+        lines.push_back(fmt::format("{}.{} {}", group.name, row.name, row.help));
+    }
+    return lines;
+}
+
 describe::Page page_of_ballastd() {
     return {
         .section = 8,
@@ -41,6 +52,7 @@ describe::Page page_of_ballastd() {
                   "/etc/ballast/policy.d/*.toml its drop-ins",
                   "/run/ballast the sockets of the API", "/var/lib/ballast what outlives a restart",
                   "/sys/fs/bpf/ballast pinned programs and maps"},
+        .counters = counter_lines(),
         .see_also = {"\\fBballast\\fR(1)"}};
 }
 

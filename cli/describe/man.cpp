@@ -98,12 +98,13 @@ std::string verbs_text(const Program& program) {
     return text;
 }
 
-std::string files_text(const Page& page) {
+/// lines: "TERM what it is".
+std::string list_text(const std::vector<std::string>& lines) {
     std::string text;
-    for (const std::string& file : page.files) {
-        const std::size_t blank = file.find(' ');
-        text += fmt::format(".TP\n\\fI{}\\fR\n{}\n", plain(file.substr(0, blank)),
-                            plain(file.substr(blank + 1)));
+    for (const std::string& line : lines) {
+        const std::size_t blank = line.find(' ');
+        text += fmt::format(".TP\n\\fI{}\\fR\n{}\n", plain(line.substr(0, blank)),
+                            plain(line.substr(blank + 1)));
     }
     return text;
 }
@@ -131,7 +132,8 @@ std::string man_page(const Program& program, const Page& page) {
     text += section("OPTIONS", described(whole.parameters));
     text += section("VERBS", verbs_text(program));
     text += section("EXIT STATUS", program.footer.empty() ? "" : plain(program.footer) + "\n");
-    text += section("FILES", files_text(page));
+    text += section("FILES", list_text(page.files));
+    text += section("COUNTERS", list_text(page.counters));
     text +=
         section("SEE ALSO",
                 page.see_also.empty() ? "" : fmt::format("{}\n", fmt::join(page.see_also, ",\n")));

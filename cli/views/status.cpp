@@ -116,6 +116,9 @@ std::string counts_text(const Json& counts) {
 
 Line fail_open_line(const Json& status) {
     const std::string reasons = counts_text(status.at("fail_open"));
+    if (const std::string bugs = counts_text(status.at("bugs")); !bugs.empty())
+        return {Level::bad, "fail open", "what cannot happen did, please report it: " + bugs,
+                reasons.empty() ? "" : "connects let through undecided: " + reasons};
     if (reasons.empty())
         return {Level::ok, "fail open", "0 connects let through undecided"};
     return {Level::warn, "fail open", "connects let through undecided: " + reasons};
@@ -166,14 +169,12 @@ Line half_open_line(const Json& status) {
 Line keepalive_line(const Json& status) {
     const Json& keepalive = status.at("keepalive");
     const auto wanted = number(keepalive, "wanted");
-    const auto failed = number(keepalive, "failed");
-    return {failed == 0 ? Level::ok : Level::warn, "keepalive",
+    const std::string losses = counts_text(status.at("keepalive_losses"));
+    return {losses.empty() ? Level::ok : Level::warn, "keepalive",
             fmt::format("{} kept alive by Ballast{}",
                         counted(number(keepalive, "kept_alive"), "connection"),
                         wanted == 0 ? "" : fmt::format(", {} more if it enforced that", wanted)),
-            failed == 0
-                ? ""
-                : fmt::format("{} could not be set or given back", counted(failed, "option"))};
+            losses.empty() ? "" : "not all was done: " + losses};
 }
 
 Line drift_line(const Json& status) {

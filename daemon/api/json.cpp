@@ -46,22 +46,19 @@ Json encode_capacity(const DaemonStatus& status) {
             {"reservations_max", status.reservations_max}};
 }
 
-Json encode_fail_open(const FailOpenCounts& counts) {
-    return {{"destinations_full", counts.destinations_full},
-            {"reservations_full", counts.reservations_full},
-            {"daemon_silent", counts.daemon_silent},
-            {"disarmed", counts.disarmed},
-            {"retiring", counts.retiring},
-            {"consumers_full", counts.consumers_full},
-            {"shares_full", counts.shares_full},
-            {"rate_contended", counts.rate_contended},
-            {"timeouts_failed", counts.timeouts_failed}};
+/// {"destinations_full": N, ...}: a member for each counter of the group.
+Json encode_counters(const Counters& counters, CounterGroup group) {
+    Json json = Json::object();
+    counters.of(group, [&](std::string_view name, std::uint64_t count) {
+        json[std::string(name)] = count;
+    });
+    return json;
 }
 
-Json encode_losses(const BreakerLosses& losses) {
-    return {{"breakers_full", losses.breakers_full},
-            {"events_lost", losses.events_lost},
-            {"trips_withheld", losses.trips_withheld}};
+void add_counters(Json& json, const Counters& counters) {
+    for (std::size_t group = 0; group < kCounterGroups.size(); ++group)
+        json[std::string(kCounterGroups.at(group).name)] =
+            encode_counters(counters, static_cast<CounterGroup>(group));
 }
 
 Json encode_half_open(const HalfOpenStatus& flows) {
@@ -80,17 +77,15 @@ Json encode_half_open(const HalfOpenStatus& flows) {
             {"reset_waiting", flows.reset_waiting}};
 }
 
-Json encode_losses(const HalfOpenStatus& flows) {
-    return {{"suspicions_lost", flows.suspicions_lost},
-            {"table_full", flows.table_full},
-            {"not_looked_at", flows.not_looked_at},
-            {"reset_failed", flows.reset_failed}};
+/// What the daemon itself did not follow, beside what the programs lost.
+void add_losses(Json& losses, const HalfOpenStatus& flows) {
+    losses["table_full"] = flows.table_full;
+    losses["not_looked_at"] = flows.not_looked_at;
+    losses["reset_failed"] = flows.reset_failed;
 }
 
 Json encode_keepalive(const KeepaliveStatus& keepalive) {
-    return {{"kept_alive", keepalive.kept_alive},
-            {"wanted", keepalive.wanted},
-            {"failed", keepalive.failed}};
+    return {{"kept_alive", keepalive.kept_alive}, {"wanted", keepalive.wanted}};
 }
 
 Json encode_sweep(const SweepStatus& sweep) {
@@ -192,14 +187,13 @@ Json encode_status(const DaemonStatus& status, const LimitTotals& totals,
     json["hooks"] = {{"lost", status.hooks_lost}, {"reattached", status.hooks_reattached}};
     json["limits"] = encode_totals(totals);
     json["capacity"] = encode_capacity(status);
-    json["fail_open"] = encode_fail_open(status.fail_open);
+    add_counters(json, status.counters);
     json["governor"] = {{"dry_run", status.governor_dry_run}};
     json["breakers"] = {{"refusing", breakers.refusing},
                         {"forced_open", breakers.forced_open},
                         {"forced_closed", breakers.forced_closed}};
-    json["breaker_losses"] = encode_losses(status.breaker_losses);
     json["half_open"] = encode_half_open(status.half_open);
-    json["half_open_losses"] = encode_losses(status.half_open);
+    add_losses(json["half_open_losses"], status.half_open);
     json["keepalive"] = encode_keepalive(status.keepalive);
     json["sweep"] = encode_sweep(status.sweep);
     return json;

@@ -109,38 +109,22 @@ void write_capacity(Text& text, const DaemonStatus& status) {
                static_cast<double>(status.reservations_max));
 }
 
-void write_fail_open(Text& text, const FailOpenCounts& counts) {
-    MetricFamily events = family("ballast_fail_open_total",
-                                 "Connects that were let through where Ballast could not decide.",
-                                 MetricType::Counter);
-    const auto one = [&](const char* reason, std::uint64_t count) {
-        add(events, static_cast<double>(count), {{"reason", reason}});
-    };
-    one("destinations_full", counts.destinations_full);
-    one("reservations_full", counts.reservations_full);
-    one("daemon_silent", counts.daemon_silent);
-    one("disarmed", counts.disarmed);
-    one("retiring", counts.retiring);
-    one("consumers_full", counts.consumers_full);
-    one("shares_full", counts.shares_full);
-    one("rate_contended", counts.rate_contended);
-    one("timeouts_failed", counts.timeouts_failed);
-    text.write(std::move(events));
-}
-
-void write_losses(Text& text, const BreakerLosses& losses) {
-    MetricFamily events = family("ballast_breaker_losses_total",
-                                 "Failures that no breaker counted (breakers_full), changes not "
-                                 "reported (events_lost), openings that the governor did not "
-                                 "allow (trips_withheld).",
-                                 MetricType::Counter);
-    const auto one = [&](const char* reason, std::uint64_t count) {
-        add(events, static_cast<double>(count), {{"reason", reason}});
-    };
-    one("breakers_full", losses.breakers_full);
-    one("events_lost", losses.events_lost);
-    one("trips_withheld", losses.trips_withheld);
-    text.write(std::move(events));
+void write_counters(Text& text, const DaemonStatus& status) {
+    for (std::size_t group = 0; group < kCounterGroups.size(); ++group) {
+        const auto& row = kCounterGroups.at(group);
+        MetricFamily events = family(fmt::format("ballast_{}_total", row.name),
+                                     std::string(row.help), MetricType::Counter);
+        const auto one = [&](std::string_view reason, std::uint64_t count) {
+            add(events, static_cast<double>(count), {{"reason", std::string(reason)}});
+        };
+        status.counters.of(static_cast<CounterGroup>(group), one);
+        if (static_cast<CounterGroup>(group) == CounterGroup::half_open_losses) {
+            one("table_full", status.half_open.table_full);
+            one("not_looked_at", status.half_open.not_looked_at);
+            one("coalesced", status.half_open.coalesced);
+        }
+        text.write(std::move(events));
+    }
 }
 
 void write_half_open(Text& text, const HalfOpenStatus& flows) {
@@ -148,11 +132,6 @@ void write_half_open(Text& text, const HalfOpenStatus& flows) {
                                 "Flows found half-open, by kind; and of those, the "
                                 "ones that were heard of again (cleared).",
                                 MetricType::Counter);
-    MetricFamily losses = family("ballast_half_open_losses_total",
-                                 "Suspicions not reported (suspicions_lost) or not followed "
-                                 "(table_full), looks that failed (not_looked_at), flows that "
-                                 "findings count and do not name (coalesced).",
-                                 MetricType::Counter);
     const auto one = [](MetricFamily& to, const char* label, const char* name,
                         std::uint64_t count) {
         add(to, static_cast<double>(count), {{label, name}});
@@ -163,11 +142,6 @@ void write_half_open(Text& text, const HalfOpenStatus& flows) {
     one(found, "kind", "refused_late", flows.refused_late);
     one(found, "kind", "cleared", flows.cleared);
     text.write(std::move(found));
-    one(losses, "reason", "suspicions_lost", flows.suspicions_lost);
-    one(losses, "reason", "table_full", flows.table_full);
-    one(losses, "reason", "not_looked_at", flows.not_looked_at);
-    one(losses, "reason", "coalesced", flows.coalesced);
-    text.write(std::move(losses));
     MetricFamily resets = family("ballast_half_open_resets_total",
                                  "Half-open flows that were to be reset, by what became of them: "
                                  "done, withheld (observe, dry run), failed.",
@@ -187,8 +161,6 @@ void write_keepalive(Text& text, const KeepaliveStatus& keepalive) {
                static_cast<double>(keepalive.kept_alive));
     text.gauge("ballast_keepalive_wanted", "Connections that would have it if the guard enforced.",
                static_cast<double>(keepalive.wanted));
-    text.counter("ballast_keepalive_failures_total",
-                 "Options of keepalive that could not be set or given back.", keepalive.failed);
 }
 
 void write_sweep(Text& text, const SweepStatus& sweep) {
@@ -315,8 +287,7 @@ std::string metrics_text(const DaemonStatus& status, std::vector<DestinationRow>
     Text text;
     write_daemon(text, status);
     write_capacity(text, status);
-    write_fail_open(text, status.fail_open);
-    write_losses(text, status.breaker_losses);
+    write_counters(text, status);
     write_half_open(text, status.half_open);
     write_keepalive(text, status.keepalive);
     write_sweep(text, status.sweep);

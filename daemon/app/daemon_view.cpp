@@ -36,10 +36,8 @@ DaemonStatus Daemon::status() {
     status.reservations_max = kernel::Reservations::most;
     status.hooks_lost = hooks_.lost();
     status.hooks_reattached = hooks_.reattached();
-    status.fail_open = datapath_.fail_open();
-    status.breaker_losses = datapath_.breaker_losses();
+    status.counters = datapath_.counters();
     status.keepalive = observer_->latest()->keepalive;
-    status.keepalive.failed = datapath_.keepalives_failed();
     status.half_open = observer_->half_open();
     status.sweep = observer_->status();
     return status;

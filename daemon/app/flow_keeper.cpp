@@ -259,9 +259,7 @@ void FlowKeeper::publish() {
 }
 
 HalfOpenStatus FlowKeeper::status() const {
-    HalfOpenStatus status = published_.get();
-    status.suspicions_lost = datapath_.suspicions_lost();
-    return status;
+    return published_.get();
 }
 
 } // namespace ballast::app

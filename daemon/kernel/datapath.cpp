@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "bpf/lib/atomic.h"
 #include "daemon/kernel/flows.h"
 
 namespace ballast::kernel {
@@ -29,32 +30,13 @@ bool Datapath::swap_trip_budget(std::uint32_t& expected, std::uint32_t wanted) c
                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
-FailOpenCounts Datapath::fail_open() const {
-    const ballast_counters& counters = maps_->counters[0];
-    return {.destinations_full = counters.destinations_full,
-            .reservations_full = counters.reservations_full,
-            .daemon_silent = counters.daemon_silent,
-            .disarmed = counters.disarmed,
-            .retiring = counters.retiring,
-            .consumers_full = counters.consumers_full,
-            .shares_full = counters.shares_full,
-            .rate_contended = counters.rate_contended,
-            .timeouts_failed = counters.timeouts_failed};
-}
-
-BreakerLosses Datapath::breaker_losses() const {
-    const ballast_counters& counters = maps_->counters[0];
-    return {.breakers_full = counters.breakers_full,
-            .events_lost = counters.events_lost,
-            .trips_withheld = counters.trips_withheld};
-}
-
-std::uint64_t Datapath::keepalives_failed() const {
-    return maps_->counters->keepalives_failed;
-}
-
-std::uint64_t Datapath::suspicions_lost() const {
-    return maps_->counters->suspicions_lost;
+Counters Datapath::counters() const {
+    const ballast_counters& words = maps_->counters[0];
+    Counters counters;
+#define BALLAST_ROW(name, group, help) counters[Counter::name] = BALLAST_LOAD(words.name);
+    BALLAST_COUNTERS(BALLAST_ROW)
+#undef BALLAST_ROW
+    return counters;
 }
 
 } // namespace ballast::kernel

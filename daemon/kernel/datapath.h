@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "daemon/kernel/maps.h"
-#include "daemon/model/snapshot.h"
+#include "daemon/model/counters.h"
 
 namespace ballast::kernel {
 
@@ -29,10 +29,7 @@ public:
     /// `expected`; if not, sets `expected` to what it is and returns false.
     bool swap_trip_budget(std::uint32_t& expected, std::uint32_t wanted) const;
 
-    [[nodiscard]] FailOpenCounts fail_open() const;
-    [[nodiscard]] BreakerLosses breaker_losses() const;
-    [[nodiscard]] std::uint64_t keepalives_failed() const;
-    [[nodiscard]] std::uint64_t suspicions_lost() const;
+    [[nodiscard]] Counters counters() const;
 
 private:
     const Maps* maps_;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/model/counters.h"
 #include "daemon/model/policy.h"
 #include "daemon/util/address.h"
 
@@ -152,30 +153,6 @@ struct SweepStatus {
     bool operator==(const SweepStatus&) const = default;
 };
 
-/// Everything that made admission fail open, by reason; all should stay 0.
-struct FailOpenCounts {
-    std::uint64_t destinations_full = 0; ///< connects let through: no slot for their destination
-    std::uint64_t reservations_full = 0; ///< connects let through uncounted: reservation table full
-    std::uint64_t daemon_silent = 0;     ///< refusals not made: heartbeat older than daemon_grace
-    std::uint64_t disarmed = 0;          ///< refusals not made: kill switch
-    std::uint64_t retiring = 0;          ///< connects let through: destination was being recycled
-    std::uint64_t consumers_full = 0;    ///< connects of nobody known: `from`, shares left out
-    std::uint64_t shares_full = 0;       ///< connects let through outside of their share: no place
-    std::uint64_t rate_contended = 0;    ///< connects let through without a token of the rate
-    std::uint64_t timeouts_failed = 0;   ///< connect_timeouts that could not be set or taken back
-
-    bool operator==(const FailOpenCounts&) const = default;
-};
-
-/// What breakers could not count, report or do, by reason; all should stay 0.
-struct BreakerLosses {
-    std::uint64_t breakers_full = 0;  ///< failures not counted: no place for a breaker
-    std::uint64_t events_lost = 0;    ///< changes of state not reported: ring buffer full
-    std::uint64_t trips_withheld = 0; ///< openings that the governor's budget did not allow
-
-    bool operator==(const BreakerLosses&) const = default;
-};
-
 /// Flows that were suspected of being half-open since the daemon's start, and what came of it.
 struct HalfOpenStatus {
     std::uint64_t suspects = 0; ///< under suspicion now
@@ -188,7 +165,6 @@ struct HalfOpenStatus {
     std::uint64_t recovered = 0;       ///< heard of again before any verdict
     std::uint64_t ended = 0;           ///< closed before any verdict
     std::uint64_t coalesced = 0;       ///< flows that findings count and do not name
-    std::uint64_t suspicions_lost = 0; ///< events not reported: ring buffer full
     std::uint64_t table_full = 0;      ///< flows not followed: too many at a time
     std::uint64_t not_looked_at = 0;   ///< times that facts about flows were not to be had
     std::uint64_t reset = 0;           ///< flows destroyed
@@ -203,7 +179,6 @@ struct HalfOpenStatus {
 struct KeepaliveStatus {
     std::uint64_t kept_alive = 0; ///< with keepalive of Ballast's, by the last sweep
     std::uint64_t wanted = 0;     ///< that would have it if the guard enforced
-    std::uint64_t failed = 0;     ///< options that could not be set or given back
 
     bool operator==(const KeepaliveStatus&) const = default;
 };
@@ -231,8 +206,7 @@ struct DaemonStatus {
     std::uint64_t reservations_max = 0;
     std::vector<std::string> hooks_lost; ///< programs that are not attached, and cannot be now
     std::uint64_t hooks_reattached = 0;  ///< times that one was, after somebody detached it
-    FailOpenCounts fail_open;
-    BreakerLosses breaker_losses;
+    Counters counters; ///< of the programs, since they were loaded
     HalfOpenStatus half_open;
     KeepaliveStatus keepalive;
     SweepStatus sweep;

@@ -51,19 +51,20 @@ DaemonStatus night_status() {
     status.policy_error =
         "/etc/ballast/policy.toml:12: service.orders-db.max_connections: 0 is out "
         "of range; wanted 1..1000000";
-    status.fail_open.daemon_silent = 17;
-    status.fail_open.destinations_full = 3;
-    status.fail_open.rate_contended = 5;
-    status.fail_open.timeouts_failed = 6;
-    status.breaker_losses.trips_withheld = 2;
+    status.counters[Counter::daemon_silent] = 17;
+    status.counters[Counter::destinations_full] = 3;
+    status.counters[Counter::rate_contended] = 5;
+    status.counters[Counter::timeouts_failed] = 6;
+    status.counters[Counter::trips_withheld] = 2;
     status.half_open.suspects = 3;
     status.half_open.suspected = 40;
     status.half_open.silently_dropped = 12;
     status.half_open.refused_late = 1;
     status.half_open.reset = 4;
     status.half_open.reset_waiting = 2;
-    status.half_open.suspicions_lost = 7;
-    status.keepalive = {.kept_alive = 31, .wanted = 5, .failed = 2};
+    status.counters[Counter::suspicions_lost] = 7;
+    status.keepalive = {.kept_alive = 31, .wanted = 5};
+    status.counters[Counter::keepalives_failed] = 2;
     status.sweep.drift = 1;
     status.sweep.repairs = 2;
     status.sweep.sockets = 4'917;
@@ -306,7 +307,7 @@ DaemonStatus scene_status(Scene scene) {
     status.armed = scene != Scene::disarmed;
     status.governor_dry_run = scene == Scene::dry_run;
     if (scene == Scene::dry_run)
-        status.breaker_losses.trips_withheld = 4;
+        status.counters[Counter::trips_withheld] = 4;
     return status;
 }
 

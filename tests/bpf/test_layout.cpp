@@ -60,15 +60,9 @@ constexpr std::array control_members{MEMBER(ballast_control, abi_version),
                                      MEMBER(ballast_control, suspect_until),
                                      MEMBER(ballast_control, ticks_per_second),
                                      MEMBER(ballast_control, reserved)};
-constexpr std::array counters_members{
-    MEMBER(ballast_counters, destinations_full), MEMBER(ballast_counters, reservations_full),
-    MEMBER(ballast_counters, daemon_silent),     MEMBER(ballast_counters, disarmed),
-    MEMBER(ballast_counters, retiring),          MEMBER(ballast_counters, underflow),
-    MEMBER(ballast_counters, policy_gap),        MEMBER(ballast_counters, consumers_full),
-    MEMBER(ballast_counters, shares_full),       MEMBER(ballast_counters, rate_contended),
-    MEMBER(ballast_counters, breakers_full),     MEMBER(ballast_counters, events_lost),
-    MEMBER(ballast_counters, trips_withheld),    MEMBER(ballast_counters, timeouts_failed),
-    MEMBER(ballast_counters, suspicions_lost),   MEMBER(ballast_counters, keepalives_failed)};
+#define BALLAST_ROW(name, group, help) MEMBER(ballast_counters, name),
+constexpr auto counters_members = std::to_array<Member>({BALLAST_COUNTERS(BALLAST_ROW)});
+#undef BALLAST_ROW
 constexpr std::array breaker_limits_members{MEMBER(ballast_breaker_limits, window_ms),
                                             MEMBER(ballast_breaker_limits, slow_connect_ms),
                                             MEMBER(ballast_breaker_limits, reset_within_ms),
