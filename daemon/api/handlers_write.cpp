@@ -74,7 +74,6 @@ constexpr std::chrono::milliseconds kPatienceForCounts{1000};
 
 Response sweep_answer(Backend& backend, std::uint64_t number) {
     const auto outcome = backend.sweep_outcome(number);
-    const auto status = backend.status();
     if (!outcome)
         return error_response(
             503, "sweep_held",
@@ -83,7 +82,7 @@ Response sweep_answer(Backend& backend, std::uint64_t number) {
     if (!*outcome)
         return error_response(503, "sweep_failed", outcome->error());
     Json json = envelope("sweep");
-    json["sockets"] = status.sweep.sockets;
+    json["sockets"] = backend.status().sweep.sockets;
     return accepted(json);
 }
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <exception>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -81,6 +83,15 @@ Response handle(const Route& route, const Request& request, const Context& conte
     return route.handle(request, context);
 }
 
+/// What `make` makes; an error answer for what it throws.
+Response caught(const std::function<Response()>& make) {
+    try {
+        return make();
+    } catch (const std::exception& e) {
+        return error_response(503, "internal", Error(fmt::format("unexpected: {}", e.what())));
+    }
+}
+
 const Route* find_route(const Request& request) {
     std::string_view method = request.method;
     if (method == "HEAD")
@@ -101,11 +112,15 @@ Response answer(const Request& request, Backend& backend, WallTime now) {
     const Route* route = find_route(request);
     if (route == nullptr)
         return no_route(request);
-    try {
+    Response response = caught([&] {
         return handle(*route, request, {backend, now, *match(*route, request.path)});
-    } catch (const std::exception& e) {
-        return error_response(503, "internal", Error(fmt::format("unexpected: {}", e.what())));
-    }
+    });
+    if (response.later)
+        response.later = std::make_shared<const Later>(
+            Later{.is_over = response.later->is_over,
+                  .patience = response.later->patience,
+                  .answer = [later = response.later] { return caught(later->answer); }});
+    return response;
 }
 
 } // namespace ballast::api

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "daemon/model/tcp_state.h"
 #include "daemon/util/address.h"
 
 namespace ballast {
@@ -20,22 +21,6 @@ struct FlowKey {
     std::uint32_t interface_index = 0;
 
     bool operator==(const FlowKey&) const = default;
-};
-
-/// include/net/tcp_states.h
-enum class TcpState : std::uint8_t {
-    unknown = 0,
-    established = 1,
-    syn_sent,
-    syn_recv,
-    fin_wait1,
-    fin_wait2,
-    time_wait,
-    close,
-    close_wait,
-    last_ack,
-    listen,
-    closing,
 };
 
 /// What the socket waits for (idiag_timer); it has one at a time.

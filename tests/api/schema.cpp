@@ -128,10 +128,13 @@ void Checker::check_object(const json& schema, const json& value, const std::str
 
 void Checker::check_members(const json& schema, const json& value, const std::string& where) {
     const json properties = schema.value("properties", json::object());
+    const json others = schema.value("additionalProperties", json(true));
     for (const auto& [name, member] : value.items()) {
         if (properties.contains(name))
             check(properties.at(name), member, fmt::format("{}/{}", where, name));
-        else if (!schema.value("additionalProperties", true))
+        else if (others.is_object())
+            check(others, member, fmt::format("{}/{}", where, name));
+        else if (!others.get<bool>())
             complain(where, fmt::format("has an undocumented member '{}'", name));
     }
 }

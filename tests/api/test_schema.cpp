@@ -39,6 +39,8 @@ const std::vector<Row> kRows{
      "/a: is 1, not of type 'string'"},
     {"undocumented", R"({"type":"object","additionalProperties":false})", R"({"b":1})",
      "/: has an undocumented member 'b'"},
+    {"others", R"({"type":"object","additionalProperties":{"type":"string"}})", R"({"b":1})",
+     "/b: is 1, not of type 'string'"},
     {"too few", R"({"type":"object","minProperties":1})", "{}", "/: has too few members"},
     {"items", R"({"type":"array","items":{"type":"string"}})", R"(["a",2])",
      "/1: is 2, not of type 'string'"},

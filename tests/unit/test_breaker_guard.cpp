@@ -10,7 +10,7 @@ namespace {
 
 using ballast::BreakerState;
 using ballast::Mode;
-using ballast::guards::BreakerChange;
+using ballast::BreakerChange;
 using ballast::guards::BreakerGuard;
 using std::chrono::seconds;
 

@@ -33,7 +33,7 @@ void sockets_add_up_by_endpoint(void**) {
     std::vector<SweptFlow> flows;
     for (const auto state :
          {TcpState::established, TcpState::established, TcpState::established, TcpState::syn_sent,
-          TcpState::fin_wait_1, TcpState::close_wait, TcpState::last_ack})
+          TcpState::fin_wait1, TcpState::close_wait, TcpState::last_ack})
         flows.push_back(flow(80, state));
     flows[0].rtt_us = 100;
     flows[1].rtt_us = 900;
