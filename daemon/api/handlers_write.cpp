@@ -68,7 +68,7 @@ bool forced(const Endpoint& endpoint, Backend& backend) {
 }
 
 /// A sweep of a million sockets takes about a second.
-constexpr std::chrono::seconds kPatienceForSweep{10};
+constexpr std::chrono::seconds kPatienceForSweep{60};
 /// With fewer sockets than that, a change of policy is answered once all connections are counted.
 constexpr std::chrono::milliseconds kPatienceForCounts{1000};
 
@@ -76,9 +76,8 @@ Response sweep_answer(Backend& backend, std::uint64_t number) {
     const auto outcome = backend.sweep_outcome(number);
     if (!outcome)
         return error_response(
-            503, "sweep_held",
-            Error(fmt::format("the sweep has not ended after {} s", kPatienceForSweep.count()))
-                .hint("`ballast status` says what holds it"));
+            503, "sweep_failed",
+            Error(fmt::format("the sweep has not ended after {} s", kPatienceForSweep.count())));
     if (!*outcome)
         return error_response(503, "sweep_failed", outcome->error());
     Json json = envelope("sweep");

@@ -15,7 +15,7 @@ Result<std::unique_ptr<Observer>> Observer::start(const Parts& parts) {
         return fail(thread.error());
     std::unique_ptr<Observer> made(new Observer(parts.policy, std::move(*thread)));
     EventLoop& loop = made->thread_->loop();
-    auto sweeps = SweepRunner::create(loop, parts.maps, parts.services, parts.sweep_link);
+    auto sweeps = SweepRunner::create(*made->thread_, parts.maps, parts.services, parts.sweep_link);
     if (!sweeps)
         return fail(sweeps.error());
     made->sweeps_ = std::move(*sweeps);
@@ -75,14 +75,19 @@ void Observer::sweep_as_asked() {
 std::optional<Result<void>> Observer::sweep_outcome(std::uint64_t number,
                                                     std::chrono::nanoseconds patience) {
     std::unique_lock lock(mutex_);
-    if (!has_ended_.wait_for(lock, patience, [&] { return asked_.ended >= number; }))
+    if (has_ended_.wait_for(lock, patience, [&] { return asked_.ended >= number; }))
+        return asked_.outcome;
+    lock.unlock();
+    if (held_for().count() == 0)
         return std::nullopt;
-    return asked_.outcome;
+    return fail(Error("the sweep is held: a program holds a socket's lock")
+                    .hint("`ballast status` says for how long, and in which network namespace"));
 }
 
 milliseconds Observer::held_for() const {
     const auto busy = thread_->busy_for();
-    return busy < held_after ? milliseconds(0) : std::chrono::duration_cast<milliseconds>(busy);
+    const bool is_held = busy >= held_after && thread_->is_uninterruptible();
+    return is_held ? std::chrono::duration_cast<milliseconds>(busy) : milliseconds(0);
 }
 
 SweepStatus Observer::status() const {

@@ -24,7 +24,8 @@ namespace ballast::app {
 
 class Observer final : public PolicyReader {
 public:
-    /// At what it does in one turn for so long, the thread is said to be held. A turn takes less
+    /// After so long in the kernel without progress, where no signal ends that, the thread is said
+    /// to be held. It makes progress with every namespace it has swept, for which it takes less
     /// than a second with a million sockets.
     static constexpr std::chrono::seconds held_after{5};
 
@@ -49,7 +50,8 @@ public:
     /// that one.
     std::uint64_t ask_for_sweep();
     [[nodiscard]] std::uint64_t last_sweep_asked() const;
-    /// How the sweep of that number or a later one ended; nothing: it has not within `patience`.
+    /// How the sweep of that number or a later one ended; nothing: it has not within `patience`. An
+    /// error too where it is held.
     std::optional<Result<void>> sweep_outcome(std::uint64_t number,
                                               std::chrono::nanoseconds patience = {});
 

@@ -38,7 +38,7 @@ Result<std::unique_ptr<PolicyWatch>> PolicyWatch::start(EventLoop& loop,
         return fail(settled.error());
     watch->settled_ = std::move(*settled);
     PolicyWatch* const self = watch.get();
-    auto readable = loop.on_readable(watch->inotify_.get(), [self] { self->read_events(); });
+    auto readable = loop.on_readable(watch->inotify_.get(), [self] { self->on_events(); });
     if (!readable)
         return fail(readable.error());
     watch->readable_ = std::move(*readable);
@@ -47,11 +47,14 @@ Result<std::unique_ptr<PolicyWatch>> PolicyWatch::start(EventLoop& loop,
 }
 
 void PolicyWatch::watch() {
+    (void)read_events();
+    settled_.disarm();
     for (const auto& directory : {policy_file_.parent_path(), drop_in_directory(policy_file_)})
         ::inotify_add_watch(inotify_.get(), directory.c_str(), changes);
 }
 
-void PolicyWatch::read_events() {
+/// Whether one was of our files.
+bool PolicyWatch::read_events() {
     alignas(inotify_event) std::array<char, 4096> buffer;
     bool is_ours = false;
     for (;;) {
@@ -66,7 +69,11 @@ void PolicyWatch::read_events() {
             at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
         }
     }
-    if (is_ours)
+    return is_ours;
+}
+
+void PolicyWatch::on_events() {
+    if (read_events())
         settled_.arm(settle_time);
 }
 

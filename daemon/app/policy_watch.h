@@ -20,13 +20,15 @@ public:
     static Result<std::unique_ptr<PolicyWatch>>
     start(EventLoop& loop, std::filesystem::path policy_file, std::function<void()> changed);
 
-    /// Watches directories that have appeared since; call it after each reload.
+    /// Call it before each reload: forgets what changed until now, which that will read, and watches
+    /// directories that have appeared since.
     void watch();
 
 private:
     explicit PolicyWatch(std::filesystem::path policy_file)
         : policy_file_(std::move(policy_file)) {}
-    void read_events();
+    bool read_events();
+    void on_events();
 
     std::filesystem::path policy_file_;
     Fd inotify_;

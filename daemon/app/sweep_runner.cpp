@@ -11,15 +11,15 @@
 
 namespace ballast::app {
 
-SweepRunner::SweepRunner(kernel::Maps& maps, kernel::PolicyMap& policy, int link)
-    : maps_(maps), policy_(policy), sweeper_(maps, link, "/proc"),
+SweepRunner::SweepRunner(LoopThread& thread, kernel::Maps& maps, kernel::PolicyMap& policy,
+                         int link)
+    : thread_(thread), maps_(maps), policy_(policy), sweeper_(maps, link, "/proc"),
       ledger_(maps.reservations.all(), maps.seen.all(), kernel::counts_of(maps),
               [this] { return wait_for_programs(); }) {}
 
-Result<std::unique_ptr<SweepRunner>> SweepRunner::create(EventLoop& loop, kernel::Maps& maps,
-                                                         kernel::PolicyMap& policy, int link) {
-    std::unique_ptr<SweepRunner> runner(new SweepRunner(maps, policy, link));
-    auto timer = loop.timer([self = runner.get()] { self->turn(); });
+Result<std::unique_ptr<SweepRunner>> SweepRunner::create(LoopThread& thread, kernel::Maps& maps, kernel::PolicyMap& policy, int link) {
+    std::unique_ptr<SweepRunner> runner(new SweepRunner(thread, maps, policy, link));
+    auto timer = thread.loop().timer([self = runner.get()] { self->turn(); });
     if (!timer)
         return fail(timer.error());
     runner->timer_ = std::move(*timer);
@@ -55,6 +55,7 @@ void SweepRunner::take(std::span<const SweptFlow> flows) {
 }
 
 bool SweepRunner::step() {
+    thread_.mark_progress();
     return sweeper_.step([this](std::span<const SweptFlow> flows) { take(flows); });
 }
 

@@ -22,13 +22,14 @@
 #include "daemon/util/error.h"
 #include "daemon/util/event_loop.h"
 #include "daemon/util/guarded.h"
+#include "daemon/util/loop_thread.h"
 
 namespace ballast::app {
 
 class SweepRunner {
 public:
     /// All references must outlive the runner. `link` is the iterator's.
-    static Result<std::unique_ptr<SweepRunner>> create(EventLoop& loop, kernel::Maps& maps,
+    static Result<std::unique_ptr<SweepRunner>> create(LoopThread& thread, kernel::Maps& maps,
                                                        kernel::PolicyMap& policy, int link);
 
     /// Takes the shortest pause between the starts of two sweeps.
@@ -71,7 +72,7 @@ public:
     [[nodiscard]] std::uint32_t visiting() const { return sweeper_.visiting(); }
 
 private:
-    SweepRunner(kernel::Maps& maps, kernel::PolicyMap& policy, int link);
+    SweepRunner(LoopThread& thread, kernel::Maps& maps, kernel::PolicyMap& policy, int link);
     void turn();
     Result<void> begin();
     bool step();
@@ -83,6 +84,7 @@ private:
     void plan_next();
     void publish();
 
+    LoopThread& thread_;
     kernel::Maps& maps_;
     kernel::PolicyMap& policy_;
     kernel::Sweeper sweeper_;

@@ -54,6 +54,10 @@ void EventSource::arm(std::chrono::nanoseconds delay) {
     sd_event_source_set_enabled(source_, SD_EVENT_ONESHOT);
 }
 
+void EventSource::disarm() {
+    sd_event_source_set_enabled(source_, SD_EVENT_OFF);
+}
+
 Result<EventLoop> EventLoop::create() {
     EventLoop loop;
     if (const int error = sd_event_new(&loop.event_); error < 0)

@@ -26,6 +26,8 @@ public:
 
     /// Timers only: fires once, `delay` from now, in place of any earlier time.
     void arm(std::chrono::nanoseconds delay);
+    /// Timers only: does not fire until it is armed again.
+    void disarm();
 
 private:
     friend class EventLoop;

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <fstream>
 #include <system_error>
 #include <utility>
 
@@ -79,6 +80,7 @@ Result<void> LoopThread::start() {
 /// sd_event_loop() with a look at the clock around what takes time.
 void LoopThread::turn() {
     pthread_setname_np(pthread_self(), name_.c_str());
+    id_ = ::gettid();
     sd_event* const events = loop_.get();
     while (sd_event_get_state(events) != SD_EVENT_FINISHED) {
         int ready = sd_event_prepare(events);
@@ -118,6 +120,18 @@ bool LoopThread::run(Job job, std::chrono::nanoseconds patience) {
         done->set_value();
     });
     return is_done.wait_for(patience) == std::future_status::ready;
+}
+
+void LoopThread::mark_progress() {
+    busy_since_ = ticks();
+}
+
+bool LoopThread::is_uninterruptible() const {
+    std::ifstream file(fmt::format("/proc/self/task/{}/stat", id_.load()));
+    std::string line;
+    std::getline(file, line);
+    const auto name_end = line.rfind(')'); // names may hold anything
+    return name_end != std::string::npos && line.compare(name_end, 3, ") D") == 0;
 }
 
 std::chrono::nanoseconds LoopThread::busy_for() const {

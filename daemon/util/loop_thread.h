@@ -44,8 +44,15 @@ public:
     /// done later.
     bool run(Job job, std::chrono::nanoseconds patience);
 
-    /// For how long the thread has been at what it does now; 0: it waits for something to do.
+    /// From the thread, in the middle of a long job: it goes on.
+    void mark_progress();
+
+    /// For how long the thread has been at what it does now, since it last marked progress; 0: it
+    /// waits for something to do.
     [[nodiscard]] std::chrono::nanoseconds busy_for() const;
+
+    /// Whether the thread waits in the kernel where no signal ends that: state D of proc(5).
+    [[nodiscard]] bool is_uninterruptible() const;
 
     /// Ends the thread after what was posted; false: it is held and did not end within `patience`.
     /// Then neither it nor anything that it uses may be destroyed.
@@ -64,6 +71,7 @@ private:
     EventSource readable_;
     Guarded<std::vector<Job>> jobs_;
     std::atomic<std::chrono::nanoseconds::rep> busy_since_{0}; ///< CLOCK_MONOTONIC; 0: idle
+    std::atomic<int> id_{0};                                   ///< gettid(); 0: not started
     std::promise<void> end_;
     std::future<void> ended_ = end_.get_future();
     std::thread thread_;

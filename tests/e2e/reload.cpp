@@ -32,6 +32,7 @@ Marked mark(const std::string& policy_text) {
 void await_service(const std::string& name, bool there = true) {
     await([&] { return scene->ballastd.has_service(name) == there; },
           name + (there ? " in force" : " out of force"));
+    scene->ballastd.sweep(); // connections are counted by it from now on
 }
 
 /// Changes the policy file and waits until that is noticed; nobody else tells the daemon.

@@ -189,6 +189,7 @@ Json Ballastd::get(const std::string& target) {
 void Ballastd::enforce(const std::string& policy_text) {
     write_policy(policy_text);
     ask("control.sock", "POST", "/v1/reload");
+    sweep();
 }
 
 std::vector<Json> Ballastd::rows(const Dest& dest) {

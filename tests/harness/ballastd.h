@@ -76,7 +76,8 @@ public:
     /// `holds`, with a sweep made before it each second: on a host with many namespaces the daemon
     /// itself sweeps seldom.
     std::function<bool()> sweeping(std::function<bool()> holds);
-    /// Replaces the policy and has it put in force, by POST over control.sock.
+    /// Replaces the policy, has it put in force, by POST over control.sock, and everything counted
+    /// by it.
     void enforce(const std::string& policy_text);
 
     [[nodiscard]] std::string log() const;
