@@ -69,8 +69,8 @@ bool forced(const Endpoint& endpoint, Backend& backend) {
 
 /// A sweep of a million sockets takes about a second.
 constexpr std::chrono::seconds kPatienceForSweep{60};
-/// With fewer sockets than that, a change of policy is answered once all connections are counted.
-constexpr std::chrono::milliseconds kPatienceForCounts{1000};
+/// A change of policy is answered once all connections are counted by it, where that is no longer.
+constexpr std::chrono::seconds kPatienceForCounts{10};
 
 Response sweep_answer(Backend& backend, std::uint64_t number) {
     const auto outcome = backend.sweep_outcome(number);

@@ -189,7 +189,6 @@ Json Ballastd::get(const std::string& target) {
 void Ballastd::enforce(const std::string& policy_text) {
     write_policy(policy_text);
     ask("control.sock", "POST", "/v1/reload");
-    sweep();
 }
 
 std::vector<Json> Ballastd::rows(const Dest& dest) {
