@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
-#include <ctime>
 
 #include "daemon/api/json_values.h"
 #include "daemon/api/names.h"
@@ -150,17 +149,6 @@ LimitTotals total_limits(const std::vector<DestinationRow>& destinations) {
         totals.drifted += row.drift != 0;
     }
     return totals;
-}
-
-std::string rfc3339(WallTime time) {
-    using std::chrono::duration_cast;
-    const auto since = duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
-    const std::time_t seconds = since / 1000;
-    std::tm utc{};
-    ::gmtime_r(&seconds, &utc);
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900,
-                       utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
-                       since % 1000);
 }
 
 std::int64_t milliseconds_between(WallTime earlier, WallTime later) {

@@ -20,6 +20,7 @@
 #include "daemon/model/override.h"
 #include "daemon/model/policy.h"
 #include "daemon/model/snapshot.h"
+#include "daemon/util/wall_time.h"
 
 namespace ballast::api {
 
@@ -37,9 +38,6 @@ struct LimitTotals {
     std::uint64_t drifted = 0;       ///< destinations whose drift is not 0
 };
 LimitTotals total_limits(const std::vector<DestinationRow>& destinations);
-
-/// "2024-05-01T05:00:00.250Z"; no time before 1970 nor after 9999.
-std::string rfc3339(WallTime time);
 
 /// From `earlier` to `later` in milliseconds; 0 where the wall clock was set so that it is
 /// negative.
