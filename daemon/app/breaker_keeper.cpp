@@ -44,7 +44,7 @@ govern::Governor::Failing failing_of(const guards::BreakerChange& change) {
 }
 
 void tell(const Finding& finding) {
-    log::warn("finding reason={} destination={} service={} {}", finding.reason,
+    log::warn("finding reason={} destination={} service={} {}", name_of(finding.reason),
               finding.destination.text(), finding.service, finding.evidence);
 }
 

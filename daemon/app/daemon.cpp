@@ -224,7 +224,7 @@ void Daemon::report_limits() {
     const auto findings = limit_guard_.read(readings, std::chrono::steady_clock::now(),
                                             [this](std::uint32_t index) { return row_of(index); });
     for (const auto& finding : findings)
-        log::warn("finding reason={} destination={} service={} {}", finding.reason,
+        log::warn("finding reason={} destination={} service={} {}", name_of(finding.reason),
                   finding.destination.text(), finding.service, finding.evidence);
 }
 

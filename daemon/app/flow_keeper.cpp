@@ -212,7 +212,7 @@ bool FlowKeeper::is_busy() const {
 
 void FlowKeeper::tell() {
     for (const auto& finding : digest_.take(now()))
-        log::warn("finding reason={} destination={} service={} {}", finding.reason,
+        log::warn("finding reason={} destination={} service={} {}", name_of(finding.reason),
                   finding.destination.text(), finding.service, finding.evidence);
 }
 

@@ -2,6 +2,7 @@
 // One TCP socket as the kernel's socket diagnosis (inet_diag) describes it, as plain values.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -37,6 +38,14 @@ enum class TcpState : std::uint8_t {
     listen,
     closing,
 };
+
+/// As `ss` prints it, "ESTAB"; empty where it is not known.
+constexpr const char* name_of(TcpState state) {
+    constexpr const char* names[] = {"",           "ESTAB",      "SYN-SENT",  "SYN-RECV",
+                                     "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT", "UNCONN",
+                                     "CLOSE-WAIT", "LAST-ACK",   "LISTEN",    "CLOSING"};
+    return names[static_cast<std::size_t>(state)];
+}
 
 /// What the socket waits for (idiag_timer); it has one at a time.
 enum class TcpTimer : std::uint8_t {
