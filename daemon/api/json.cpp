@@ -92,6 +92,27 @@ Json encode_keepalive(const KeepaliveStatus& keepalive) {
             {"failed", keepalive.failed}};
 }
 
+Json encode_findings(const FindingsStatus& status) {
+    std::array<std::uint64_t, findings::kSeverityNames.size()> by_severity{};
+    for (const auto& row : findings::kReasons)
+        by_severity.at(static_cast<std::size_t>(row.severity)) +=
+            status.made.at(static_cast<std::size_t>(row.reason));
+    Json json = Json::object();
+    for (std::size_t i = 0; i < by_severity.size(); ++i)
+        json[std::string(findings::kSeverityNames.at(i))] = by_severity.at(i);
+    json["coalesced"] = status.coalesced;
+    json["kept"] = status.kept;
+    json["unsaved"] = status.unsaved;
+    json["owners_skipped"] = status.owners_skipped;
+    return json;
+}
+
+Json encode_losses(const FindingsStatus& status) {
+    return {{"lost", status.lost},
+            {"saves_failed", status.saves_failed},
+            {"unreadable", status.unreadable}};
+}
+
 Json encode_sweep(const SweepStatus& sweep) {
     using std::chrono::duration_cast;
     return {{"sweeps", sweep.sweeps},
@@ -187,6 +208,8 @@ Json encode_status(const DaemonStatus& status, const LimitTotals& totals,
     json["half_open"] = encode_half_open(status.half_open);
     json["half_open_losses"] = encode_losses(status.half_open);
     json["keepalive"] = encode_keepalive(status.keepalive);
+    json["findings"] = encode_findings(status.findings);
+    json["finding_losses"] = encode_losses(status.findings);
     json["sweep"] = encode_sweep(status.sweep);
     return json;
 }

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "daemon/app/policy_publisher.h"
+#include "daemon/findings/findings.h"
 #include "daemon/govern/governor.h"
 #include "daemon/guards/breaker_guard.h"
 #include "daemon/kernel/breaker_table.h"
@@ -24,7 +25,8 @@ public:
 
     static Result<std::unique_ptr<BreakerKeeper>> start(EventLoop& loop, kernel::Maps& maps,
                                                         const kernel::PolicyMap& map,
-                                                        PolicyPublisher& policy);
+                                                        PolicyPublisher& policy,
+                                                        findings::Findings& findings);
 
     void changed(const PolicyInForce& now) override;
 
@@ -44,7 +46,8 @@ public:
     Result<void> force(const BreakerOrder& order);
 
 private:
-    BreakerKeeper(kernel::Maps& maps, const kernel::PolicyMap& map, PolicyPublisher& policy);
+    BreakerKeeper(kernel::Maps& maps, const kernel::PolicyMap& map, PolicyPublisher& policy,
+                  findings::Findings& findings);
     void on_event(const ballast_event& event);
     void govern();
     void act(const govern::Governor::Decision& decision);
@@ -52,13 +55,14 @@ private:
     void release(std::uint32_t destination);
     void adopt_holds();
     void tell_dry_run() const;
-    void tell_fault(const govern::Governor::Decision& decision) const;
+    void tell_fault(const govern::Governor::Decision& decision);
     [[nodiscard]] std::size_t count_active() const;
     [[nodiscard]] std::vector<kernel::BreakerTable::Known> read() const;
 
     kernel::Maps& maps_;
     const kernel::PolicyMap& map_;
     PolicyPublisher& policy_;
+    findings::Findings& findings_;
     kernel::BreakerTable table_;
     guards::BreakerGuard guard_;
     govern::Governor governor_;

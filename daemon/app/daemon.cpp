@@ -10,6 +10,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "bpf/abi.h"
+#include "daemon/app/finding_log.h"
 #include "daemon/app/log.h"
 #include "daemon/app/start_up.h"
 #include "daemon/config/policy_files.h"
@@ -42,7 +43,8 @@ guards::LimitReading read_limits(const ballast_destination& destination, std::ui
 Daemon::Daemon(Options options, EventLoop loop, kernel::Programs programs)
     : options_(std::move(options)), loop_(std::move(loop)), programs_(std::move(programs)),
       maps_(programs_.maps()), policy_map_(maps_), recycler_(maps_, policy_map_),
-      in_force_(maps_, policy_map_), hooks_(programs_), timeouts_(programs_),
+      in_force_(maps_, policy_map_), findings_(both_clocks, log_finding),
+      hooks_(programs_, findings_), timeouts_(programs_),
       names_(loop_, store_file(options_), [this] { return take_answers(); }) {}
 
 Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
@@ -86,6 +88,7 @@ Result<void> Daemon::prepare(Store store) {
         log::warn("{}", notice);
     if (!store.notice().empty())
         log::warn("{}", store.notice());
+    findings_.open(store_file(options_));
     if (auto freed = recycler_.resume(); !freed)
         log::warn("{}", freed.error().text());
     policy_ = std::make_unique<PolicyKeeper>(options_.config, policy_map_, in_force_, timeouts_,
@@ -101,12 +104,12 @@ Result<void> Daemon::prepare(Store store) {
         return fail(sweeps.error());
     sweeps_ = std::move(*sweeps);
     in_force_.subscribe(*sweeps_);
-    auto breakers = BreakerKeeper::start(loop_, maps_, policy_map_, in_force_);
+    auto breakers = BreakerKeeper::start(loop_, maps_, policy_map_, in_force_, findings_);
     if (!breakers)
         return fail(breakers.error());
     breakers_ = std::move(*breakers);
     return FlowKeeper::start(loop_, {maps_, policy_map_, in_force_, *sweeps_, breakers_->governor(),
-                                     programs_.report_program()})
+                                     findings_, programs_.report_program()})
         .map([this](auto flows) {
             flows_ = std::move(flows);
             paths_ = PathKeeper::start(maps_, policy_map_, *sweeps_, store_file(options_));
@@ -171,6 +174,7 @@ Result<int> Daemon::run() {
     ::sd_notify(0, "STOPPING=1");
     breakers_->undo();
     paths_->save();
+    findings_.close();
     log::info("stopping; programs and counts stay pinned at {}", options_.bpffs_dir);
     return code;
 }
@@ -192,6 +196,7 @@ void Daemon::on_second() {
     const auto in_force = in_force_.now();
     timeouts_.follow(in_force->policy(), monotonic());
     report_limits();
+    findings_.save();
     if (++seconds_ % seconds_between_recycling)
         return;
     if (std::exchange(trim_soon_, false))
@@ -221,11 +226,10 @@ void Daemon::report_limits() {
         if (const auto reading = read_limits(maps_.destinations[index], index);
             guards::sum(reading.refused) != 0 || guards::sum(reading.over_limit) != 0)
             readings.push_back(reading);
-    const auto findings = limit_guard_.read(readings, std::chrono::steady_clock::now(),
-                                            [this](std::uint32_t index) { return row_of(index); });
-    for (const auto& finding : findings)
-        log::warn("finding reason={} destination={} service={} {}", name_of(finding.reason),
-                  finding.destination.text(), finding.service, finding.evidence);
+    auto found = limit_guard_.read(readings, std::chrono::steady_clock::now(),
+                                   [this](std::uint32_t index) { return row_of(index); });
+    for (auto& finding : found)
+        findings_.add(std::move(finding));
 }
 
 /// What the [daemon] table asks for, and the counts that new limits need. The last of the readers.

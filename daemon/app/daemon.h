@@ -17,6 +17,7 @@
 #include "daemon/app/policy_publisher.h"
 #include "daemon/app/policy_watch.h"
 #include "daemon/app/sweep_runner.h"
+#include "daemon/findings/findings.h"
 #include "daemon/guards/limit_guard.h"
 #include "daemon/kernel/policy_map.h"
 #include "daemon/kernel/programs.h"
@@ -75,6 +76,7 @@ private:
     kernel::PolicyMap policy_map_;
     kernel::Recycler recycler_;
     PolicyPublisher in_force_;
+    findings::Findings findings_;
     HookKeeper hooks_;
     TimeoutKeeper timeouts_;
     NameKeeper names_;

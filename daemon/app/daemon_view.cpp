@@ -60,6 +60,7 @@ DaemonStatus Daemon::status() {
     status.breaker_losses = breaker_losses_of(counters);
     status.keepalive = keepalive_of(counters, sweeps_->keepalive());
     status.half_open = flows_->status();
+    status.findings = findings_.status();
     status.sweep = sweeps_->status();
     return status;
 }

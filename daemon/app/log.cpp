@@ -45,10 +45,10 @@ void start_log(const std::string& level) {
     std::shared_ptr<spdlog::logger> logger;
     if (stderr_is_journal()) {
         logger = std::make_shared<spdlog::logger>(
-            "ballastd", std::make_shared<spdlog::sinks::systemd_sink_st>("ballastd"));
+            "ballastd", std::make_shared<spdlog::sinks::systemd_sink_mt>("ballastd"));
     } else {
         logger = std::make_shared<spdlog::logger>(
-            "ballastd", std::make_shared<spdlog::sinks::stderr_sink_st>());
+            "ballastd", std::make_shared<spdlog::sinks::stderr_sink_mt>());
         logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
     }
     logger->set_level(spdlog::level::from_str(level));

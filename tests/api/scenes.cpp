@@ -32,6 +32,7 @@ DaemonStatus calm_status() {
     status.destinations_max = 65536;
     status.reservations = 21;
     status.reservations_max = 262144;
+    status.findings.kept = 7;
     status.sweep = {.sweeps = 2310,
                     .last_cpu = 4'200us,
                     .interval = 5'000ms,
@@ -64,6 +65,15 @@ DaemonStatus night_status() {
     status.half_open.reset_waiting = 2;
     status.half_open.suspicions_lost = 7;
     status.keepalive = {.kept_alive = 31, .wanted = 5, .failed = 2};
+    status.findings.made.at(static_cast<std::size_t>(findings::Reason::breaker_opened)) = 2;
+    status.findings.made.at(static_cast<std::size_t>(findings::Reason::breaker_closed)) = 3;
+    status.findings.made.at(static_cast<std::size_t>(findings::Reason::hook_lost)) = 1;
+    status.findings.coalesced = 1;
+    status.findings.kept = 1'044;
+    status.findings.unsaved = 1;
+    status.findings.owners_skipped = 4;
+    status.findings.lost = 2;
+    status.findings.saves_failed = 9;
     status.sweep.drift = 1;
     status.sweep.repairs = 2;
     status.sweep.sockets = 4'917;
