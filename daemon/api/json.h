@@ -17,6 +17,7 @@
 #include "daemon/api/names.h"
 #include "daemon/model/breaker_order.h"
 #include "daemon/model/explain.h"
+#include "daemon/model/finding.h"
 #include "daemon/model/override.h"
 #include "daemon/model/policy.h"
 #include "daemon/model/snapshot.h"
@@ -53,6 +54,10 @@ Json encode_flow(const FlowRow& row);
 Json encode_service(const Service& service);
 Json encode_override(const Override& row, WallTime now);
 Json encode_breaker(const BreakerRow& row);
+Json encode_finding(const KeptFinding& row);
+
+/// What the reasons of these rows mean, each once, in the order of the table.
+Json encode_reasons(const std::vector<KeptFinding>& rows);
 Json encode_order(const BreakerOrder& order);
 
 /// `service` is the one that `row` names by its index.

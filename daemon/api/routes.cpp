@@ -13,7 +13,7 @@
 namespace ballast::api {
 namespace {
 
-constexpr std::array<Route, 16> kRoutes{{
+constexpr std::array<Route, 17> kRoutes{{
     {"GET", "/v1/status", false, get_status},
     {"GET", "/v1/health", false, get_health},
     {"GET", "/v1/flows", false, get_flows},
@@ -24,6 +24,7 @@ constexpr std::array<Route, 16> kRoutes{{
     {"GET", "/v1/breakers", false, get_breakers},
     {"PUT", "/v1/breakers/{endpoint}", true, put_breaker},
     {"DELETE", "/v1/breakers/{endpoint}", true, delete_breaker},
+    {"GET", "/v1/findings", false, get_findings},
     {"PUT", "/v1/paths/{endpoint}", true, put_path},
     {"POST", "/v1/reload", true, post_reload},
     {"POST", "/v1/sweep", true, post_sweep},

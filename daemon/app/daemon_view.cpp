@@ -129,6 +129,10 @@ std::vector<BreakerRow> Daemon::breakers() {
     return breakers_->rows();
 }
 
+FindingPage Daemon::findings_of(const FindingQuery& query) {
+    return findings_.page(query);
+}
+
 Explanation Daemon::explain(const Endpoint& endpoint,
                             const std::optional<std::string>& cgroup_path) {
     return ballast::explain(in_force_.now()->policy(), endpoint, cgroup_path);
