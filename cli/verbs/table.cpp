@@ -33,6 +33,7 @@ std::vector<Command> verbs() {
         status_verb(),
         health_verb(),
         flows_verb(),
+        events_verb(),
         {.name = "limit",
          .summary = "Connection limits: set, unset, list, explain",
          .commands = {limit_set_verb(), limit_unset_verb(), limit_list_verb(),

@@ -166,6 +166,26 @@ Line half_open_line(const Json& status) {
             losses.empty() ? "" : "not all was seen or followed: " + losses};
 }
 
+/// "12 since the start (2 critical, 7 warning, 3 info)".
+std::string told_text(const Json& findings) {
+    const auto sum =
+        number(findings, "critical") + number(findings, "warning") + number(findings, "info");
+    if (sum == 0)
+        return "none since the start";
+    return fmt::format("{} since the start ({} critical, {} warning, {} info)", sum,
+                       number(findings, "critical"), number(findings, "warning"),
+                       number(findings, "info"));
+}
+
+Line findings_line(const Json& status) {
+    const Json& findings = status.at("findings");
+    const std::string losses = counts_text(status.at("finding_losses"));
+    return {
+        losses.empty() ? Level::ok : Level::warn, "findings",
+        fmt::format("{}; {} kept (ballast events)", told_text(findings), number(findings, "kept")),
+        losses.empty() ? "" : "not all was kept: " + losses};
+}
+
 Line keepalive_line(const Json& status) {
     const Json& keepalive = status.at("keepalive");
     const auto wanted = number(keepalive, "wanted");
@@ -260,7 +280,7 @@ Table status_view(const Json& document) {
     std::string attention;
     for (const auto& make : {daemon_line, guards_line, hooks_line, limits_line, policy_line,
                              fail_open_line, breakers_line, half_open_line, keepalive_line,
-                             drift_line, sweep_line, capacity_line, scope_line}) {
+                             findings_line, drift_line, sweep_line, capacity_line, scope_line}) {
         const Line line = make(document);
         add_line(rows, level_name(line.level), line.what, line.detail);
         if (!line.more.empty())

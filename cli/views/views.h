@@ -18,6 +18,11 @@ Table status_view(const Json& document);
 Table health_view(const Json& document, const std::string& what);
 
 Table flows_view(const Json& document);
+
+Table events_view(const Json& document);
+/// One of them as `events --follow` prints it, with its newline.
+std::string event_line(const Json& finding);
+
 Table limits_view(const Json& document);
 Table explain_view(const Json& document);
 

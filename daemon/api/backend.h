@@ -11,6 +11,7 @@
 
 #include "daemon/model/breaker_order.h"
 #include "daemon/model/explain.h"
+#include "daemon/model/finding_query.h"
 #include "daemon/model/override.h"
 #include "daemon/model/path_report.h"
 #include "daemon/model/policy.h"
@@ -72,6 +73,9 @@ public:
 
     /// Adds what somebody measured to what is known of a path; what is known then.
     virtual PathReport learn_path(const PathReport& report) = 0;
+
+    /// What guards concluded, from memory and the history.
+    virtual FindingPage findings_of(const FindingQuery& query) = 0;
 
     /// Which targets of the policy in force cover `endpoint`, in matching order.
     /// `cgroup_path`: below the root of the hierarchy, "/system.slice/a.service"; none: anybody.

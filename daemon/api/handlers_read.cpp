@@ -152,6 +152,19 @@ Response get_breakers(const Request& request, const Context& context) {
     return ok(list_text(head, "breakers", rows, count, encode_breaker));
 }
 
+Response get_findings(const Request& request, const Context& context) {
+    const auto query = parse_finding_query(request.query);
+    if (!query)
+        return bad_request(query.error());
+    const FindingPage page = context.backend.findings_of(*query);
+
+    Json head = list_envelope("findings", page.total, page.rows.size());
+    head["last_id"] = page.last_id;
+    head["whole"] = page.is_whole;
+    head["reasons"] = encode_reasons(page.rows);
+    return ok(list_text(head, "findings", page.rows, page.rows.size(), encode_finding));
+}
+
 Response get_metrics(const Request&, const Context& context) {
     Response response = ok(metrics_text(context.backend.status(), context.backend.destinations(),
                                         context.backend.breakers()));

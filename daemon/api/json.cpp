@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
-#include <ctime>
 
 #include "daemon/api/json_values.h"
 #include "daemon/api/names.h"
@@ -88,6 +87,27 @@ Json encode_keepalive(const KeepaliveStatus& keepalive) {
     return {{"kept_alive", keepalive.kept_alive}, {"wanted", keepalive.wanted}};
 }
 
+Json encode_findings(const FindingsStatus& status) {
+    std::array<std::uint64_t, findings::kSeverityNames.size()> by_severity{};
+    for (const auto& row : findings::kReasons)
+        by_severity.at(static_cast<std::size_t>(row.severity)) +=
+            status.made.at(static_cast<std::size_t>(row.reason));
+    Json json = Json::object();
+    for (std::size_t i = 0; i < by_severity.size(); ++i)
+        json[std::string(findings::kSeverityNames.at(i))] = by_severity.at(i);
+    json["coalesced"] = status.coalesced;
+    json["kept"] = status.kept;
+    json["unsaved"] = status.unsaved;
+    json["owners_skipped"] = status.owners_skipped;
+    return json;
+}
+
+Json encode_losses(const FindingsStatus& status) {
+    return {{"lost", status.lost},
+            {"saves_failed", status.saves_failed},
+            {"unreadable", status.unreadable}};
+}
+
 Json encode_sweep(const SweepStatus& sweep) {
     using std::chrono::duration_cast;
     return {{"sweeps", sweep.sweeps},
@@ -149,17 +169,6 @@ LimitTotals total_limits(const std::vector<DestinationRow>& destinations) {
     return totals;
 }
 
-std::string rfc3339(WallTime time) {
-    using std::chrono::duration_cast;
-    const auto since = duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
-    const std::time_t seconds = since / 1000;
-    std::tm utc{};
-    ::gmtime_r(&seconds, &utc);
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900,
-                       utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
-                       since % 1000);
-}
-
 std::int64_t milliseconds_between(WallTime earlier, WallTime later) {
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(later - earlier).count();
     return ms > 0 ? ms : 0;
@@ -195,6 +204,8 @@ Json encode_status(const DaemonStatus& status, const LimitTotals& totals,
     json["half_open"] = encode_half_open(status.half_open);
     add_losses(json["half_open_losses"], status.half_open);
     json["keepalive"] = encode_keepalive(status.keepalive);
+    json["findings"] = encode_findings(status.findings);
+    json["finding_losses"] = encode_losses(status.findings);
     json["sweep"] = encode_sweep(status.sweep);
     return json;
 }

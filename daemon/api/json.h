@@ -17,9 +17,11 @@
 #include "daemon/api/names.h"
 #include "daemon/model/breaker_order.h"
 #include "daemon/model/explain.h"
+#include "daemon/model/finding.h"
 #include "daemon/model/override.h"
 #include "daemon/model/policy.h"
 #include "daemon/model/snapshot.h"
+#include "daemon/util/wall_time.h"
 
 namespace ballast::api {
 
@@ -38,9 +40,6 @@ struct LimitTotals {
 };
 LimitTotals total_limits(const std::vector<DestinationRow>& destinations);
 
-/// "2024-05-01T05:00:00.250Z"; no time before 1970 nor after 9999.
-std::string rfc3339(WallTime time);
-
 /// From `earlier` to `later` in milliseconds; 0 where the wall clock was set so that it is
 /// negative.
 std::int64_t milliseconds_between(WallTime earlier, WallTime later);
@@ -55,6 +54,10 @@ Json encode_flow(const FlowRow& row);
 Json encode_service(const Service& service);
 Json encode_override(const Override& row, WallTime now);
 Json encode_breaker(const BreakerRow& row);
+Json encode_finding(const KeptFinding& row);
+
+/// What the reasons of these rows mean, each once, in the order of the table.
+Json encode_reasons(const std::vector<KeptFinding>& rows);
 Json encode_order(const BreakerOrder& order);
 
 /// `service` is the one that `row` names by its index.

@@ -163,6 +163,36 @@ void write_keepalive(Text& text, const KeepaliveStatus& keepalive) {
                static_cast<double>(keepalive.wanted));
 }
 
+void write_findings(Text& text, const FindingsStatus& status) {
+    MetricFamily made =
+        family("ballast_findings_total", "Findings, those that were coalesced included.",
+               MetricType::Counter);
+    for (const auto& row : findings::kReasons)
+        add(made, static_cast<double>(status.made.at(static_cast<std::size_t>(row.reason))),
+            {{"reason", std::string(row.code)}});
+    text.write(std::move(made));
+    text.counter("ballast_findings_coalesced_total",
+                 "Findings that are counted by one that is alike and came just before.",
+                 status.coalesced);
+    text.gauge("ballast_findings_kept", "Findings in the history.",
+               static_cast<double>(status.kept));
+    text.gauge("ballast_findings_unsaved", "Findings that wait to be saved.",
+               static_cast<double>(status.unsaved));
+    MetricFamily losses = family("ballast_finding_losses_total",
+                                 "Findings never saved (lost), saves that failed (saves_failed), "
+                                 "rows that could not be understood (unreadable), sockets whose "
+                                 "owner was not looked for to the end (owners_skipped).",
+                                 MetricType::Counter);
+    const auto one = [&](const char* reason, std::uint64_t count) {
+        add(losses, static_cast<double>(count), {{"reason", reason}});
+    };
+    one("lost", status.lost);
+    one("saves_failed", status.saves_failed);
+    one("unreadable", status.unreadable);
+    one("owners_skipped", status.owners_skipped);
+    text.write(std::move(losses));
+}
+
 void write_sweep(Text& text, const SweepStatus& sweep) {
     text.counter("ballast_sweeps_total", "Sweeps over all TCP sockets.", sweep.sweeps);
     text.counter("ballast_sweep_failures_total", "Sweeps that could not be done or finished.",
@@ -290,6 +320,7 @@ std::string metrics_text(const DaemonStatus& status, std::vector<DestinationRow>
     write_counters(text, status);
     write_half_open(text, status.half_open);
     write_keepalive(text, status.keepalive);
+    write_findings(text, status.findings);
     write_sweep(text, status.sweep);
     text.gauge("ballast_destinations_left_out",
                "Destinations without series of their own: there are too many.",

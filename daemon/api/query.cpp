@@ -11,6 +11,7 @@
 
 #include "daemon/api/names.h"
 #include "daemon/util/quote.h"
+#include "daemon/util/wall_time.h"
 
 namespace ballast::api {
 namespace {
@@ -94,6 +95,46 @@ Result<BreakerState> parse_breaker_state(const std::string& text) {
                     .hint(fmt::format("known: {}", fmt::join(kBreakerStateNames, ", "))));
 }
 
+Result<findings::Reason> parse_reason(const std::string& text) {
+    if (const auto reason = findings::reason_named(text))
+        return *reason;
+    std::string known = "known:";
+    for (const auto& row : findings::kReasons)
+        known += fmt::format(" {}", row.code);
+    return fail(Error(fmt::format("{} is not a reason", ballast::in_quotes(text))).hint(known));
+}
+
+bool is_number(const std::string& text) {
+    return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+}
+
+Result<std::uint64_t> parse_id(const std::string& text) {
+    std::int64_t id = 0;
+    const char* end = text.data() + text.size();
+    if (std::from_chars(text.data(), end, id).ec != std::errc())
+        return fail(Error(fmt::format("{} is too large an id", ballast::in_quotes(text))));
+    return static_cast<std::uint64_t>(id);
+}
+
+Result<void> set_since(FindingQuery& query, const std::string& text) {
+    if (is_number(text))
+        return assign(query.after, parse_id(text));
+    const auto time = parse_rfc3339(text);
+    if (!time)
+        return fail(time.error().hint("or the id of a finding"));
+    query.since = *time;
+    return {};
+}
+
+Result<void> set_destination(FindingQuery& query, const std::string& text) {
+    const auto filter = parse_endpoint_filter(text);
+    if (!filter)
+        return fail(filter.error());
+    query.destination = filter->prefix;
+    query.port = filter->port;
+    return {};
+}
+
 Result<std::string> parse_cgroup(const std::string& text) {
     const bool ends = text.size() > 1 && text.ends_with('/');
     if (!text.starts_with('/') || ends || text.size() > kMaxCgroupPath)
@@ -162,6 +203,20 @@ Result<BreakerQuery> parse_breaker_query(const QueryPairs& pairs) {
     known.push_back({"state", [&filter](const std::string& t) {
                          return assign(filter.state, parse_breaker_state(t));
                      }});
+    if (auto applied = set_all(known, pairs); !applied)
+        return fail(applied.error());
+    return query;
+}
+
+Result<FindingQuery> parse_finding_query(const QueryPairs& pairs) {
+    FindingQuery query;
+    query.limit = kDefaultListLimit;
+    const Parameters known{
+        limit_parameter(query.limit),
+        {"since", [&query](const std::string& t) { return set_since(query, t); }},
+        {"destination", [&query](const std::string& t) { return set_destination(query, t); }},
+        {"reason",
+         [&query](const std::string& t) { return assign(query.reason, parse_reason(t)); }}};
     if (auto applied = set_all(known, pairs); !applied)
         return fail(applied.error());
     return query;

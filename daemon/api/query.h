@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/api/filter.h"
+#include "daemon/model/finding_query.h"
 #include "daemon/util/error.h"
 
 namespace ballast::api {
@@ -53,6 +54,9 @@ Result<HealthQuery> parse_health_query(const QueryPairs& pairs);
 Result<FlowQuery> parse_flow_query(const QueryPairs& pairs);
 Result<LimitQuery> parse_limit_query(const QueryPairs& pairs);
 Result<BreakerQuery> parse_breaker_query(const QueryPairs& pairs);
+
+/// `since` is a time (RFC 3339) or an id, which is what a number is.
+Result<FindingQuery> parse_finding_query(const QueryPairs& pairs);
 
 /// Fails too where `destination` is not given.
 Result<ExplainQuery> parse_explain_query(const QueryPairs& pairs);

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/app/breaker_keeper.h"
 
+#include <utility>
+
+#include <fmt/format.h>
+
 #include "daemon/app/clock.h"
 #include "daemon/app/log.h"
 
@@ -21,23 +25,20 @@ govern::Governor::Failing failing_of(const BreakerChange& change) {
     return change.from == BreakerState::half_open ? Failing::reopened : Failing::opened;
 }
 
-void tell(const Finding& finding) {
-    log::warn("finding reason={} destination={} service={} {}", finding.reason,
-              finding.destination.text(), finding.service, finding.evidence);
-}
-
 } // namespace
 
 BreakerKeeper::BreakerKeeper(kernel::Maps& maps, const kernel::PolicyMap& map,
-                             PolicyPublisher& policy)
-    : map_(map), policy_(policy), table_(maps), datapath_(maps), destinations_(maps),
+                             PolicyPublisher& policy, findings::Findings& findings)
+    : map_(map), policy_(policy), findings_(findings), table_(maps), datapath_(maps),
+      destinations_(maps),
       governor_(policy.now()->policy().governor),
       window_(policy.now()->policy().governor.observer_fault_window) {}
 
 Result<std::unique_ptr<BreakerKeeper>> BreakerKeeper::start(EventLoop& loop, kernel::Maps& maps,
                                                             const kernel::PolicyMap& map,
-                                                            PolicyPublisher& policy) {
-    std::unique_ptr<BreakerKeeper> keeper(new BreakerKeeper(maps, map, policy));
+                                                            PolicyPublisher& policy,
+                                                            findings::Findings& findings) {
+    std::unique_ptr<BreakerKeeper> keeper(new BreakerKeeper(maps, map, policy, findings));
     auto events = kernel::BreakerEvents::open(
         maps.events.get(), [self = keeper.get()](const auto& event) { self->on_event(event); });
     if (!events)
@@ -81,8 +82,8 @@ void BreakerKeeper::on_event(const kernel::BreakerEvent& event) {
     BreakerChange change = event.change;
     change.service = map_.service_name(event.service);
     change.dry_run = is_dry_run();
-    if (const auto finding = guard_.read(change, now()))
-        tell(*finding);
+    if (auto finding = guard_.read(change, now()))
+        findings_.add(std::move(*finding));
     if (change.withheld || change.to == BreakerState::open)
         governor_.lock()->on_failing(change.index, failing_of(change), now());
 }
@@ -105,17 +106,20 @@ void BreakerKeeper::act(const govern::Governor::Decision& decision) {
         release(destination);
 }
 
-void BreakerKeeper::tell_fault(const govern::Governor::Decision& decision) const {
+void BreakerKeeper::tell_fault(const govern::Governor::Decision& decision) {
     const char* dry_run = decision.dry_run ? " dry_run=true" : "";
     if (decision.fault_began)
-        log::warn("finding reason=observer_fault failing={} active={} window_ms={} held={}{} "
-                  "conclusion=\"most destinations fail at once: this host's own network is "
-                  "suspect, breakers stay closed\"",
-                  decision.failing, decision.active, window_.count(), governor_.lock()->holds(),
-                  dry_run);
+        findings_.add({.reason = findings::Reason::observer_fault,
+                       .evidence = fmt::format(
+                           "failing={} active={} window_ms={} held={}{} conclusion=\"most "
+                           "destinations fail at once: this host's own network is suspect, "
+                           "breakers stay closed\"",
+                           decision.failing, decision.active, window_.count(),
+                           governor_.lock()->holds(), dry_run),
+                       .acted = !decision.dry_run});
     if (decision.fault_ended)
-        log::warn("finding reason=observer_fault_over released={}{}", decision.release.size(),
-                  dry_run);
+        findings_.add({.reason = findings::Reason::observer_fault_over,
+                       .evidence = fmt::format("released={}{}", decision.release.size(), dry_run)});
 }
 
 void BreakerKeeper::hold(std::uint32_t destination) {

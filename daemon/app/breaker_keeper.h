@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "daemon/app/policy_publisher.h"
+#include "daemon/findings/findings.h"
 #include "daemon/govern/governor.h"
 #include "daemon/guards/breaker_guard.h"
 #include "daemon/kernel/breaker_table.h"
@@ -27,7 +28,8 @@ public:
 
     static Result<std::unique_ptr<BreakerKeeper>> start(EventLoop& loop, kernel::Maps& maps,
                                                         const kernel::PolicyMap& map,
-                                                        PolicyPublisher& policy);
+                                                        PolicyPublisher& policy,
+                                                        findings::Findings& findings);
 
     void changed(const PolicyInForce& now) override;
 
@@ -47,7 +49,8 @@ public:
     Result<void> force(const BreakerOrder& order);
 
 private:
-    BreakerKeeper(kernel::Maps& maps, const kernel::PolicyMap& map, PolicyPublisher& policy);
+    BreakerKeeper(kernel::Maps& maps, const kernel::PolicyMap& map, PolicyPublisher& policy,
+                  findings::Findings& findings);
     void on_event(const kernel::BreakerEvent& event);
     void govern();
     void act(const govern::Governor::Decision& decision);
@@ -55,11 +58,12 @@ private:
     void release(std::uint32_t destination);
     void adopt_holds();
     void tell_dry_run() const;
-    void tell_fault(const govern::Governor::Decision& decision) const;
+    void tell_fault(const govern::Governor::Decision& decision);
     [[nodiscard]] std::vector<kernel::BreakerTable::Known> read() const;
 
     const kernel::PolicyMap& map_;
     PolicyPublisher& policy_;
+    findings::Findings& findings_;
     kernel::BreakerTable table_;
     kernel::Datapath datapath_;
     kernel::DestinationTable destinations_;

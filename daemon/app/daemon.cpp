@@ -11,6 +11,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "daemon/app/clock.h"
+#include "daemon/app/finding_log.h"
 #include "daemon/app/log.h"
 #include "daemon/app/start_up.h"
 #include "daemon/config/policy_files.h"
@@ -47,7 +48,8 @@ Daemon::Daemon(Options options, EventLoop loop, kernel::Programs programs)
     : options_(std::move(options)), loop_(std::move(loop)), programs_(std::move(programs)),
       maps_(programs_.maps()), policy_map_(maps_), recycler_(maps_, policy_map_),
       pending_(maps_.reservations.all(), kernel::counts_of(maps_)), datapath_(maps_),
-      destinations_(maps_), in_force_(maps_, policy_map_), hooks_(programs_), timeouts_(programs_),
+      destinations_(maps_), in_force_(maps_, policy_map_), findings_(both_clocks, log_finding),
+      hooks_(programs_, findings_), timeouts_(programs_),
       names_(loop_, store_file(options_), [this] { return take_answers(); }) {}
 
 Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
@@ -80,7 +82,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
     if (up)
         return daemon;
     const bool was_there = daemon->programs_.adopted();
-    if (daemon->stop_observing())
+    if (daemon->stop_threads())
         daemon.reset(); // lets go of the pins
     else
         (void)daemon.release(); // the thread that is held uses it until the process ends
@@ -94,6 +96,7 @@ Result<void> Daemon::prepare(Store store) {
         log::warn("{}", notice);
     if (!store.notice().empty())
         log::warn("{}", store.notice());
+    findings_.open(store_file(options_));
     if (auto freed = recycler_.resume(); !freed)
         log::warn("{}", freed.error().text());
     policy_ = std::make_unique<PolicyKeeper>(options_.config, policy_map_, in_force_, timeouts_,
@@ -104,7 +107,13 @@ Result<void> Daemon::prepare(Store store) {
         policy_->adopt_running(loaded.error());
         log::error("policy refused, the one in force stays: {}", loaded.error().text());
     }
-    auto breakers = BreakerKeeper::start(loop_, maps_, policy_map_, in_force_);
+    auto writer = LoopThread::create("writer").and_then([this](auto thread) {
+        writer_ = std::move(thread);
+        return writer_->start();
+    });
+    if (!writer)
+        return writer;
+    auto breakers = BreakerKeeper::start(loop_, maps_, policy_map_, in_force_, findings_);
     if (!breakers)
         return fail(breakers.error());
     breakers_ = std::move(*breakers);
@@ -112,6 +121,7 @@ Result<void> Daemon::prepare(Store store) {
                                      .services = policy_map_,
                                      .policy = in_force_,
                                      .governor = breakers_->governor(),
+                                     .findings = findings_,
                                      .sweep_link = programs_.sweep_link(),
                                      .report_program = programs_.report_program(),
                                      .store_file = store_file(options_)});
@@ -190,21 +200,27 @@ Result<int> Daemon::run() {
     ::sd_notify(0, "STOPPING=1");
     breakers_->undo();
     log::info("stopping; programs and counts stay pinned at {}", options_.bpffs_dir);
-    if (!stop_observing())
+    if (!stop_threads())
         std::_Exit(code.value_or(1));
+    findings_.close();
     return code;
 }
 
-/// False: the thread is held, and with it what this process has open; what others wait for is
-/// closed.
-bool Daemon::stop_observing() {
-    if (!observer_ || observer_->stop(longest_stop))
+/// False: a thread is held, and with it what this process has open; what others wait for is closed.
+bool Daemon::stop_threads() {
+    const bool has_observer_ended = !observer_ || observer_->stop(longest_stop);
+    if (has_observer_ended && (!writer_ || writer_->stop(longest_stop)))
         return true;
-    log::error(
-        "leaving a thread behind that is held by a socket's lock; the process ends when that "
-        "is let go of");
+    log::error("leaving a thread behind that waits for {}; the process ends when that is over",
+               has_observer_ended ? "the file system of " + options_.state_dir : "a socket's lock");
     server_.reset();
     return false;
+}
+
+/// The file system may take its time, and nobody waits for it.
+void Daemon::save_findings() {
+    if (writer_->busy_for().count() == 0)
+        writer_->post([this] { findings_.save(); });
 }
 
 void Daemon::on_second() {
@@ -220,6 +236,7 @@ void Daemon::on_second() {
     const auto in_force = in_force_.now();
     timeouts_.follow(in_force->policy(), monotonic());
     report_limits();
+    save_findings();
     if (++seconds_ % seconds_between_recycling)
         return;
     if (std::exchange(trim_soon_, false))
@@ -249,11 +266,10 @@ void Daemon::report_limits() {
         if (const auto reading = reading_of(destination);
             guards::sum(reading.refused) != 0 || guards::sum(reading.over_limit) != 0)
             readings.push_back(reading);
-    const auto findings = limit_guard_.read(
+    auto found = limit_guard_.read(
         readings, now(), [this](std::uint32_t index) { return row_of(destinations_.at(index)); });
-    for (const auto& finding : findings)
-        log::warn("finding reason={} destination={} service={} {}", finding.reason,
-                  finding.destination.text(), finding.service, finding.evidence);
+    for (auto& finding : found)
+        findings_.add(std::move(finding));
 }
 
 /// What the [daemon] table asks for, and the counts that new limits need. The last of the readers.

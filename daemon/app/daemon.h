@@ -15,6 +15,7 @@
 #include "daemon/app/policy_keeper.h"
 #include "daemon/app/policy_publisher.h"
 #include "daemon/app/policy_watch.h"
+#include "daemon/findings/findings.h"
 #include "daemon/guards/limit_guard.h"
 #include "daemon/kernel/datapath.h"
 #include "daemon/kernel/destination_table.h"
@@ -50,6 +51,7 @@ public:
     Result<void> put_override(Override wanted) override;
     Result<bool> remove_override(const std::string& target) override;
     std::vector<BreakerRow> breakers() override;
+    FindingPage findings_of(const FindingQuery& query) override;
     Result<void> force_breaker(const BreakerOrder& order) override;
     PathReport learn_path(const PathReport& report) override;
     Explanation explain(const Endpoint& endpoint,
@@ -69,7 +71,8 @@ private:
     bool take_answers();
     Result<void> sweep_at_start();
     void reclaim_pending();
-    bool stop_observing();
+    bool stop_threads();
+    void save_findings();
     void report_limits();
     void recycle_consumers();
     [[nodiscard]] DestinationRow row_of(const Destination& destination);
@@ -84,11 +87,13 @@ private:
     kernel::Datapath datapath_;
     kernel::DestinationTable destinations_;
     PolicyPublisher in_force_;
+    findings::Findings findings_;
     HookKeeper hooks_;
     TimeoutKeeper timeouts_;
     NameKeeper names_;
     std::unique_ptr<PolicyKeeper> policy_;
     std::unique_ptr<BreakerKeeper> breakers_;
+    std::unique_ptr<LoopThread> writer_; ///< of the history of findings
     std::unique_ptr<Observer> observer_;
     std::unique_ptr<PolicyWatch> watch_;
     std::unique_ptr<api::Server> server_;

@@ -39,6 +39,7 @@ DaemonStatus Daemon::status() {
     status.counters = datapath_.counters();
     status.keepalive = observer_->latest()->keepalive;
     status.half_open = observer_->half_open();
+    status.findings = findings_.status();
     status.sweep = observer_->status();
     return status;
 }
@@ -100,6 +101,10 @@ std::vector<Override> Daemon::overrides() {
 
 std::vector<BreakerRow> Daemon::breakers() {
     return breakers_->rows();
+}
+
+FindingPage Daemon::findings_of(const FindingQuery& query) {
+    return findings_.page(query);
 }
 
 Explanation Daemon::explain(const Endpoint& endpoint,

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <unordered_set>
+#include <utility>
 
 #include "daemon/app/clock.h"
 #include "daemon/app/diag_facts.h"
@@ -29,7 +30,8 @@ std::uint64_t of_kind(const guards::HalfOpenGuard::Counts& counts, HalfOpenKind 
 FlowKeeper::FlowKeeper(const Parts& parts, std::unique_ptr<FlowFacts> facts)
     : datapath_(parts.maps), suspicions_map_(parts.maps.suspicions.get()),
       services_(parts.services), sweeps_(parts.sweeps), governor_(parts.governor),
-      report_(parts.maps, parts.report_program), policy_(parts.policy), facts_(std::move(facts)),
+      findings_(parts.sink), report_(parts.maps, parts.report_program), policy_(parts.policy),
+      facts_(std::move(facts)),
       resetter_(
           *facts_, [this](const std::string& service) { return rules_of(service); },
           [this](auto now) { return governor_.lock()->leave_to_reset(now); },
@@ -167,7 +169,20 @@ void FlowKeeper::ask_witnesses() {
             fail_softly(asked.error().context("make a fresh connect"));
 }
 
-void FlowKeeper::add(const HalfOpenVerdict& verdict) {
+/// Before anything is done about it: who is freed by a reset closes the socket.
+void FlowKeeper::name_owner(HalfOpenVerdict& verdict) {
+    if (verdict.kind == HalfOpenKind::cleared || verdict.is_orphan || verdict.has_ended)
+        return;
+    if (verdict.inode == 0)
+        if (const auto found = facts_->find(verdict.netns, verdict.key); found && *found) {
+            verdict.inode = (*found)->inode;
+            verdict.state = (*found)->state;
+        }
+    verdict.owner = findings_.owner_of(verdict.netns, verdict.inode);
+}
+
+void FlowKeeper::add(HalfOpenVerdict verdict) {
+    name_owner(verdict);
     const bool is_outbound = verdict.direction == Direction::outbound;
     if (verdict.kind == HalfOpenKind::path_down && is_outbound)
         governor_.lock()->on_dead_path(peer_of(verdict.key, verdict.netns, verdict.direction),
@@ -208,9 +223,8 @@ bool FlowKeeper::is_busy() const {
 }
 
 void FlowKeeper::tell() {
-    for (const auto& finding : digest_.take(now()))
-        log::warn("finding reason={} destination={} service={} {}", finding.reason,
-                  finding.destination.text(), finding.service, finding.evidence);
+    for (auto& finding : digest_.take(now()))
+        findings_.add(std::move(finding));
 }
 
 /// A turn after each record and, while there is something to watch, ten a second.
@@ -220,8 +234,8 @@ void FlowKeeper::turn() {
     resetter_.turn(began);
     look_at_peers();
     ask_witnesses();
-    for (const auto& verdict : guard_.judge(now()))
-        add(verdict);
+    for (auto& verdict : guard_.judge(now()))
+        add(std::move(verdict));
     tell();
     publish();
     plan(now() - began);

@@ -14,6 +14,7 @@
 #include "daemon/app/policy_publisher.h"
 #include "daemon/app/sweep_runner.h"
 #include "daemon/app/witness.h"
+#include "daemon/findings/findings.h"
 #include "daemon/guards/half_open_digest.h"
 #include "daemon/guards/half_open_guard.h"
 #include "daemon/guards/hung_guard.h"
@@ -43,6 +44,7 @@ public:
         PolicyPublisher& policy;
         SweepRunner& sweeps; ///< must not sweep once the keeper is gone
         Guarded<govern::Governor>& governor;
+        findings::Findings& sink;
         int report_program; ///< of kernel::Programs
     };
     static Result<std::unique_ptr<FlowKeeper>> start(EventLoop& loop, const Parts& parts);
@@ -81,7 +83,8 @@ private:
     [[nodiscard]] std::string service_at(std::uint16_t id, const Endpoint& remote,
                                          Direction direction) const;
     [[nodiscard]] HalfOpen rules_of(const std::string& service) const; ///< with the mode now
-    void add(const HalfOpenVerdict& verdict);
+    void add(HalfOpenVerdict verdict);
+    void name_owner(HalfOpenVerdict& verdict);
     void feed_breaker(const HalfOpenVerdict& verdict);
     void count_paths();
     [[nodiscard]] bool is_busy() const;
@@ -91,6 +94,7 @@ private:
     const kernel::PolicyMap& services_;
     const SweepRunner& sweeps_;
     Guarded<govern::Governor>& governor_;
+    findings::Findings& findings_;
     kernel::FailureReport report_;
     PolicyPublisher& policy_;
     std::function<void(const HalfOpenVerdict&)> listener_;

@@ -2,6 +2,8 @@
 // What the keeper of half-open flows takes from sweeps: peers that hang.
 #include "daemon/app/flow_keeper.h"
 
+#include <utility>
+
 #include "daemon/app/clock.h"
 
 namespace ballast::app {
@@ -70,9 +72,9 @@ void FlowKeeper::on_sweep(std::span<const SweptFlow> flows) {
 }
 
 void FlowKeeper::end_sweep() {
-    for (const auto& verdict : hung_.end_sweep(sweep_began_)) {
+    for (auto& verdict : hung_.end_sweep(sweep_began_)) {
         ++(verdict.kind == HalfOpenKind::peer_hung ? counted_.peer_hung : counted_.cleared);
-        add(verdict);
+        add(std::move(verdict));
     }
     count_paths();
     tell();

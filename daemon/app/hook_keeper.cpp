@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "daemon/app/log.h"
+#include <fmt/format.h>
 
 namespace ballast::app {
 
@@ -14,17 +14,22 @@ bool HookKeeper::tick() {
     for (const auto& hook : programs_.reattach_lost()) {
         if (hook.error.empty()) {
             ++reattached_;
-            log::warn(
-                "finding reason=hook_reattached program={} conclusion=\"somebody detached it; "
-                "it is attached again\"",
-                hook.name);
+            findings_.add({.reason = findings::Reason::hook_reattached,
+                           .evidence = fmt::format("program={} conclusion=\"somebody detached it; "
+                                                   "it is attached again\"",
+                                                   hook.name),
+                           .kind = hook.name,
+                           .acted = true});
             continue;
         }
         lost.push_back(hook.name);
         if (std::ranges::find(lost_, hook.name) == lost_.end())
-            log::error("finding reason=hook_lost program={} conclusion=\"somebody detached it, and "
-                       "it could not be attached again: {}\"",
-                       hook.name, hook.error);
+            findings_.add({.reason = findings::Reason::hook_lost,
+                           .evidence = fmt::format("program={} conclusion=\"somebody detached it, "
+                                                   "and it could not be attached again: {}\"",
+                                                   hook.name, hook.error),
+                           .kind = hook.name,
+                           .acted = false});
     }
     lost_ = std::move(lost);
     return reattached_ != before;

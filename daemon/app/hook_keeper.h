@@ -6,14 +6,16 @@
 #include <string>
 #include <vector>
 
+#include "daemon/findings/findings.h"
 #include "daemon/kernel/programs.h"
 
 namespace ballast::app {
 
 class HookKeeper {
 public:
-    /// `programs` must outlive the keeper.
-    explicit HookKeeper(kernel::Programs& programs) : programs_(programs) {}
+    /// What is passed must outlive the keeper.
+    HookKeeper(kernel::Programs& programs, findings::Findings& findings)
+        : programs_(programs), findings_(findings) {}
 
     /// Call it every second. True: something was attached again, and what was opened meanwhile is
     /// to be counted by a sweep.
@@ -26,6 +28,7 @@ public:
 
 private:
     kernel::Programs& programs_;
+    findings::Findings& findings_;
     std::vector<std::string> lost_;
     std::uint64_t reattached_ = 0;
 };

@@ -20,7 +20,7 @@ Result<std::unique_ptr<Observer>> Observer::start(const Parts& parts) {
         return fail(sweeps.error());
     made->sweeps_ = std::move(*sweeps);
     auto flows = FlowKeeper::start(loop, {parts.maps, parts.services, parts.policy, *made->sweeps_,
-                                          parts.governor, parts.report_program});
+                                          parts.governor, parts.findings, parts.report_program});
     if (!flows)
         return fail(flows.error());
     made->flows_ = std::move(*flows);

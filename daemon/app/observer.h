@@ -35,6 +35,7 @@ public:
         kernel::PolicyMap& services;
         PolicyPublisher& policy;
         Guarded<govern::Governor>& governor;
+        findings::Findings& findings;
         int sweep_link;     ///< of kernel::Programs
         int report_program; ///< of kernel::Programs
         std::filesystem::path store_file;

@@ -9,20 +9,32 @@ namespace ballast::guards {
 
 namespace {
 
-const char* reason_of(const BreakerChange& change) {
+using findings::Reason;
+
+Reason reason_of(const BreakerChange& change) {
     if (change.withheld)
-        return "breaker_withheld";
+        return Reason::breaker_withheld;
     switch (change.to) {
     case BreakerState::open:
-        return change.from == BreakerState::half_open ? "breaker_reopened" : "breaker_opened";
+        return change.from == BreakerState::half_open ? Reason::breaker_reopened
+                                                      : Reason::breaker_opened;
     case BreakerState::half_open:
-        return "breaker_probing";
+        return Reason::breaker_probing;
     case BreakerState::ramp:
-        return "breaker_ramping";
+        return Reason::breaker_ramping;
     case BreakerState::closed:
         break;
     }
-    return "breaker_closed";
+    return Reason::breaker_closed;
+}
+
+/// Whether connections are refused for it.
+std::optional<bool> acted(const BreakerChange& change) {
+    if (change.withheld)
+        return false;
+    if (change.to == BreakerState::open)
+        return change.mode == Mode::enforce;
+    return std::nullopt;
 }
 
 std::string evidence_of(const BreakerChange& change) {
@@ -55,7 +67,8 @@ std::optional<Finding> BreakerGuard::read(const BreakerChange& change, Monotonic
     return Finding{.reason = reason_of(change),
                    .destination = change.endpoint,
                    .service = change.service,
-                   .evidence = evidence_of(change)};
+                   .evidence = evidence_of(change),
+                   .acted = acted(change)};
 }
 
 } // namespace ballast::guards

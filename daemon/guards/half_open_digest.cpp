@@ -12,6 +12,8 @@ namespace ballast::guards {
 
 namespace {
 
+using findings::Reason;
+
 const char* text_of(FlowAct act) {
     constexpr std::array<const char*, kFlowActs> texts{"",
                                                        " act=report",
@@ -27,6 +29,27 @@ const char* text_of(FlowAct act) {
                                                        " act=none why=too_many",
                                                        " act=none why=failed"};
     return texts.at(static_cast<std::size_t>(act));
+}
+
+Reason reason_of(HalfOpenKind kind, bool is_later) {
+    if (is_later)
+        return Reason::half_open_flow_reset;
+    return kind == HalfOpenKind::cleared ? Reason::half_open_flow_cleared : Reason::half_open_flow;
+}
+
+/// None while it waits, and where there was nothing to do.
+std::optional<bool> acted(FlowAct act) {
+    switch (act) {
+    case FlowAct::none:
+    case FlowAct::settling:
+    case FlowAct::waiting:
+    case FlowAct::held:
+    case FlowAct::recovered:
+    case FlowAct::gone:
+        return std::nullopt;
+    default:
+        return act == FlowAct::reset;
+    }
 }
 
 std::string flow_names(const std::vector<HalfOpenVerdict>& verdicts) {
@@ -82,9 +105,12 @@ Finding HalfOpenDigest::finding_of(const Key& key, const Group& group) {
     const HalfOpenVerdict& first = group.named.front();
     const bool is_inbound = key.peer.direction == Direction::inbound;
     Finding finding;
-    finding.reason = key.is_later                        ? "half_open_flow_reset"
-                     : key.kind == HalfOpenKind::cleared ? "half_open_flow_cleared"
-                                                         : "half_open_flow";
+    finding.reason = reason_of(key.kind, key.is_later);
+    finding.kind = name_of(key.kind);
+    finding.netns = first.netns;
+    finding.tcp_state = name_of(first.state);
+    finding.owner = first.owner;
+    finding.acted = acted(key.act);
     finding.destination = first.key.remote;
     finding.service = key.service;
     finding.evidence =

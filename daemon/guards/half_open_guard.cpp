@@ -49,6 +49,8 @@ HalfOpenVerdict HalfOpenGuard::verdict(const Entry& entry, HalfOpenKind kind, Mo
     made.is_revised = suspect.verdict().has_value();
     made.is_one_way = suspect.is_one_way();
     made.silence = suspect.silence();
+    made.inode = entry.inode;
+    made.state = entry.state;
     const auto at = peers_.find(entry.peer);
     if (at == peers_.end())
         return made;
@@ -165,6 +167,10 @@ void HalfOpenGuard::on_flow(const FlowKey& key, const std::optional<DiagSocket>&
     const auto at = suspects_.find(key.cookie);
     if (at == suspects_.end() || at->second.suspect.has_ended())
         return;
+    if (found) {
+        at->second.inode = found->inode;
+        at->second.state = found->state;
+    }
     if (found && at->second.suspect.silence().is_over(*found, now)) {
         clear(at, now);
     } else if (found) {

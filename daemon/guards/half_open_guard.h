@@ -76,7 +76,9 @@ private:
         Suspect suspect;
         PeerKey peer;
         Rules rules;
-        Monotonic looked; ///< at it, last
+        Monotonic looked;        ///< at it, last
+        std::uint32_t inode = 0; ///< by that look
+        TcpState state = TcpState::unknown;
     };
     struct Peer {
         std::set<std::uint64_t> suspects; ///< cookies

@@ -12,6 +12,8 @@ namespace ballast::guards {
 
 namespace {
 
+using findings::Reason;
+
 constexpr std::array<std::string_view, kLimitReasons> kReasonNames{"limit", "total", "consumer",
                                                                    "rate"};
 
@@ -23,6 +25,13 @@ CountsByReason difference(const CountsByReason& now, const CountsByReason& befor
 
 bool any_below(const CountsByReason& now, const CountsByReason& before) {
     return !std::ranges::equal(now, before, std::greater_equal());
+}
+
+/// Whether connects were refused.
+std::optional<bool> acted(Reason reason) {
+    if (reason == Reason::limit_cleared)
+        return std::nullopt;
+    return reason == Reason::limit_refusing;
 }
 
 /// "refused=3 refused_by_limit=1 refused_by_rate=2".
@@ -48,15 +57,18 @@ std::uint64_t sum(const CountsByReason& counts) {
     return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
 }
 
-void LimitGuard::add(std::vector<Finding>& findings, const char* reason, const DestinationRow& row,
+void LimitGuard::add(std::vector<Finding>& findings, Reason reason, const DestinationRow& row,
                      const Known& known) {
     if (findings.size() >= most_findings) {
         ++coalesced_;
         return;
     }
-    findings.push_back({reason, row.endpoint, row.service,
-                        evidence(row, difference(known.refused, known.refused_before),
-                                 difference(known.over_limit, known.over_before))});
+    findings.push_back({.reason = reason,
+                        .destination = row.endpoint,
+                        .service = row.service,
+                        .evidence = evidence(row, difference(known.refused, known.refused_before),
+                                             difference(known.over_limit, known.over_before)),
+                        .acted = acted(reason)});
 }
 
 void LimitGuard::judge(const LimitReading& reading, Known& known,
@@ -77,11 +89,11 @@ void LimitGuard::judge(const LimitReading& reading, Known& known,
     if (refused || passed) {
         known.last_event = now;
         if (!known.in_episode)
-            add(findings, refused ? "limit_refusing" : "limit_would_refuse",
+            add(findings, refused ? Reason::limit_refusing : Reason::limit_would_refuse,
                 describe(reading.index), known);
         known.in_episode = true;
     } else if (known.in_episode && now - known.last_event >= quiet) {
-        add(findings, "limit_cleared", describe(reading.index), known);
+        add(findings, Reason::limit_cleared, describe(reading.index), known);
         known.in_episode = false;
     }
 }

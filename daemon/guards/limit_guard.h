@@ -66,7 +66,7 @@ private:
     };
     void judge(const LimitReading& reading, Known& known, std::chrono::steady_clock::time_point now,
                const Describe& describe, std::vector<Finding>& findings);
-    void add(std::vector<Finding>& findings, const char* reason, const DestinationRow& row,
+    void add(std::vector<Finding>& findings, findings::Reason reason, const DestinationRow& row,
              const Known& known);
 
     std::unordered_map<std::uint32_t, Known> known_;

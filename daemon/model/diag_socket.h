@@ -2,6 +2,7 @@
 // One TCP socket as the kernel's socket diagnosis (inet_diag) describes it, as plain values.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "daemon/model/diag_socket.h"
+#include "daemon/model/finding.h"
 #include "daemon/model/snapshot.h"
 
 namespace ballast {
@@ -112,6 +113,9 @@ struct HalfOpenVerdict {
     bool is_revised = false;                 ///< another was told of the same silence
     bool is_one_way = false;                 ///< its peer was heard of, and acknowledged nothing
     Silence silence;
+    std::uint32_t inode = 0;            ///< of the socket, when it was last looked at; 0: never
+    TcpState state = TcpState::unknown; ///< likewise
+    SocketOwner owner;                  ///< nothing in it where nobody looked
     const char* witness = ""; ///< of a fresh connect: "answered", "silent"; empty: none made
 };
 

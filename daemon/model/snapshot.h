@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/findings/reasons.h"
 #include "daemon/model/counters.h"
 #include "daemon/model/policy.h"
 #include "daemon/util/address.h"
@@ -175,6 +176,20 @@ struct HalfOpenStatus {
     bool operator==(const HalfOpenStatus&) const = default;
 };
 
+/// Findings since the daemon's start, and what of them is kept.
+struct FindingsStatus {
+    std::array<std::uint64_t, findings::kReasons.size()> made{}; ///< by findings::Reason
+    std::uint64_t coalesced = 0;      ///< of these, counted by one that is alike and just before
+    std::uint64_t kept = 0;           ///< in the history, those of earlier daemons included
+    std::uint64_t unsaved = 0;        ///< that wait to be saved, now
+    std::uint64_t owners_skipped = 0; ///< sockets whose owner was not looked for to the end
+    std::uint64_t lost = 0;           ///< never saved: others took their place in memory
+    std::uint64_t saves_failed = 0;   ///< attempts
+    std::uint64_t unreadable = 0;     ///< rows of the history that could not be understood
+
+    bool operator==(const FindingsStatus&) const = default;
+};
+
 /// What keepalive does to connections.
 struct KeepaliveStatus {
     std::uint64_t kept_alive = 0; ///< with keepalive of Ballast's, by the last sweep
@@ -209,6 +224,7 @@ struct DaemonStatus {
     Counters counters; ///< of the programs, since they were loaded
     HalfOpenStatus half_open;
     KeepaliveStatus keepalive;
+    FindingsStatus findings;
     SweepStatus sweep;
 };
 

@@ -48,8 +48,37 @@ PRAGMA user_version = 2;
 COMMIT;
 )";
 
+/// Words of findings are those of daemon/findings/reasons.h and daemon/model; addresses are 32
+/// hexadecimal digits. Ids that were given and whose findings are gone are not given again.
+constexpr const char* kVersion3 = R"(
+BEGIN IMMEDIATE;
+CREATE TABLE findings (
+    id INTEGER PRIMARY KEY NOT NULL,
+    at_ns INTEGER NOT NULL,
+    last_ns INTEGER NOT NULL,
+    coalesced INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    kind TEXT,
+    address TEXT,
+    port INTEGER,
+    service TEXT,
+    netns INTEGER,
+    tcp_state TEXT,
+    pid INTEGER,
+    comm TEXT,
+    unit TEXT,
+    acted INTEGER,
+    evidence TEXT NOT NULL
+) STRICT;
+CREATE INDEX findings_by_last ON findings (last_ns);
+CREATE TABLE finding_ids (given INTEGER NOT NULL) STRICT;
+INSERT INTO finding_ids VALUES (0);
+PRAGMA user_version = 3;
+COMMIT;
+)";
+
 /// The step from version N is at N.
-constexpr std::array<const char*, kStoreSchema> kSteps{kVersion1, kVersion2};
+constexpr std::array<const char*, kStoreSchema> kSteps{kVersion1, kVersion2, kVersion3};
 static_assert(kMaxConnections == 1'000'000 && kMaxConnectRate == 1'000'000, "the steps say so");
 
 DatabaseError refusal(std::string message) {

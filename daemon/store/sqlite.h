@@ -41,6 +41,9 @@ public:
     void bind(int parameter, std::string_view text);
     void bind(int parameter, std::optional<std::int64_t> value);
 
+    /// Ready for other values after the last row.
+    void reset() { sqlite3_reset(statement_.get()); }
+
     /// True: there is a row; false: done.
     DatabaseResult<bool> step();
 

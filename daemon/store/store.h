@@ -19,7 +19,7 @@
 
 namespace ballast {
 
-inline constexpr std::size_t kStoreSchema = 2;
+inline constexpr std::size_t kStoreSchema = 3;
 
 /// As many overrides as a policy can hold services.
 inline constexpr std::size_t kMaxOverrides = kMaxServices;

@@ -23,8 +23,8 @@ kernel       ^daemon/(guards|govern|kernel)/
 apart        ^cli/describe/main|^tests/unit/test_(breaker_interleaved|discover_cli)|^tests/fuzz/fuzz_diag
 breakers     ^tests/unit/
 harness      ^tests/(harness|bpf|api|golden)/
-policy       ^daemon/(config|store|resolve)/
-model        ^daemon/(util|model)/
+policy       ^daemon/(config|findings|store|resolve)/
+model        ^daemon/(util|model)/|^tests/fuzz/fuzz_time
 netlink      ^(daemon/netlink|tests/(e2e|bench))/
 fuzz         ^tests/fuzz/
 '

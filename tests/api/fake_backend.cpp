@@ -103,6 +103,21 @@ BreakerRow& FakeBackend::breaker_of(const DestinationRow& row) {
     return made;
 }
 
+FindingPage FakeBackend::findings_of(const FindingQuery& query) {
+    if (scene_ == Scene::broken)
+        throw std::runtime_error("the findings cannot be had");
+    FindingPage page;
+    for (const KeptFinding& one : scene_findings(scene_)) {
+        page.last_id = one.id;
+        if (query.matches(one))
+            page.rows.push_back(one);
+    }
+    page.total = page.rows.size();
+    while (page.rows.size() > query.limit)
+        page.rows.erase(query.after ? page.rows.end() - 1 : page.rows.begin());
+    return page;
+}
+
 Explanation FakeBackend::explain(const Endpoint& endpoint,
                                  const std::optional<std::string>& cgroup_path) {
     if (scene_ == Scene::broken)

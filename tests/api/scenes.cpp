@@ -32,6 +32,7 @@ DaemonStatus calm_status() {
     status.destinations_max = 65536;
     status.reservations = 21;
     status.reservations_max = 262144;
+    status.findings.kept = 7;
     status.sweep = {.sweeps = 2310,
                     .last_cpu = 4'200us,
                     .interval = 5'000ms,
@@ -65,6 +66,15 @@ DaemonStatus night_status() {
     status.counters[Counter::suspicions_lost] = 7;
     status.keepalive = {.kept_alive = 31, .wanted = 5};
     status.counters[Counter::keepalives_failed] = 2;
+    status.findings.made.at(static_cast<std::size_t>(findings::Reason::breaker_opened)) = 2;
+    status.findings.made.at(static_cast<std::size_t>(findings::Reason::breaker_closed)) = 3;
+    status.findings.made.at(static_cast<std::size_t>(findings::Reason::hook_lost)) = 1;
+    status.findings.coalesced = 1;
+    status.findings.kept = 1'044;
+    status.findings.unsaved = 1;
+    status.findings.owners_skipped = 4;
+    status.findings.lost = 2;
+    status.findings.saves_failed = 9;
     status.sweep.drift = 1;
     status.sweep.repairs = 2;
     status.sweep.sockets = 4'917;
@@ -169,6 +179,59 @@ std::vector<FlowRow> busy_flows() {
         measured(flow("10.0.0.1:443", "198.51.100.7:51234", Direction::inbound, "ESTAB", ""), 9100,
                  42'000, 3'250),
     };
+}
+
+KeptFinding finding(std::uint64_t id, std::chrono::milliseconds ago, findings::Reason reason,
+                    std::string_view destination, std::string_view service) {
+    KeptFinding made;
+    made.id = id;
+    made.at = made.last = scene_now() - ago;
+    made.what.reason = reason;
+    if (!destination.empty())
+        made.what.destination = at(destination);
+    made.what.service = service;
+    return made;
+}
+
+KeptFinding half_open_finding() {
+    KeptFinding made =
+        finding(1041, 13min, findings::Reason::half_open_flow, "10.0.0.5:5432", "orders-db");
+    made.what.kind = "silently_dropped";
+    made.what.netns = 4026531840;
+    made.what.tcp_state = "ESTAB";
+    made.what.owner = {2301, "java", "orders.service"};
+    made.what.acted = true;
+    made.what.evidence = "kind=silently_dropped mode=enforce act=reset side=client flows=1 "
+                         "silent_ms=351204 tries=3 in_flight=1 others=9 others_alive=4 "
+                         "netns=4026531840 flow=10.0.0.1:41002->10.0.0.5:5432";
+    return made;
+}
+
+std::vector<KeptFinding> night_findings() {
+    using findings::Reason;
+    KeptFinding refusing =
+        finding(1038, 40min, Reason::limit_refusing, "10.0.0.5:5432", "orders-db");
+    refusing.what.acted = true;
+    refusing.what.evidence =
+        "in_use=10 max_connections=10 refused=431 refused_by_limit=431 admitted_over=0";
+    KeptFinding opened =
+        finding(1040, 14min + 1500ms, Reason::breaker_opened, "192.0.2.10:443", "payments");
+    opened.what.acted = true;
+    opened.what.evidence = "mode=enforce timed_out=5 last_error=ETIMEDOUT for_ms=5200 level=1";
+    KeptFinding again =
+        finding(1042, 12min, Reason::breaker_reopened, "192.0.2.10:443", "payments");
+    again.what.acted = true;
+    again.coalesced = 3;
+    again.last = again.at + 9s;
+    again.what.evidence = "mode=enforce last_error=ETIMEDOUT for_ms=1100 level=2";
+    KeptFinding hook = finding(1043, 2min, Reason::hook_reattached, "", "");
+    hook.what.kind = "connect4";
+    hook.what.acted = true;
+    hook.what.evidence =
+        "program=connect4 conclusion=\"somebody detached it; it is attached again\"";
+    KeptFinding closed = finding(1044, 30s, Reason::breaker_closed, "[2001:db8::9]:9200", "search");
+    closed.what.evidence = "mode=enforce";
+    return {refusing, opened, half_open_finding(), again, hook, closed};
 }
 
 Service service(std::string name, std::vector<Target> targets, std::optional<std::uint32_t> limit,
@@ -316,6 +379,10 @@ std::vector<BreakerRow> scene_breakers(Scene scene) {
         return {};
     return {closed_breaker(),   held_breaker(),   ramping_breaker(),
             observed_breaker(), probed_breaker(), open_breaker()};
+}
+
+std::vector<KeptFinding> scene_findings(Scene scene) {
+    return scene == Scene::night ? night_findings() : std::vector<KeptFinding>{};
 }
 
 std::vector<DestinationRow> scene_destinations(Scene scene) {

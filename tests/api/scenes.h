@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/model/finding.h"
 #include "daemon/model/override.h"
 #include "daemon/model/snapshot.h"
 
@@ -25,6 +26,7 @@ WallTime scene_now();
 
 DaemonStatus scene_status(Scene scene);
 std::vector<BreakerRow> scene_breakers(Scene scene);
+std::vector<KeptFinding> scene_findings(Scene scene); ///< by id
 std::vector<DestinationRow> scene_destinations(Scene scene);
 std::vector<PeerRow> scene_peers(Scene scene);
 std::vector<FlowRow> scene_flows(Scene scene);

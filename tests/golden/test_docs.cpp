@@ -43,9 +43,9 @@ std::string printed() {
 }
 
 void every_transcript_is_printed() {
-    const auto shown = transcripts(read_file(golden_dir() + "/cli.md") +
-                                   read_file(golden_dir() + "/cli-breaker.md") +
-                                   read_file(golden_dir() + "/cli-discover.md"));
+    const auto shown = transcripts(
+        read_file(golden_dir() + "/cli.md") + read_file(golden_dir() + "/cli-breaker.md") +
+        read_file(golden_dir() + "/cli-discover.md") + read_file(golden_dir() + "/cli-events.md"));
     check(shown.size() > 10, "docs/cli*.md show the verbs");
     const std::string all = printed();
     for (const std::string& text : shown)

@@ -45,8 +45,20 @@ void each_change_has_its_reason(void**) {
                           Case{BreakerState::ramp, BreakerState::closed, "breaker_closed"}}) {
         const auto finding = guard.read(change(c.from, c.to), start);
         assert_true(finding.has_value());
-        assert_string_equal(finding->reason.c_str(), c.reason);
+        assert_string_equal(name_of(finding->reason).data(), c.reason);
     }
+}
+
+void only_an_enforced_opening_acts(void**) {
+    BreakerGuard guard;
+    BreakerChange opened = change(BreakerState::closed, BreakerState::open);
+    assert_true(guard.read(opened, start)->acted == std::optional(false));
+    opened.mode = Mode::enforce;
+    assert_true(guard.read(opened, start)->acted == std::optional(true));
+    opened.withheld = true;
+    assert_true(guard.read(opened, start)->acted == std::optional(false));
+    const auto closed = change(BreakerState::ramp, BreakerState::closed);
+    assert_false(guard.read(closed, start)->acted.has_value());
 }
 
 void evidence_names_kinds_error_and_time(void**) {
@@ -69,7 +81,7 @@ void withheld_openings_are_told_now_and_then(void**) {
     BreakerGuard guard;
     const BreakerChange one = withheld(1);
     const BreakerChange other = withheld(2);
-    assert_string_equal(guard.read(one, start)->reason.c_str(), "breaker_withheld");
+    assert_string_equal(name_of(guard.read(one, start)->reason).data(), "breaker_withheld");
     assert_false(guard.read(one, start + seconds(9)).has_value());
     assert_true(guard.read(other, start + seconds(9)).has_value());
     assert_true(guard.read(one, start + seconds(10)).has_value());
@@ -89,6 +101,7 @@ void a_dry_run_is_told_of_what_it_withheld(void**) {
 
 TEST_GROUP(breaker_guard) {
     const CMUnitTest tests[] = {cmocka_unit_test(each_change_has_its_reason),
+                                cmocka_unit_test(only_an_enforced_opening_acts),
                                 cmocka_unit_test(evidence_names_kinds_error_and_time),
                                 cmocka_unit_test(withheld_openings_are_told_now_and_then),
                                 cmocka_unit_test(a_dry_run_is_told_of_what_it_withheld)};

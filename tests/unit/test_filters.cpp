@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // daemon/api/filter and query: what a request may ask for, and which rows that are.
 #include <array>
+#include <chrono>
+#include <cstring>
 #include <string>
 
 #include "daemon/api/query.h"
@@ -176,13 +178,59 @@ void refusals(void**) {
     assert_true(parse_empty_query({}).has_value());
 }
 
+void finding_queries(void**) {
+    const auto whole = parse_finding_query({{"since", "2024-05-01T05:00:00Z"},
+                                            {"destination", "10.0.0.5:5432"},
+                                            {"reason", "hook_lost"},
+                                            {"limit", "7"}});
+    assert_true(whole.has_value());
+    assert_true(whole->since ==
+                std::chrono::system_clock::time_point(std::chrono::seconds(1'714'539'600)));
+    assert_false(whole->after.has_value());
+    assert_string_equal(whole->destination->text().c_str(), "10.0.0.5");
+    assert_true(whole->port == std::optional<std::uint16_t>(5432));
+    assert_true(whole->reason == findings::Reason::hook_lost);
+    assert_int_equal(whole->limit, 7);
+    const auto none = parse_finding_query({});
+    assert_int_equal(none->limit, kDefaultListLimit);
+    assert_false(none->since || none->after || none->destination || none->port || none->reason);
+    assert_true(parse_finding_query({{"since", "0"}})->after == std::optional<std::uint64_t>(0));
+    assert_true(parse_finding_query({{"since", "9223372036854775807"}})->after ==
+                std::optional<std::uint64_t>(9'223'372'036'854'775'807U));
+    assert_false(parse_finding_query({{"destination", "2001:db8::/32"}})->port.has_value());
+}
+
+void finding_queries_that_are_refused(void**) {
+    struct Case {
+        QueryPairs query;
+        const char* error;
+    };
+    for (const Case& c : {
+             Case{{{"dest", "10.0.0.5"}},
+                  "unknown parameter \"dest\" (known: limit since destination reason)"},
+             Case{{{"since", "1"}, {"since", "2"}}, "parameter \"since\" is given twice"},
+             Case{{{"since", "9223372036854775808"}},
+                  "parameter \"since\": \"9223372036854775808\" is too large an id"},
+             Case{{{"since", "2h"}},
+                  "parameter \"since\": \"2h\" is not a time from 1970 to 2199, such as "
+                  "\"2024-05-01T05:00:00Z\" (or the id of a finding)"},
+         }) {
+        const auto query = parse_finding_query(c.query);
+        assert_false(query.has_value());
+        assert_string_equal(query.error().text().c_str(), c.error);
+    }
+    assert_non_null(strstr(parse_finding_query({{"reason", "x"}}).error().text().c_str(),
+                           "\"x\" is not a reason (known: limit_refusing limit_would_refuse"));
+}
+
 } // namespace
 
 TEST_GROUP(filters) {
     const CMUnitTest tests[] = {
-        cmocka_unit_test(endpoints),    cmocka_unit_test(flow_states),
-        cmocka_unit_test(flow_filters), cmocka_unit_test(health_filters),
-        cmocka_unit_test(limits),       cmocka_unit_test(refusals),
+        cmocka_unit_test(endpoints),       cmocka_unit_test(flow_states),
+        cmocka_unit_test(flow_filters),    cmocka_unit_test(health_filters),
+        cmocka_unit_test(limits),          cmocka_unit_test(refusals),
+        cmocka_unit_test(finding_queries), cmocka_unit_test(finding_queries_that_are_refused),
     };
     return cmocka_run_group_tests_name("filters", tests, nullptr, nullptr);
 }

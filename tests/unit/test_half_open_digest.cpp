@@ -31,6 +31,8 @@ HalfOpenVerdict dropped(std::uint16_t local_port, std::uint16_t remote_port = 54
     made.packets_out = 1;
     made.others = 4;
     made.others_alive = 2;
+    made.state = TcpState::established;
+    made.owner = {812, "java", "orders.service"};
     return made;
 }
 
@@ -44,14 +46,36 @@ void one_verdict_is_told_with_its_evidence(void**) {
     assert_true(digest.has_pending());
     const auto findings = digest.take(start);
     assert_int_equal(findings.size(), 1);
-    assert_string_equal(findings[0].reason.c_str(), "half_open_flow");
+    assert_string_equal(name_of(findings[0].reason).data(), "half_open_flow");
     assert_string_equal(findings[0].destination.text().c_str(), "10.0.0.5:5432");
     assert_string_equal(findings[0].service.c_str(), "db");
     assert_string_equal(findings[0].evidence.c_str(),
                         "kind=silently_dropped mode=observe side=client flows=1 silent_ms=6200 "
                         "tries=3 in_flight=1 others=4 others_alive=2 netns=7 "
                         "flow=10.0.0.1:4000->10.0.0.5:5432");
+    assert_string_equal(findings[0].kind.c_str(), "silently_dropped");
+    assert_string_equal(findings[0].tcp_state.c_str(), "ESTAB");
+    assert_int_equal(findings[0].netns, 7);
+    assert_true(findings[0].owner == (SocketOwner{812, "java", "orders.service"}));
+    assert_false(findings[0].acted.has_value());
     assert_false(digest.has_pending());
+}
+
+void whether_anything_was_done_is_a_fact(void**) {
+    struct Case {
+        FlowAct act;
+        std::optional<bool> acted;
+    };
+    for (const Case& c :
+         {Case{FlowAct::report, false}, Case{FlowAct::observe, false},
+          Case{FlowAct::dry_run, false}, Case{FlowAct::reset, true}, Case{FlowAct::failed, false},
+          Case{FlowAct::too_old, false}, Case{FlowAct::full, false},
+          Case{FlowAct::none, std::nullopt}, Case{FlowAct::waiting, std::nullopt},
+          Case{FlowAct::held, std::nullopt}, Case{FlowAct::recovered, std::nullopt}}) {
+        HalfOpenDigest digest;
+        digest.add(dropped(4000), Mode::enforce, c.act);
+        assert_true(digest.take(start)[0].acted == c.acted);
+    }
 }
 
 void what_was_done_is_told_by_itself(void**) {
@@ -61,7 +85,7 @@ void what_was_done_is_told_by_itself(void**) {
     digest.add(dropped(4002), Mode::enforce, FlowAct::reset, true);
     std::string text;
     for (const auto& finding : digest.take(start))
-        text += finding.reason + " " +
+        text += std::string(name_of(finding.reason)) + " " +
                 finding.evidence.substr(0, finding.evidence.find(" silent")) + "\n";
     assert_string_equal(
         text.c_str(),
@@ -127,7 +151,7 @@ void kinds_peers_and_services_are_told_apart(void**) {
     assert_int_equal(findings.size(), 5);
     unsigned over = 0;
     for (const auto& finding : findings)
-        over += finding.reason == "half_open_flow_cleared" ? 1U : 0U;
+        over += finding.reason == findings::Reason::half_open_flow_cleared ? 1U : 0U;
     assert_int_equal(over, 1);
 }
 
@@ -157,6 +181,7 @@ void the_table_is_bounded(void**) {
 TEST_GROUP(half_open_digest) {
     const CMUnitTest tests[] = {cmocka_unit_test(one_verdict_is_told_with_its_evidence),
                                 cmocka_unit_test(what_was_done_is_told_by_itself),
+                                cmocka_unit_test(whether_anything_was_done_is_a_fact),
                                 cmocka_unit_test(the_evidence_names_what_is_unusual),
                                 cmocka_unit_test(many_become_a_number),
                                 cmocka_unit_test(what_follows_soon_waits),

@@ -282,6 +282,17 @@ void status(void**) {
     now.sweep.last_cpu = 50ms;
     now.half_open = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15, 16, 17};
     now.keepalive = {14, 15};
+    now.findings.made.at(static_cast<std::size_t>(findings::Reason::limit_cleared)) = 1;
+    now.findings.made.at(static_cast<std::size_t>(findings::Reason::limit_refusing)) = 2;
+    now.findings.made.at(static_cast<std::size_t>(findings::Reason::half_open_flow)) = 3;
+    now.findings.made.at(static_cast<std::size_t>(findings::Reason::hook_lost)) = 4;
+    now.findings.coalesced = 6;
+    now.findings.kept = 7;
+    now.findings.unsaved = 8;
+    now.findings.owners_skipped = 9;
+    now.findings.lost = 10;
+    now.findings.saves_failed = 11;
+    now.findings.unreadable = 12;
     const Json json = encode_status(now, {}, {}, WallTime(200s));
     assert_int_equal(json.at("uptime_ms").get<int>(), 100'000);
     assert_int_equal(json.at("policy").at("age_ms").get<int>(), 0);
@@ -296,6 +307,9 @@ void status(void**) {
     assert_text(json.at("half_open_losses"),
                 R"({"suspicions_lost":0,"table_full":12,"not_looked_at":13,"reset_failed":17})");
     assert_text(json.at("keepalive"), R"({"kept_alive":14,"wanted":15})");
+    assert_text(json.at("findings"), R"({"info":1,"warning":5,"critical":4,"coalesced":6,"kept":7,)"
+                                     R"("unsaved":8,"owners_skipped":9})");
+    assert_text(json.at("finding_losses"), R"({"lost":10,"saves_failed":11,"unreadable":12})");
     now.governor_dry_run = true;
     now.policy_error = "line 3";
     now.sweep.interval = 0ms;

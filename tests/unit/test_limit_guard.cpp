@@ -37,7 +37,7 @@ void episode_has_a_beginning_and_an_end(void**) {
     read(guard, {}, now);
     auto findings = read(guard, {{7, {3}, {}}}, now += seconds(1));
     assert_int_equal(findings.size(), 1);
-    assert_string_equal(findings[0].reason.c_str(), "limit_refusing");
+    assert_string_equal(name_of(findings[0].reason).data(), "limit_refusing");
     assert_string_equal(
         findings[0].evidence.c_str(),
         "in_use=10 max_connections=10 refused=3 refused_by_limit=3 admitted_over=0");
@@ -45,7 +45,7 @@ void episode_has_a_beginning_and_an_end(void**) {
     assert_int_equal(read(guard, {{7, {9}, {}}}, now += seconds(59)).size(), 0);
     findings = read(guard, {{7, {9}, {}}}, now += seconds(1));
     assert_int_equal(findings.size(), 1);
-    assert_string_equal(findings[0].reason.c_str(), "limit_cleared");
+    assert_string_equal(name_of(findings[0].reason).data(), "limit_cleared");
     assert_string_equal(
         findings[0].evidence.c_str(),
         "in_use=10 max_connections=10 refused=9 refused_by_limit=9 admitted_over=0");
@@ -58,7 +58,7 @@ void observe_mode_says_what_it_would_have_done(void**) {
     read(guard, {}, now);
     const auto findings = read(guard, {{7, {}, {2}}}, now += seconds(1));
     assert_int_equal(findings.size(), 1);
-    assert_string_equal(findings[0].reason.c_str(), "limit_would_refuse");
+    assert_string_equal(name_of(findings[0].reason).data(), "limit_would_refuse");
 }
 
 void what_an_earlier_daemon_counted_is_no_news(void**) {
@@ -81,7 +81,7 @@ void evidence_tells_the_reasons_apart(void**) {
     read(guard, {{7, {6, 5, 7, 6}, {0, 4}}}, now += seconds(1));
     findings = read(guard, {{7, {6, 5, 7, 6}, {0, 4}}}, now += seconds(60));
     assert_int_equal(findings.size(), 1);
-    assert_string_equal(findings[0].reason.c_str(), "limit_cleared");
+    assert_string_equal(name_of(findings[0].reason).data(), "limit_cleared");
     assert_string_equal(findings[0].evidence.c_str(),
                         "in_use=10 max_connections=10 refused=4 refused_by_limit=1 "
                         "refused_by_consumer=2 refused_by_rate=1 admitted_over=4 "

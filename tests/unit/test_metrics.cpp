@@ -42,6 +42,14 @@ void daemon_series(void**) {
     status.policy_error = "bad";
     status.half_open = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15, 16, 17};
     status.keepalive = {24, 25};
+    status.findings.made.at(static_cast<std::size_t>(findings::Reason::half_open_flow)) = 27;
+    status.findings.coalesced = 28;
+    status.findings.kept = 29;
+    status.findings.unsaved = 30;
+    status.findings.owners_skipped = 31;
+    status.findings.lost = 32;
+    status.findings.saves_failed = 33;
+    status.findings.unreadable = 34;
     status.sweep.last_cpu = std::chrono::microseconds(4'200);
     status.sweep.interval = std::chrono::milliseconds(5'000);
     status.sweep.repairs = 2;
@@ -65,6 +73,16 @@ void daemon_series(void**) {
              "ballast_half_open_resets_waiting 16",
              "ballast_half_open_suspects 1",
              "ballast_keepalive_connections 24",
+             "# TYPE ballast_findings_total counter",
+             R"(ballast_findings_total{reason="half_open_flow"} 27)",
+             R"(ballast_findings_total{reason="hook_lost"} 0)",
+             "ballast_findings_coalesced_total 28",
+             "ballast_findings_kept 29",
+             "ballast_findings_unsaved 30",
+             R"(ballast_finding_losses_total{reason="owners_skipped"} 31)",
+             R"(ballast_finding_losses_total{reason="lost"} 32)",
+             R"(ballast_finding_losses_total{reason="saves_failed"} 33)",
+             R"(ballast_finding_losses_total{reason="unreadable"} 34)",
              "ballast_keepalive_wanted 25",
              "ballast_sweep_cpu_seconds 0.0042",
              "ballast_sweep_interval_seconds 5",

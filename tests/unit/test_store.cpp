@@ -272,7 +272,7 @@ void an_older_schema_is_brought_up_to_date(void**) {
         assert_true(*store.overrides() == rows_of_version_1());
         put(store, added);
     }
-    assert_string_equal(schema_in_file().c_str(), "2");
+    assert_string_equal(schema_in_file().c_str(), "3");
     auto wanted = rows_of_version_1();
     wanted.push_back(added);
     assert_true(*opened().overrides() == wanted);
@@ -306,12 +306,12 @@ void a_step_that_fails_changes_nothing(void**) {
 
 void a_newer_schema_is_refused(void**) {
     { (void)opened(); }
-    run_sql("PRAGMA user_version = 3");
+    run_sql("PRAGMA user_version = 4");
     const std::string before = read(file());
     const auto store = Store::open(file());
     assert_non_null(strstr(store.error().text().c_str(),
-                           "state.db: its schema is version 3, this version of Ballast knows "
-                           "version 2; start the newer version"));
+                           "state.db: its schema is version 4, this version of Ballast knows "
+                           "version 3; start the newer version"));
     assert_true(read(file()) == before);
     assert_false(fs::exists(file().native() + ".corrupt-1"));
 }

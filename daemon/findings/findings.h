@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one door through which everything speaks: a finding is logged, counted, kept in memory and
+// saved in the store's file. Any thread may call anything here; what a caller waits for is memory,
+// but for save() and page(), which read and write the file.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "daemon/findings/owner.h"
+#include "daemon/findings/recent.h"
+#include "daemon/model/snapshot.h"
+#include "daemon/store/finding_store.h"
+
+namespace ballast::findings {
+
+class Findings {
+public:
+    using Clock = std::function<Recent::Now()>;
+    using Log = std::function<void(Severity severity, std::string_view line)>;
+
+    /// So many ids may be given between two saves and still not be given again after a crash.
+    static constexpr std::uint64_t ids_ahead = Recent::most;
+    /// A question waits no longer than that for the file.
+    static constexpr std::chrono::milliseconds patience{100};
+    /// What is too old is forgotten at least so often.
+    static constexpr std::chrono::hours tidy_interval{1};
+
+    /// `proc` is "/proc", where owners of sockets are looked for.
+    Findings(Clock clock, Log log, std::string proc = "/proc")
+        : clock_(std::move(clock)), log_(std::move(log)), owners_(std::move(proc)) {}
+
+    /// Takes up the history in a file that Store::open() has opened, before anything is added.
+    /// Where that fails it is said, and findings are kept in memory alone.
+    void open(const std::filesystem::path& file, const FindingStore::Bounds& bounds = {});
+
+    void add(Finding finding);
+
+    /// Who has a socket open; nothing known (pid 0) where nobody has, or too many were looked for.
+    SocketOwner owner_of(std::uint32_t netns, std::uint32_t inode);
+
+    /// Writes what is not saved yet, in one transaction: call it once a second. A failure is said
+    /// once and counted; what was to be saved is tried again.
+    void save();
+    /// The last save, after which nothing is added: ids go on without a gap.
+    void close();
+
+    /// Where the file is being written to for longer than `patience`, what is in memory, not whole.
+    FindingPage page(const FindingQuery& query);
+    FindingsStatus status();
+
+private:
+    void say(Severity severity, std::string_view line) const { log_(severity, line); }
+    void write(std::uint64_t ahead, bool is_due);
+    void say_once(bool& said, std::string_view line) const;
+    void say_unsaved(const Error& error);
+
+    Clock clock_;
+    Log log_;
+
+    std::mutex owners_mutex_;
+    OwnerFinder owners_;
+
+    std::mutex mutex_; ///< taken while nothing else is waited for
+    Recent recent_;
+    std::array<std::uint64_t, kReasons.size()> made_{};
+    std::uint64_t saves_failed_ = 0;
+    std::size_t rows_ = 0; ///< of the store
+    std::uint64_t unreadable_ = 0;
+
+    std::timed_mutex store_mutex_; ///< taken before mutex_
+    std::optional<FindingStore> store_;
+    std::chrono::steady_clock::time_point tidied_{};
+    bool has_failed_to_save_ = false;
+    bool has_failed_to_read_ = false;
+};
+
+} // namespace ballast::findings

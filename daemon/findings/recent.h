@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// The newest findings in memory, what is alike coalesced, and what of them is not saved yet. Pure;
+// time is passed in. Use it from one thread at a time.
+// Invariants
+// 1. Ids grow by one from finding to finding, and go on after those of recall().
+// 2. What is alike (reason, kind, destination, service, namespace, owner, whether anything was
+//    done) and comes within `window` of a finding is counted by it and makes no other.
+// 3. A finding that has to make room before it was saved is counted as lost.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "daemon/model/finding_query.h"
+
+namespace ballast::findings {
+
+class Recent {
+public:
+    static constexpr std::size_t most = 2048;
+    static constexpr std::chrono::seconds window{10};
+
+    struct Now {
+        std::chrono::steady_clock::time_point monotonic;
+        std::chrono::system_clock::time_point wall;
+    };
+
+    /// What an earlier daemon saved, by id, the newest last; `given`: ids up to it are used up.
+    void recall(std::vector<KeptFinding> saved, std::uint64_t given);
+
+    void add(Finding finding, const Now& now);
+
+    /// What is to be saved, by id; it counts as saved unless it is put back.
+    std::vector<KeptFinding> take_unsaved();
+    /// It could not be saved.
+    void put_back(const std::vector<KeptFinding>& taken);
+
+    /// Of those in memory; total counts no others.
+    [[nodiscard]] FindingPage page(const FindingQuery& query) const;
+    /// No finding in memory has a lower id.
+    [[nodiscard]] std::uint64_t first_id() const;
+    /// The greatest that is used up; 0: none is.
+    [[nodiscard]] std::uint64_t last_id() const { return last_id_; }
+
+    [[nodiscard]] std::size_t unsaved() const { return unsaved_; }
+    [[nodiscard]] std::uint64_t coalesced() const { return coalesced_; }
+    [[nodiscard]] std::uint64_t lost() const { return lost_; }
+
+private:
+    using Key = std::tuple<Reason, std::string, Endpoint, std::string, std::uint32_t, std::uint32_t,
+                           std::optional<bool>>;
+    struct Entry {
+        KeptFinding kept;
+        std::chrono::steady_clock::time_point began;
+        bool is_saved = false;
+    };
+
+    static Key key_of(const Finding& finding);
+    Entry* find(std::uint64_t id);
+    bool coalesce(const Key& key, const Now& now);
+    void make_room();
+    void mark_unsaved(Entry& entry);
+
+    std::deque<Entry> entries_;         ///< by id
+    std::map<Key, std::uint64_t> open_; ///< the newest of its kind in memory, by id
+    std::uint64_t last_id_ = 0;
+    std::size_t unsaved_ = 0;
+    std::uint64_t coalesced_ = 0;
+    std::uint64_t lost_ = 0;
+};
+
+} // namespace ballast::findings
