@@ -39,7 +39,7 @@ public:
     virtual FlowTable flows() = 0;
 
     /// Sweeps now, with all that a sweep leads to. Fails when no namespace could be swept.
-    virtual Result<void> sweep() = 0;
+    virtual Result<void> sweep(SweepExtent extent) = 0;
 
     /// The policy in force, overrides applied, in the order it is matched and shown.
     virtual std::vector<Service> services() = 0;

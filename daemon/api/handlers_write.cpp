@@ -153,9 +153,10 @@ Response post_reload(const Request& request, const Context& context) {
 }
 
 Response post_sweep(const Request& request, const Context& context) {
-    if (auto empty = parse_empty_query(request.query); !empty)
-        return error_response(400, "bad_parameter", empty.error());
-    if (auto swept = context.backend.sweep(); !swept)
+    const auto extent = parse_sweep_query(request.query);
+    if (!extent)
+        return error_response(400, "bad_parameter", extent.error());
+    if (auto swept = context.backend.sweep(*extent); !swept)
         return error_response(503, "sweep_failed", swept.error());
     Json json = envelope("sweep");
     json["sockets"] = context.backend.status().sweep.sockets;

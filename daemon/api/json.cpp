@@ -103,6 +103,7 @@ Json encode_sweep(const SweepStatus& sweep) {
             {"sockets", sweep.sockets},
             {"time_wait", sweep.time_wait},
             {"namespaces", sweep.namespaces},
+            {"namespaces_visited", sweep.namespaces_visited},
             {"namespaces_missed", sweep.namespaces_missed},
             {"drift", sweep.drift},
             {"repairs", sweep.repairs}};

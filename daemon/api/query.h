@@ -54,6 +54,9 @@ Result<FlowQuery> parse_flow_query(const QueryPairs& pairs);
 Result<LimitQuery> parse_limit_query(const QueryPairs& pairs);
 Result<BreakerQuery> parse_breaker_query(const QueryPairs& pairs);
 
+/// `full=true` or `full=false`, the default.
+Result<SweepExtent> parse_sweep_query(const QueryPairs& pairs);
+
 /// Fails too where `destination` is not given.
 Result<ExplainQuery> parse_explain_query(const QueryPairs& pairs);
 

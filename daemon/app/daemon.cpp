@@ -96,7 +96,7 @@ Result<void> Daemon::prepare(Store store) {
         policy_->adopt_running(loaded.error());
         log::error("policy refused, the one in force stays: {}", loaded.error().text());
     }
-    auto sweeps = SweepRunner::create(loop_, maps_, policy_map_, programs_.sweep_link());
+    auto sweeps = SweepRunner::create(loop_, maps_, policy_map_, programs_.sweep_links());
     if (!sweeps)
         return fail(sweeps.error());
     sweeps_ = std::move(*sweeps);
@@ -118,9 +118,9 @@ Result<void> Daemon::prepare(Store store) {
 /// Counts what is there before the first refusal is possible, and once more what came in between.
 Result<void> Daemon::attach() {
     heartbeat();
-    return sweeps_->run_now().and_then([&] { return programs_.attach_admission(); }).and_then([&] {
-        return sweeps_->run_now();
-    });
+    return sweeps_->run_now(SweepExtent::full)
+        .and_then([&] { return programs_.attach_admission(); })
+        .and_then([&] { return sweeps_->run_now(SweepExtent::full); });
 }
 
 Result<void> Daemon::serve() {
@@ -241,7 +241,7 @@ void Daemon::changed(const PolicyInForce& now) {
 }
 
 void Daemon::sweep_softly() {
-    if (auto swept = sweeps_->run_now(); !swept)
+    if (auto swept = sweeps_->run_now(SweepExtent::paced); !swept)
         log::error("{}", swept.error().text());
 }
 

@@ -38,7 +38,7 @@ public:
     std::vector<DestinationRow> destinations() override;
     std::vector<PeerRow> peers() override;
     FlowTable flows() override;
-    Result<void> sweep() override;
+    Result<void> sweep(SweepExtent extent) override;
     std::vector<Service> services() override;
     std::vector<Override> overrides() override;
     Result<void> put_override(Override wanted) override;

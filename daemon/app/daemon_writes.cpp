@@ -41,8 +41,8 @@ Result<void> Daemon::force_breaker(const BreakerOrder& order) {
     return forced;
 }
 
-Result<void> Daemon::sweep() {
-    return sweeps_->run_now();
+Result<void> Daemon::sweep(SweepExtent extent) {
+    return sweeps_->run_now(extent);
 }
 
 PathReport Daemon::learn_path(const PathReport& report) {

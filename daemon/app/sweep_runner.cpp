@@ -14,8 +14,9 @@ namespace ballast::app {
 
 namespace {} // namespace
 
-SweepRunner::SweepRunner(kernel::Maps& maps, kernel::PolicyMap& policy, int link)
-    : maps_(maps), policy_(policy), sweeper_(maps, link, "/proc"),
+SweepRunner::SweepRunner(kernel::Maps& maps, kernel::PolicyMap& policy,
+                         kernel::Sweeper::Links links)
+    : maps_(maps), policy_(policy), sweeper_(maps, links, "/proc"),
       ledger_(maps.reservations.all(), maps.seen.all(),
               {.destinations = maps.destinations,
                .totals = maps.totals,
@@ -26,8 +27,9 @@ SweepRunner::SweepRunner(kernel::Maps& maps, kernel::PolicyMap& policy, int link
       table_(kernel::jiffies_per_second()) {}
 
 Result<std::unique_ptr<SweepRunner>> SweepRunner::create(EventLoop& loop, kernel::Maps& maps,
-                                                         kernel::PolicyMap& policy, int link) {
-    std::unique_ptr<SweepRunner> runner(new SweepRunner(maps, policy, link));
+                                                         kernel::PolicyMap& policy,
+                                                         kernel::Sweeper::Links links) {
+    std::unique_ptr<SweepRunner> runner(new SweepRunner(maps, policy, links));
     auto timer = loop.timer([self = runner.get()] { self->turn(); });
     if (!timer)
         return fail(timer.error());
@@ -47,10 +49,10 @@ kernel::Ledger::Used SweepRunner::used() const {
             .shares = std::min<std::uint32_t>(maps_.control->next_share, BALLAST_MAX_SHARES)};
 }
 
-Result<void> SweepRunner::begin() {
+Result<void> SweepRunner::begin(SweepExtent extent, std::chrono::nanoseconds budget) {
     ledger_.begin_sweep(used());
     gathered_ = {};
-    auto begun = sweeper_.begin();
+    auto begun = sweeper_.begin(extent, budget);
     under_way_ = begun.has_value();
     if (!begun) {
         ++status_.failures;
@@ -75,7 +77,7 @@ bool SweepRunner::step() {
 }
 
 void SweepRunner::turn() {
-    if (!under_way_ && !begin()) {
+    if (!under_way_ && !begin(SweepExtent::paced, govern::sweep_budget(wanted_))) {
         plan_next();
         return;
     }
@@ -87,14 +89,14 @@ void SweepRunner::turn() {
     plan_next();
 }
 
-Result<void> SweepRunner::run_now() {
-    if (auto begun = begin(); !begun)
+Result<void> SweepRunner::run_now(SweepExtent extent) {
+    if (auto begun = begin(extent, govern::awaited_sweep_budget(wanted_)); !begun)
         return begun;
     while (step()) {
     }
     finish();
     plan_next();
-    if (sweeper_.totals().visited.empty())
+    if (!sweeper_.totals().looked_at)
         return fail(Error(fmt::format("no network namespace could be swept: {}",
                                       sweeper_.totals().failures.empty()
                                           ? "none found"
@@ -117,13 +119,18 @@ void SweepRunner::finish() {
     if (totals.untracked)
         log::warn("sweep: {} governed sockets could not be counted, a table is full",
                   totals.untracked);
-    findings_ = ledger_.end_sweep(totals.number, {totals.visited, totals.missed}, used(), now());
+    if (totals.not_told_apart)
+        log::warn("sweep: {} sockets may be counted twice, there are too many at a time",
+                  totals.not_told_apart);
+    findings_ =
+        ledger_.end_sweep(totals.number, {totals.visited, totals.not_visited}, used(), now());
     keepalive_ = {.kept_alive = totals.kept_alive, .wanted = totals.keepalive_wanted};
     ++status_.sweeps;
     status_.last_cpu = totals.cpu;
     status_.sockets = totals.sockets;
     status_.time_wait = totals.time_wait;
-    status_.namespaces = totals.visited.size();
+    status_.namespaces = totals.looked_at;
+    status_.namespaces_visited = totals.visited.size();
     status_.namespaces_missed = totals.missed.size();
     status_.failures += totals.failures.empty() ? 0U : 1U;
     status_.repairs += findings_.repairs;
@@ -142,7 +149,7 @@ void SweepRunner::finish() {
     for (const auto& watcher : watchers_)
         watcher.on_end();
     peers_ = table_.take([this](std::uint16_t id) { return policy_.service_name(id); });
-    if (totals.visited.empty())
+    if (!totals.looked_at)
         return; // what was seen before is still the best that is known, and says how old it is
     flows_ = std::exchange(gathered_, {});
     flows_.taken = now();

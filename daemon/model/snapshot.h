@@ -134,6 +134,12 @@ struct FlowTable {
     std::uint64_t left_out = 0;                   ///< sockets that it met and that are not kept
 };
 
+/// How much of the host a sweep looks at.
+enum class SweepExtent {
+    paced, ///< every socket that a process has open, and of the rest what its pace allows
+    full,  ///< every socket
+};
+
 /// The cost and the outcome of the sweeps.
 struct SweepStatus {
     std::uint64_t sweeps = 0;
@@ -141,11 +147,12 @@ struct SweepStatus {
     std::chrono::milliseconds interval{0}; ///< in force now, stretched by the cost
     std::uint64_t sockets = 0;             ///< seen by the last sweep, TIME_WAIT apart
     std::uint64_t time_wait = 0;
-    std::uint64_t namespaces = 0;        ///< network namespaces visited by the last sweep
-    std::uint64_t namespaces_missed = 0; ///< that are there and it could not visit
-    std::uint64_t drift = 0;             ///< sum of absolute drifts found by the last sweep
-    std::uint64_t repairs = 0;           ///< reservations corrected since start
-    std::uint64_t failures = 0;          ///< sweeps that could not be done or finished
+    std::uint64_t namespaces = 0;         ///< network namespaces that the last sweep looked at
+    std::uint64_t namespaces_visited = 0; ///< of these, those where it looked at every socket
+    std::uint64_t namespaces_missed = 0;  ///< that are there and could not be visited
+    std::uint64_t drift = 0;              ///< sum of absolute drifts found by the last sweep
+    std::uint64_t repairs = 0;            ///< reservations corrected since start
+    std::uint64_t failures = 0;           ///< sweeps that could not be done or finished
 
     bool operator==(const SweepStatus&) const = default;
 };

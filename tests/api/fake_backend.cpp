@@ -33,7 +33,7 @@ FlowTable FakeBackend::flows() {
     return {scene_flows(scene_), std::chrono::milliseconds(3'200), 0};
 }
 
-Result<void> FakeBackend::sweep() {
+Result<void> FakeBackend::sweep(SweepExtent /*extent*/) {
     return scene_ == Scene::broken ? fail(broken("sweep")) : Result<void>();
 }
 

@@ -22,7 +22,7 @@ public:
     std::vector<DestinationRow> destinations() override { return scene_destinations(scene_); }
     std::vector<PeerRow> peers() override { return scene_peers(scene_); }
     FlowTable flows() override;
-    Result<void> sweep() override;
+    Result<void> sweep(SweepExtent extent) override;
     std::vector<Service> services() override { return scene_services(scene_); }
     std::vector<Override> overrides() override;
     Result<void> put_override(Override wanted) override;
