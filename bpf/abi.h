@@ -21,7 +21,7 @@
 
 #include <linux/types.h>
 
-#define BALLAST_ABI_VERSION 5
+#define BALLAST_ABI_VERSION 6
 
 /* Services per policy. Row 0 of a policy and service id 0 mean "none". */
 #define BALLAST_MAX_SERVICES 1024
@@ -323,7 +323,8 @@ enum ballast_flow_flags {
     BALLAST_FLOW_PROBING = 128,
 };
 
-/* What a sweep emits per socket (TIME_WAIT, NEW_SYN_RECV and LISTEN apart). */
+/* What a sweep emits per socket (TIME_WAIT and NEW_SYN_RECV apart; LISTEN from the pass over files
+ * alone). */
 struct ballast_flow {
     __u64 cookie; /* 0: the kernel has not made one */
     __u8 local_address[16];
@@ -339,7 +340,8 @@ struct ballast_flow {
     __u32 idle_jiffies; /* since anything was received */
     __u8 retransmits;   /* unacknowledged, now */
     __u8 probes;        /* of keepalive or of a zero window, unanswered */
-    __u8 reserved[6];
+    __u8 retune;        /* 1: its keepalive is to be set or given back, which takes iter/tcp */
+    __u8 reserved[5];
     __u32 heard_jiffies; /* since anything was received, the peer's keepalive probes included */
     __u32 quiet_jiffies; /* since that, or since data was sent, whichever was later */
     __u32 packets_in;    /* in its whole life; wraps */
@@ -347,16 +349,13 @@ struct ballast_flow {
     struct ballast_flow_keepalive keepalive;
 };
 
-/* Map `sweep_totals`, one element: zeroed by the daemon before each namespace is swept. */
+/* Map `sweep_totals`, one element: what the records do not tell; zeroed by the daemon before each
+ * iterator is read. */
 struct ballast_sweep_totals {
-    __u64 sockets;
     __u64 time_wait;
     __u64 adopted;
     __u64 moved;
-    __u64 untracked;
-    __u64 kept_alive;       /* with keepalive of Ballast's */
-    __u64 keepalive_wanted; /* that would have it if the guard enforced */
-    __u64 reserved[1];
+    __u64 reserved[5];
 };
 
 BALLAST_ASSERT_SIZE(struct ballast_control, 128);

@@ -102,14 +102,19 @@ BALLAST_INLINE bool ballast_set_keepalive_option(void* ctx, __u32 option, __u32 
     return !bpf_setsockopt(ctx, level, name, &value, sizeof(value));
 }
 
-/* Sets what differs from what is in force, and keeps what was. */
-BALLAST_INLINE void ballast_force_keepalive(void* ctx, void* sk,
-                                            const struct ballast_keepalive_look* look) {
+/* Not 0 where two sets of options differ. */
+BALLAST_INLINE __u32 ballast_options_differ(const __u32* one, const __u32* other) {
     __u32 different = 0;
 #pragma GCC unroll 5
     for (__u32 i = 0; i < BALLAST_KEEPALIVE_OPTIONS; i++)
-        different |= look->force[i] ^ look->now.value[i];
-    if (!different)
+        different |= one[i] ^ other[i];
+    return different;
+}
+
+/* Sets what differs from what is in force, and keeps what was. */
+BALLAST_INLINE void ballast_force_keepalive(void* ctx, void* sk,
+                                            const struct ballast_keepalive_look* look) {
+    if (!ballast_options_differ(look->force, look->now.value))
         return;
     struct ballast_kept_keepalive* kept =
         bpf_sk_storage_get(&keepalives, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
@@ -132,15 +137,23 @@ BALLAST_INLINE void ballast_force_keepalive(void* ctx, void* sk,
     }
 }
 
+/* Fills in what is to be in force, look->force: a wish that is granted, or what the application
+ * had; the bits of the options that are Ballast's then. Changes nothing. */
+BALLAST_INLINE __u32 ballast_plan_keepalive(void* sk, struct tcp_sock* tp, __u32 hz,
+                                            const struct ballast_keepalive_wish* wish,
+                                            bool is_granted, struct ballast_keepalive_look* look) {
+    struct ballast_kept_keepalive* kept = bpf_sk_storage_get(&keepalives, sk, NULL, 0);
+    ballast_look_at_keepalive(tp, hz, look);
+    ballast_own_keepalive(kept, &look->now, look->kernel, &look->own);
+    return ballast_tighten(&look->own, wish, is_granted, look->give_up_ms, look->force);
+}
+
 /* Grants a wish, or gives back what the application had; the bits of the options that are
  * Ballast's. */
 BALLAST_INLINE __u32 ballast_keep_alive(void* ctx, void* sk, struct tcp_sock* tp, __u32 hz,
                                         const struct ballast_keepalive_wish* wish, bool is_granted,
                                         struct ballast_keepalive_look* look) {
-    struct ballast_kept_keepalive* kept = bpf_sk_storage_get(&keepalives, sk, NULL, 0);
-    ballast_look_at_keepalive(tp, hz, look);
-    ballast_own_keepalive(kept, &look->now, look->kernel, &look->own);
-    __u32 ours = ballast_tighten(&look->own, wish, is_granted, look->give_up_ms, look->force);
+    __u32 ours = ballast_plan_keepalive(sk, tp, hz, wish, is_granted, look);
     ballast_force_keepalive(ctx, sk, look);
     return ours;
 }

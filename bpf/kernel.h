@@ -95,7 +95,12 @@ struct sock_cgroup_data {
     struct cgroup* cgroup;
 };
 
-struct socket;
+struct sock;
+
+struct socket {
+    short type;
+    struct sock* sk;
+};
 
 struct sock {
     struct sock_common __sk_common;
@@ -164,6 +169,15 @@ struct bpf_iter_meta {
 struct bpf_iter__tcp {
     struct bpf_iter_meta* meta;
     struct sock_common* sk_common;
+};
+
+struct file;
+
+struct bpf_iter__task_file {
+    struct bpf_iter_meta* meta;
+    struct task_struct* task;
+    __u32 fd;
+    struct file* file; /* NULL: the end */
 };
 
 #pragma clang attribute pop

@@ -99,6 +99,15 @@ BALLAST_MAP struct {
     __type(value, struct ballast_kept_keepalive);
 } keepalives SEC(".maps");
 
+/* The record under construction: the stack is needed for what the programs call. One sweep runs at
+ * a time, so there is one. */
+BALLAST_MAP struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct ballast_flow);
+} sweep_flow SEC(".maps");
+
 /* Recycled indexes. */
 #define BALLAST_FREE_LIST(map, entries)                                                            \
     BALLAST_MAP struct {                                                                           \

@@ -15,7 +15,9 @@
  *
  * Invariants
  * R1  A socket has at most one entry. Only its own connect() (under the socket lock) and the sweep
- *     (under the socket lock too: bpf_iter_tcp_seq_show() takes it) insert, and both look first.
+ *     (under the socket lock too: bpf_iter_tcp_seq_show() takes it) insert, and both look first. The
+ *     pass over files inserts without the lock: an entry that it makes while the socket is connected
+ *     anew or ends is one too many until the socket is destroyed (bpf/sweep_files.bpf.c).
  * R2  An entry is released once: whoever swaps its cookie to 0 gives the place back, nobody else.
  *     Cookies are never reused, so a swap that succeeds hit the entry that was read before.
  * R3  What an entry holds is written between claim and publication of its cookie, and later changed

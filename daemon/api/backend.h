@@ -40,9 +40,8 @@ public:
     /// TCP sockets as the last sweep met them, in any order.
     virtual FlowTable flows() = 0;
 
-    /// Has all sockets looked at as soon as can be, with all that a sweep leads to; the sweep's
-    /// number.
-    virtual std::uint64_t ask_for_sweep() = 0;
+    /// Has sockets looked at as soon as can be, with all that a sweep leads to; the sweep's number.
+    virtual std::uint64_t ask_for_sweep(SweepExtent extent) = 0;
 
     /// The number of the last sweep that was asked for, be it by a change of policy.
     virtual std::uint64_t last_sweep_asked() = 0;

@@ -172,8 +172,11 @@ Response post_reload(const Request&, const Context& context) {
     return once_counted(context.backend, accepted(json));
 }
 
-Response post_sweep(const Request&, const Context& context) {
-    const std::uint64_t number = context.backend.ask_for_sweep();
+Response post_sweep(const Request& request, const Context& context) {
+    const auto extent = parse_sweep_query(request.query);
+    if (!extent)
+        return error_response(400, "bad_parameter", extent.error());
+    const std::uint64_t number = context.backend.ask_for_sweep(*extent);
     Response response;
     response.later = std::make_shared<const Later>(Later{
         .is_over = [&backend = context.backend,

@@ -118,6 +118,7 @@ Json encode_sweep(const SweepStatus& sweep) {
             {"sockets", sweep.sockets},
             {"time_wait", sweep.time_wait},
             {"namespaces", sweep.namespaces},
+            {"namespaces_visited", sweep.namespaces_visited},
             {"namespaces_missed", sweep.namespaces_missed},
             {"held_ms", sweep.held.count()},
             {"held_in", sweep.held_in},

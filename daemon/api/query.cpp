@@ -143,6 +143,14 @@ Result<std::string> parse_cgroup(const std::string& text) {
     return text;
 }
 
+Result<SweepExtent> parse_extent(const std::string& text) {
+    if (text == "true")
+        return SweepExtent::full;
+    if (text == "false")
+        return SweepExtent::paced;
+    return fail(Error(fmt::format("{} is neither true nor false", ballast::in_quotes(text))));
+}
+
 Parameter limit_parameter(std::size_t& limit) {
     return {"limit", [&limit](const std::string& t) { return assign(limit, parse_limit(t)); }};
 }
@@ -235,6 +243,15 @@ Result<ExplainQuery> parse_explain_query(const QueryPairs& pairs) {
         return fail(Error("parameter \"destination\" is missing")
                         .hint("an endpoint, ADDRESS:PORT, as in ?destination=10.0.0.5:5432"));
     return query;
+}
+
+Result<SweepExtent> parse_sweep_query(const QueryPairs& pairs) {
+    SweepExtent extent = SweepExtent::paced;
+    const Parameters known{
+        {"full", [&extent](const std::string& t) { return assign(extent, parse_extent(t)); }}};
+    if (auto applied = set_all(known, pairs); !applied)
+        return fail(applied.error());
+    return extent;
 }
 
 Result<void> parse_empty_query(const QueryPairs& pairs) {

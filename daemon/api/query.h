@@ -58,6 +58,9 @@ Result<BreakerQuery> parse_breaker_query(const QueryPairs& pairs);
 /// `since` is a time (RFC 3339) or an id, which is what a number is.
 Result<FindingQuery> parse_finding_query(const QueryPairs& pairs);
 
+/// `full=true` or `full=false`, the default.
+Result<SweepExtent> parse_sweep_query(const QueryPairs& pairs);
+
 /// Fails too where `destination` is not given.
 Result<ExplainQuery> parse_explain_query(const QueryPairs& pairs);
 

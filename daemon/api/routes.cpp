@@ -29,7 +29,7 @@ constexpr std::array<Route, 17> kRoutes{{
     {"GET", "/v1/findings", false, true, get_findings},
     {"PUT", "/v1/paths/{endpoint}", true, false, put_path},
     {"POST", "/v1/reload", true, false, post_reload},
-    {"POST", "/v1/sweep", true, false, post_sweep},
+    {"POST", "/v1/sweep", true, true, post_sweep},
     {"POST", "/v1/stop", true, false, post_stop},
     {"GET", "/v1/openapi.json", false, false, get_openapi},
     {"GET", "/metrics", false, false, get_metrics},

@@ -122,7 +122,7 @@ Result<void> Daemon::prepare(Store store) {
                                      .policy = in_force_,
                                      .governor = breakers_->governor(),
                                      .findings = findings_,
-                                     .sweep_link = programs_.sweep_link(),
+                                     .sweep_links = programs_.sweep_links(),
                                      .report_program = programs_.report_program(),
                                      .store_file = store_file(options_)});
     if (!observer)
@@ -143,7 +143,8 @@ Result<void> Daemon::attach() {
 
 /// Where a socket's lock is held for long, being up is worth more than having counted.
 Result<void> Daemon::sweep_at_start() {
-    const auto outcome = observer_->sweep_outcome(observer_->ask_for_sweep(), longest_first_sweep);
+    const auto outcome =
+        observer_->sweep_outcome(observer_->ask_for_sweep(SweepExtent::full), longest_first_sweep);
     if (outcome)
         return *outcome;
     log::error("connections that are there are not all counted yet: the sweep has not ended after "
@@ -227,7 +228,7 @@ void Daemon::on_second() {
     second_.arm(heartbeat_interval);
     datapath_.beat(app::now());
     if (hooks_.tick())
-        observer_->ask_for_sweep();
+        observer_->ask_for_sweep(SweepExtent::paced);
     observer_->tick();
     reclaim_pending();
     breakers_->tick();
@@ -278,7 +279,7 @@ void Daemon::changed(const PolicyInForce& now) {
     if (!server_)
         return; // attach() sweeps, serve() listens
     listen(now);
-    observer_->ask_for_sweep();
+    observer_->ask_for_sweep(SweepExtent::paced);
 }
 
 void Daemon::reclaim_pending() {

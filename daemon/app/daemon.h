@@ -41,7 +41,9 @@ public:
     std::vector<DestinationRow> destinations() override;
     std::vector<PeerRow> peers() override;
     FlowTable flows() override;
-    std::uint64_t ask_for_sweep() override { return observer_->ask_for_sweep(); }
+    std::uint64_t ask_for_sweep(SweepExtent extent) override {
+        return observer_->ask_for_sweep(extent);
+    }
     std::uint64_t last_sweep_asked() override { return observer_->last_sweep_asked(); }
     std::optional<Result<void>> sweep_outcome(std::uint64_t number) override {
         return observer_->sweep_outcome(number);

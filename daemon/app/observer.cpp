@@ -15,7 +15,8 @@ Result<std::unique_ptr<Observer>> Observer::start(const Parts& parts) {
         return fail(thread.error());
     std::unique_ptr<Observer> made(new Observer(parts.policy, std::move(*thread)));
     EventLoop& loop = made->thread_->loop();
-    auto sweeps = SweepRunner::create(*made->thread_, parts.maps, parts.services, parts.sweep_link);
+    auto sweeps =
+        SweepRunner::create(*made->thread_, parts.maps, parts.services, parts.sweep_links);
     if (!sweeps)
         return fail(sweeps.error());
     made->sweeps_ = std::move(*sweeps);
@@ -41,8 +42,10 @@ void Observer::changed(const PolicyInForce& /*now*/) {
     });
 }
 
-std::uint64_t Observer::ask_for_sweep() {
+std::uint64_t Observer::ask_for_sweep(SweepExtent extent) {
     const std::scoped_lock lock(mutex_);
+    if (extent == SweepExtent::full)
+        asked_.extent = extent;
     if (asked_.last == asked_.begun) {
         ++asked_.last;
         thread_->post([this] { sweep_as_asked(); });
@@ -57,11 +60,13 @@ std::uint64_t Observer::last_sweep_asked() const {
 
 void Observer::sweep_as_asked() {
     std::uint64_t number = 0;
+    SweepExtent extent{};
     {
         const std::scoped_lock lock(mutex_);
         number = asked_.begun = asked_.last;
+        extent = std::exchange(asked_.extent, SweepExtent::paced);
     }
-    auto outcome = sweeps_->run_now();
+    auto outcome = sweeps_->run_now(extent);
     if (!outcome)
         log::error("{}", outcome.error().text());
     {

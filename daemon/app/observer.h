@@ -36,8 +36,8 @@ public:
         PolicyPublisher& policy;
         Guarded<govern::Governor>& governor;
         findings::Findings& findings;
-        int sweep_link;     ///< of kernel::Programs
-        int report_program; ///< of kernel::Programs
+        kernel::Sweeper::Links sweep_links; ///< of kernel::Programs
+        int report_program;                 ///< likewise
         std::filesystem::path store_file;
     };
     static Result<std::unique_ptr<Observer>> start(const Parts& parts);
@@ -47,9 +47,9 @@ public:
 
     void changed(const PolicyInForce& now) override;
 
-    /// Has everything swept; the sweep's number. Who asks while another's sweep has not begun gets
+    /// Has sockets swept; the sweep's number. Who asks while another's sweep has not begun gets
     /// that one.
-    std::uint64_t ask_for_sweep();
+    std::uint64_t ask_for_sweep(SweepExtent extent);
     [[nodiscard]] std::uint64_t last_sweep_asked() const;
     /// How the sweep of that number or a later one ended; nothing: it has not within `patience`. An
     /// error too where it is held.
@@ -84,7 +84,8 @@ private:
         std::uint64_t last = 0;
         std::uint64_t begun = 0;
         std::uint64_t ended = 0;
-        Result<void> outcome; ///< of the one that ended
+        SweepExtent extent = SweepExtent::paced; ///< of the one that has not begun
+        Result<void> outcome;                    ///< of the one that ended
     };
 
     Observer(PolicyPublisher& policy, std::unique_ptr<LoopThread> thread)

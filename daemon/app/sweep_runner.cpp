@@ -12,13 +12,15 @@
 namespace ballast::app {
 
 SweepRunner::SweepRunner(LoopThread& thread, kernel::Maps& maps, kernel::PolicyMap& policy,
-                         int link)
-    : thread_(thread), maps_(maps), policy_(policy), sweeper_(maps, link, "/proc"),
+                         kernel::Sweeper::Links links)
+    : thread_(thread), maps_(maps), policy_(policy), sweeper_(maps, links, "/proc"),
       ledger_(maps.reservations.all(), maps.seen.all(), kernel::counts_of(maps),
               [this] { return wait_for_programs(); }) {}
 
-Result<std::unique_ptr<SweepRunner>> SweepRunner::create(LoopThread& thread, kernel::Maps& maps, kernel::PolicyMap& policy, int link) {
-    std::unique_ptr<SweepRunner> runner(new SweepRunner(thread, maps, policy, link));
+Result<std::unique_ptr<SweepRunner>> SweepRunner::create(LoopThread& thread, kernel::Maps& maps,
+                                                         kernel::PolicyMap& policy,
+                                                         kernel::Sweeper::Links links) {
+    std::unique_ptr<SweepRunner> runner(new SweepRunner(thread, maps, policy, links));
     auto timer = thread.loop().timer([self = runner.get()] { self->turn(); });
     if (!timer)
         return fail(timer.error());
@@ -32,10 +34,10 @@ void SweepRunner::changed(const PolicyInForce& now) {
         plan_next();
 }
 
-Result<void> SweepRunner::begin() {
+Result<void> SweepRunner::begin(SweepExtent extent, std::chrono::nanoseconds budget) {
     ledger_.begin_sweep(kernel::used(maps_));
     gathered_ = {};
-    auto begun = sweeper_.begin();
+    auto begun = sweeper_.begin(extent, budget);
     under_way_ = begun.has_value();
     if (!begun) {
         ++next_.status.failures;
@@ -60,7 +62,7 @@ bool SweepRunner::step() {
 }
 
 void SweepRunner::turn() {
-    if (!under_way_ && !begin()) {
+    if (!under_way_ && !begin(SweepExtent::paced, govern::sweep_budget(wanted_))) {
         plan_next();
         return;
     }
@@ -72,14 +74,14 @@ void SweepRunner::turn() {
     plan_next();
 }
 
-Result<void> SweepRunner::run_now() {
-    if (auto begun = begin(); !begun)
+Result<void> SweepRunner::run_now(SweepExtent extent) {
+    if (auto begun = begin(extent, govern::awaited_sweep_budget(wanted_)); !begun)
         return begun;
     while (step()) {
     }
     finish();
     plan_next();
-    if (sweeper_.totals().visited.empty())
+    if (!sweeper_.totals().looked_at)
         return fail(Error(fmt::format("no network namespace could be swept: {}",
                                       sweeper_.totals().failures.empty()
                                           ? "none found"
@@ -102,13 +104,16 @@ void SweepRunner::finish() {
     if (totals.untracked)
         log::warn("sweep: {} governed sockets could not be counted, a table is full",
                   totals.untracked);
+    if (totals.not_told_apart)
+        log::warn("sweep: {} sockets may be counted twice, there are too many at a time",
+                  totals.not_told_apart);
     report(judge());
     if (table_.left_out())
         log::warn("sweep: sockets of further peers were not listed: {}", table_.left_out());
     for (const auto& watcher : watchers_)
         watcher.on_end();
     next_.peers = table_.take([this](std::uint16_t id) { return policy_.service_name(id); });
-    if (!totals.visited.empty()) { // else the best that is known is from before, and says how old
+    if (totals.looked_at) { // else the best that is known is from before, and says how old it is
         gathered_.taken = now();
         next_.flows = std::make_shared<const Flows>(std::exchange(gathered_, {}));
     }
@@ -118,8 +123,8 @@ void SweepRunner::finish() {
 kernel::LedgerFindings SweepRunner::judge() {
     const auto& totals = sweeper_.totals();
     const std::scoped_lock lock(*maps_.bookkeeping);
-    return ledger_.end_sweep(totals.number, {totals.visited, totals.missed}, kernel::used(maps_),
-                             now());
+    return ledger_.end_sweep(totals.number, {totals.visited, totals.not_visited},
+                             kernel::used(maps_), now());
 }
 
 void SweepRunner::report(const kernel::LedgerFindings& found) {
@@ -131,7 +136,8 @@ void SweepRunner::report(const kernel::LedgerFindings& found) {
     status.last_cpu = totals.cpu;
     status.sockets = totals.sockets;
     status.time_wait = totals.time_wait;
-    status.namespaces = totals.visited.size();
+    status.namespaces = totals.looked_at;
+    status.namespaces_visited = totals.visited.size();
     status.namespaces_missed = totals.missed.size();
     status.failures += totals.failures.empty() ? 0U : 1U;
     status.repairs += found.repairs;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs sweeps on the event loop of the thread that observes: one namespace a turn, at an interval
-// that their cost decides. Any thread may have what the last one found.
+// Runs sweeps on the event loop of the thread that observes: a step a turn, at an interval that
+// their cost decides. Any thread may have what the last one found.
 #pragma once
 
 #include <cstdint>
@@ -28,9 +28,10 @@ namespace ballast::app {
 
 class SweepRunner {
 public:
-    /// All references must outlive the runner. `link` is the iterator's.
+    /// All references must outlive the runner.
     static Result<std::unique_ptr<SweepRunner>> create(LoopThread& thread, kernel::Maps& maps,
-                                                       kernel::PolicyMap& policy, int link);
+                                                       kernel::PolicyMap& policy,
+                                                       kernel::Sweeper::Links links);
 
     /// Takes the shortest pause between the starts of two sweeps.
     void changed(const PolicyInForce& now);
@@ -38,9 +39,9 @@ public:
     /// Sockets of which the last sweep's rows are kept; what is more is counted.
     static constexpr std::size_t most_flows = 100'000;
 
-    /// Sweeps everything before it returns, in place of a sweep under way, and plans the next one.
-    /// Fails when no namespace could be visited.
-    Result<void> run_now();
+    /// Sweeps before it returns, in place of a sweep under way, and plans the next one. Fails when
+    /// no namespace could be looked at.
+    Result<void> run_now(SweepExtent extent);
 
     /// Sees every sweep's sockets, and its end. Watchers are called in the order they came.
     struct Watcher {
@@ -72,9 +73,10 @@ public:
     [[nodiscard]] std::uint32_t visiting() const { return sweeper_.visiting(); }
 
 private:
-    SweepRunner(LoopThread& thread, kernel::Maps& maps, kernel::PolicyMap& policy, int link);
+    SweepRunner(LoopThread& thread, kernel::Maps& maps, kernel::PolicyMap& policy,
+                kernel::Sweeper::Links links);
     void turn();
-    Result<void> begin();
+    Result<void> begin(SweepExtent extent, std::chrono::nanoseconds budget);
     bool step();
     void take(std::span<const SweptFlow> flows);
     bool wait_for_programs();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How often to sweep: never so often that sweeps take more than their share of one core. Pure.
+// How often to sweep, and how much at a time: never so often that sweeps take more than their share
+// of one core, and where that can be chosen, so little that they need not be seldom. Pure.
 #pragma once
 
 #include <algorithm>
@@ -16,6 +17,17 @@ inline std::chrono::nanoseconds sweep_interval(std::chrono::nanoseconds wanted,
                                                std::chrono::nanoseconds last_cpu) {
     constexpr std::chrono::nanoseconds longest = std::chrono::hours(1);
     return std::min(std::max(wanted, last_cpu * sweep_cpu_divisor), std::max(wanted, longest));
+}
+
+/// CPU time that one sweep may choose to take and still be made every `wanted`: the rest, a fifth,
+/// is for what it cannot choose.
+inline std::chrono::nanoseconds sweep_budget(std::chrono::nanoseconds wanted) {
+    return wanted / sweep_cpu_divisor / 5 * 4;
+}
+
+/// The same where somebody waits for the sweep's end: what can wait is left to the next.
+inline std::chrono::nanoseconds awaited_sweep_budget(std::chrono::nanoseconds wanted) {
+    return sweep_budget(wanted) / 2;
 }
 
 } // namespace ballast::govern

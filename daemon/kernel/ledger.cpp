@@ -13,7 +13,26 @@ namespace {
 /// Looks at a count that disagrees; a program needs far less time between its two writes.
 constexpr int looks_at_mismatch = 3;
 
+/// Whether a sweep has not met the socket of an entry, which has to be there for more than a
+/// connect under way.
+bool is_unmet(const ballast_reservation& entry, std::uint32_t met, std::uint32_t sweep) {
+    return met != sweep && is_entry(BALLAST_LOAD(entry.cookie)) &&
+           !(BALLAST_LOAD(entry.held) & BALLAST_PENDING);
+}
+
 } // namespace
+
+std::unordered_set<std::uint32_t> namespaces_unmet(std::span<const ballast_bucket> buckets,
+                                                   std::span<const ballast_bucket_seen> seen,
+                                                   std::uint32_t sweep) {
+    std::unordered_set<std::uint32_t> unmet;
+    for (std::size_t bucket = 0; bucket < buckets.size(); ++bucket)
+        for (std::size_t i = 0; i < BALLAST_BUCKET_WIDTH; ++i)
+            if (const auto& entry = buckets[bucket].entries[i];
+                is_unmet(entry, seen[bucket].sweep[i], sweep))
+                unmet.insert(entry.netns);
+    return unmet;
+}
 
 Ledger::Ledger(std::span<ballast_bucket> buckets, std::span<ballast_bucket_seen> seen,
                Counts::Memory memory, Barrier barrier)
@@ -119,38 +138,45 @@ Ledger::Suspect Ledger::suspect_unseen(std::uint32_t number, std::uint64_t cooki
     return known->second.is_new ? Suspect{cookie, now} : known->second;
 }
 
+void Ledger::judge_one(std::uint32_t number, std::uint64_t cookie, Monotonic now, Suspects& unseen,
+                       LedgerFindings& findings) {
+    const std::uint32_t destination =
+        ballast_held_destination(BALLAST_LOAD(reservations_.at(number).held));
+    const bool was_there = is_quiet(destination);
+    const Suspect suspect = suspect_unseen(number, cookie, was_there, now);
+    if (now - suspect.since >= min_age) {
+        if (reservations_.release(number, cookie)) {
+            ++findings.drift[destination];
+            ++findings.repairs;
+        }
+        return;
+    }
+    unseen.emplace(number, suspect);
+    if (was_there)
+        ++findings.drift[destination];
+}
+
 void Ledger::judge_unseen(std::uint32_t sweep, const std::unordered_set<std::uint32_t>& visited,
                           Monotonic now, LedgerFindings& findings) {
     Suspects unseen;
     const auto entries = reservations_.size();
     for (std::uint32_t number = 0; number < entries; ++number) {
         const std::uint64_t cookie = BALLAST_LOAD(reservations_.at(number).cookie);
-        const std::uint32_t held = BALLAST_LOAD(reservations_.at(number).held);
-        const std::uint32_t destination = ballast_held_destination(held);
         const std::uint32_t met =
             seen_[number / BALLAST_BUCKET_WIDTH].sweep[number % BALLAST_BUCKET_WIDTH];
-        if (!is_entry(cookie) || (held & BALLAST_PENDING) || met == sweep ||
-            !may_judge(reservations_.at(number).netns, visited, now))
+        if (!is_entry(cookie) || !is_unmet(reservations_.at(number), met, sweep))
             continue;
-        const bool was_there = is_quiet(destination);
-        const Suspect suspect = suspect_unseen(number, cookie, was_there, now);
-        if (now - suspect.since >= min_age) {
-            if (reservations_.release(number, cookie)) {
-                ++findings.drift[destination];
-                ++findings.repairs;
-            }
-            continue;
-        }
-        unseen.emplace(number, suspect);
-        if (was_there)
-            ++findings.drift[destination];
+        if (may_judge(reservations_.at(number).netns, visited, now))
+            judge_one(number, cookie, now, unseen, findings);
+        else if (const auto known = unseen_.find(number); known != unseen_.end())
+            unseen.insert(*known);
     }
     unseen_ = std::move(unseen);
 }
 
-/// One that could not be visited is as fresh as one that was: it is there.
+/// One that was not visited is as fresh as one that was: it is there.
 void Ledger::note_spaces(const Spaces& spaces, Monotonic now) {
-    for (const auto* found : {&spaces.visited, &spaces.missed})
+    for (const auto* found : {&spaces.visited, &spaces.not_visited})
         for (const auto netns : *found)
             last_found_[netns] = now;
     std::erase_if(last_found_,

@@ -9,10 +9,12 @@
 //     sweep observes nothing of what came after its beginning. A count is corrected only if no
 //     program can be between its two writes any more: it looks the same after all that ran have
 //     ended.
-// L2  Not to have looked proves nothing: a reservation in a namespace that is there and could not
-// be
-//     visited is not judged, however long that lasts. One in a namespace that is found nowhere is,
-//     once it has not been found for `lost_namespace_age` (longer than the kernel keeps orphans).
+// L2  Not to have looked proves nothing: a reservation in a namespace that is there and was not
+//     visited in a sweep is not judged by it, however long that lasts; what an earlier sweep has
+//     against it stays as it was. The pass over files is no visit: it may clear, not accuse, for a
+//     socket may be there without a file. A reservation in a namespace that is found nowhere is
+//     judged once it has not been found for `lost_namespace_age` (longer than the kernel keeps
+//     orphans).
 // L3  A destination's drift is reported at first sight only if nothing happened to it since the
 //     sweep began; a busy one is judged by the second observation.
 #pragma once
@@ -38,6 +40,12 @@ struct LedgerFindings {
     std::uint64_t repairs = 0;
 };
 
+/// Network namespaces, by inode number, of reservations whose socket sweep number `sweep` has not
+/// met up to now; those of connects under way are left out.
+std::unordered_set<std::uint32_t> namespaces_unmet(std::span<const ballast_bucket> buckets,
+                                                   std::span<const ballast_bucket_seen> seen,
+                                                   std::uint32_t sweep);
+
 class Ledger {
 public:
     static constexpr std::chrono::seconds min_age{1};
@@ -54,10 +62,11 @@ public:
     /// Notes what is true before a sweep visits its first socket.
     void begin_sweep(Used used);
 
-    /// Inode numbers of the network namespaces that a sweep found.
+    /// Inode numbers of the network namespaces that a sweep found: those whose every socket it
+    /// looked at, and the others, which could not be visited or not yet.
     struct Spaces {
         const std::unordered_set<std::uint32_t>& visited;
-        const std::unordered_set<std::uint32_t>& missed; ///< could not be visited
+        const std::unordered_set<std::uint32_t>& not_visited;
     };
 
     /// Judges what sweep number `sweep` saw.
@@ -87,6 +96,8 @@ private:
                                          Monotonic now) const;
     void judge_unseen(std::uint32_t sweep, const std::unordered_set<std::uint32_t>& visited,
                       Monotonic now, LedgerFindings& findings);
+    void judge_one(std::uint32_t number, std::uint64_t cookie, Monotonic now, Suspects& unseen,
+                   LedgerFindings& findings);
     void note_spaces(const Spaces& spaces, Monotonic now);
     bool may_judge(std::uint32_t netns, const std::unordered_set<std::uint32_t>& visited,
                    Monotonic now);

@@ -224,6 +224,20 @@ Result<void> try_sweep() {
                    "bpf(BPF_LINK_CREATE)");
 }
 
+/// The iterator, with the helper that finds the socket of a file.
+Result<void> try_files() {
+    constexpr std::int16_t offset_of_file = 24; // struct bpf_iter__task_file
+    const auto program = load_program(
+        BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER,
+        program_of(insn::load(1, 1, offset_of_file), insn::skip_if_set(1, 2), insn::set(0, 0),
+                   insn::leave(), insn::call(BPF_FUNC_sock_from_file), insn::set(0, 0)),
+        "task_file");
+    if (!program)
+        return fail(program.error());
+    return done_if(Fd(::bpf_link_create(program->get(), 0, BPF_TRACE_ITER, nullptr)),
+                   "bpf(BPF_LINK_CREATE)");
+}
+
 /// SO_KEEPALIVE and its like on live connections, from the iterator that visits them.
 Result<void> try_retuning() {
     constexpr std::int16_t offset_of_socket = 8; // struct bpf_iter__tcp
@@ -279,6 +293,8 @@ std::vector<Feature> features(const std::string& cgroup) {
          [] { return try_tracepoint("inet_sk_error_report"); }},
         {"SOCK_DESTROY", "half-open flows can only be reported", false, netlink::try_destroy},
         {"iter/tcp with socket cookies", "older connections cannot be counted", true, try_sweep},
+        {"iter/task_file with sockets", "sweeps of many network namespaces are seldom", false,
+         try_files},
         {"entering network namespaces", "containers' older connections are not counted", false,
          try_namespaces},
     };

@@ -66,6 +66,7 @@ struct Programs::State {
     Fd tune_link;
     Fd report_program;
     Fd sweep_link;
+    Fd files_link; ///< none where the kernel refuses it
     Maps maps;
     CgroupRoot cgroup;
     bool adopted = false;
@@ -74,6 +75,8 @@ struct Programs::State {
     Result<void> prepare_and_lock();
     Result<void> prepare_pins();
     Result<void> open_and_load();
+    Result<void> load_skeleton(bool with_files);
+    void note_no_files(const Error& reason);
     Result<void> reuse_pinned_maps();
     Result<void> pin_maps();
     Result<void> map_memory();
@@ -81,7 +84,7 @@ struct Programs::State {
     Result<void> attach(std::size_t link);
     Result<Fd> attach(const Hook& hook, bool was_there);
     Result<Fd> create_link(const Hook& hook, bool replace);
-    Result<void> create_sweep_link();
+    Result<void> create_sweep_links();
     Result<void> pin_restore_link();
     Result<void> keep_tune();
     Result<void> keep_report();
@@ -155,12 +158,28 @@ Result<void> Programs::State::reuse_pinned_maps() {
     return {};
 }
 
+/// The pass over files makes sweeps cheap, which can be done without.
 Result<void> Programs::State::open_and_load() {
+    auto loaded = load_skeleton(true);
+    if (loaded || !load_skeleton(false))
+        return loaded;
+    note_no_files(loaded.error());
+    return {};
+}
+
+void Programs::State::note_no_files(const Error& reason) {
+    notices.push_back(fmt::format("this kernel has no iterator over files, so each sweep visits "
+                                  "every network namespace: {}",
+                                  reason.message()));
+}
+
+Result<void> Programs::State::load_skeleton(bool with_files) {
     load_log.clear();
     libbpf_set_print(keep_log);
     skeleton.reset(ballast_bpf::open());
     if (!skeleton)
         return fail(Error::system("open the embedded programs", errno));
+    ::bpf_program__set_autoload(skeleton->progs.ballast_sweep_files, with_files);
     if (adopted)
         if (auto reused = reuse_pinned_maps(); !reused)
             return reused;
@@ -332,11 +351,17 @@ Result<void> Programs::State::keep_report() {
     return report_program ? Result<void>() : fail(Error::system("keep program report", errno));
 }
 
-Result<void> Programs::State::create_sweep_link() {
+Result<void> Programs::State::create_sweep_links() {
     const int sweep = bpf_program__fd(skeleton->progs.ballast_sweep);
     sweep_link = Fd(::bpf_link_create(sweep, 0, BPF_TRACE_ITER, nullptr));
     if (!sweep_link)
         return fail(Error::system("create the socket iterator", errno));
+    const int files = bpf_program__fd(skeleton->progs.ballast_sweep_files);
+    if (files < 0)
+        return {};
+    files_link = Fd(::bpf_link_create(files, 0, BPF_TRACE_ITER, nullptr));
+    if (!files_link)
+        note_no_files(Error::system("create the iterator over files", errno));
     return {};
 }
 
@@ -387,7 +412,7 @@ Result<Programs> Programs::load(const LoadOptions& options) {
     loaded = loaded.and_then([&] { return s->pin_restore_link(); })
                  .and_then([&] { return s->keep_tune(); })
                  .and_then([&] { return s->keep_report(); })
-                 .and_then([&] { return s->create_sweep_link(); });
+                 .and_then([&] { return s->create_sweep_links(); });
     if (!loaded) {
         s->abandon();
         return fail(loaded.error());
@@ -462,8 +487,8 @@ Maps& Programs::maps() {
 int Programs::report_program() const {
     return state_->report_program.get();
 }
-int Programs::sweep_link() const {
-    return state_->sweep_link.get();
+Sweeper::Links Programs::sweep_links() const {
+    return {.sockets = state_->sweep_link.get(), .files = state_->files_link.get()};
 }
 bool Programs::adopted() const {
     return state_->adopted;

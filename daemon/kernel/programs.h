@@ -12,6 +12,7 @@
 
 #include "daemon/kernel/cgroup.h"
 #include "daemon/kernel/maps.h"
+#include "daemon/kernel/sweeper.h"
 #include "daemon/util/error.h"
 
 namespace ballast::kernel {
@@ -65,8 +66,8 @@ public:
     std::vector<LostHook> reattach_lost();
 
     [[nodiscard]] Maps& maps();
-    /// Descriptor of the iter/tcp link from which sweeps are opened.
-    [[nodiscard]] int sweep_link() const;
+    /// The links from which sweeps are opened.
+    [[nodiscard]] Sweeper::Links sweep_links() const;
     /// Descriptor of the program that FailureReport runs.
     [[nodiscard]] int report_program() const;
     /// Whether counts and links of an earlier daemon were taken over.

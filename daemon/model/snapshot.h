@@ -136,6 +136,12 @@ struct FlowTable {
     std::uint64_t left_out = 0;                   ///< sockets that it met and that are not kept
 };
 
+/// How much of the host a sweep looks at.
+enum class SweepExtent {
+    paced, ///< every socket that a process has open, and of the rest what its pace allows
+    full,  ///< every socket
+};
+
 /// The cost and the outcome of the sweeps.
 struct SweepStatus {
     std::uint64_t sweeps = 0;
@@ -143,13 +149,14 @@ struct SweepStatus {
     std::chrono::milliseconds interval{0}; ///< in force now, stretched by the cost
     std::uint64_t sockets = 0;             ///< seen by the last sweep, TIME_WAIT apart
     std::uint64_t time_wait = 0;
-    std::uint64_t namespaces = 0;        ///< network namespaces visited by the last sweep
-    std::uint64_t namespaces_missed = 0; ///< that are there and it could not visit
-    std::uint64_t drift = 0;             ///< sum of absolute drifts found by the last sweep
-    std::uint64_t repairs = 0;           ///< reservations corrected since start
-    std::uint64_t failures = 0;          ///< sweeps that could not be done or finished
-    std::chrono::milliseconds held{0};   ///< how long one has waited for a socket's lock; 0: none
-    std::uint32_t held_in = 0;           ///< in which network namespace, by inode number
+    std::uint64_t namespaces = 0;         ///< network namespaces that the last sweep looked at
+    std::uint64_t namespaces_visited = 0; ///< of these, those where it looked at every socket
+    std::uint64_t namespaces_missed = 0;  ///< that are there and could not be visited
+    std::uint64_t drift = 0;              ///< sum of absolute drifts found by the last sweep
+    std::uint64_t repairs = 0;            ///< reservations corrected since start
+    std::uint64_t failures = 0;           ///< sweeps that could not be done or finished
+    std::chrono::milliseconds held{0};    ///< how long one has waited for a socket's lock; 0: none
+    std::uint32_t held_in = 0;            ///< in which network namespace, by inode number
 
     bool operator==(const SweepStatus&) const = default;
 };
@@ -162,16 +169,16 @@ struct HalfOpenStatus {
     std::uint64_t path_down = 0;
     std::uint64_t peer_hung = 0;
     std::uint64_t refused_late = 0;
-    std::uint64_t cleared = 0;         ///< of those, heard of again
-    std::uint64_t recovered = 0;       ///< heard of again before any verdict
-    std::uint64_t ended = 0;           ///< closed before any verdict
-    std::uint64_t coalesced = 0;       ///< flows that findings count and do not name
-    std::uint64_t table_full = 0;      ///< flows not followed: too many at a time
-    std::uint64_t not_looked_at = 0;   ///< times that facts about flows were not to be had
-    std::uint64_t reset = 0;           ///< flows destroyed
-    std::uint64_t reset_withheld = 0;  ///< that would have been: observe, dry run
-    std::uint64_t reset_waiting = 0;   ///< that wait to be, now
-    std::uint64_t reset_failed = 0;    ///< that were to be: failed, too old, too many waiting
+    std::uint64_t cleared = 0;        ///< of those, heard of again
+    std::uint64_t recovered = 0;      ///< heard of again before any verdict
+    std::uint64_t ended = 0;          ///< closed before any verdict
+    std::uint64_t coalesced = 0;      ///< flows that findings count and do not name
+    std::uint64_t table_full = 0;     ///< flows not followed: too many at a time
+    std::uint64_t not_looked_at = 0;  ///< times that facts about flows were not to be had
+    std::uint64_t reset = 0;          ///< flows destroyed
+    std::uint64_t reset_withheld = 0; ///< that would have been: observe, dry run
+    std::uint64_t reset_waiting = 0;  ///< that wait to be, now
+    std::uint64_t reset_failed = 0;   ///< that were to be: failed, too old, too many waiting
 
     bool operator==(const HalfOpenStatus&) const = default;
 };
@@ -221,7 +228,7 @@ struct DaemonStatus {
     std::uint64_t reservations_max = 0;
     std::vector<std::string> hooks_lost; ///< programs that are not attached, and cannot be now
     std::uint64_t hooks_reattached = 0;  ///< times that one was, after somebody detached it
-    Counters counters; ///< of the programs, since they were loaded
+    Counters counters;                   ///< of the programs, since they were loaded
     HalfOpenStatus half_open;
     KeepaliveStatus keepalive;
     FindingsStatus findings;

@@ -22,7 +22,7 @@ public:
     std::vector<DestinationRow> destinations() override { return scene_destinations(scene_); }
     std::vector<PeerRow> peers() override { return scene_peers(scene_); }
     FlowTable flows() override;
-    std::uint64_t ask_for_sweep() override { return 1; }
+    std::uint64_t ask_for_sweep(SweepExtent /*extent*/) override { return 1; }
     std::uint64_t last_sweep_asked() override { return 1; }
     std::optional<Result<void>> sweep_outcome(std::uint64_t number) override;
     std::vector<Service> services() override { return scene_services(scene_); }

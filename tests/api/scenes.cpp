@@ -38,7 +38,8 @@ DaemonStatus calm_status() {
                     .interval = 5'000ms,
                     .sockets = 38,
                     .time_wait = 12,
-                    .namespaces = 1};
+                    .namespaces = 1,
+                    .namespaces_visited = 1};
     return status;
 }
 
@@ -79,6 +80,7 @@ DaemonStatus night_status() {
     status.sweep.repairs = 2;
     status.sweep.sockets = 4'917;
     status.sweep.namespaces = 3;
+    status.sweep.namespaces_visited = 3;
     return status;
 }
 

@@ -29,6 +29,15 @@ struct HoldOptions {
 /// Opens `count` idle connections; fails if one cannot be opened. Stays.
 Result<void> hold(const HoldOptions& options);
 
+struct SpacesOptions {
+    Endpoint at;               ///< of the listener that each namespace has; a loopback address
+    std::uint32_t count = 0;   ///< namespaces
+    std::uint32_t sockets = 0; ///< in each, listeners apart; both ends of a connection count
+};
+
+/// Makes network namespaces with a process in each that holds connections within it. Stays.
+Result<void> spaces(const SpacesOptions& options);
+
 struct RateOptions {
     Endpoint to;
     std::uint32_t count = 0;             ///< stops after as many connections ...

@@ -69,6 +69,14 @@ void add_hold(CLI::App& app, ballast::bench::HoldOptions& options, Chosen& chose
     command->callback([&] { chosen.run = [&] { return ballast::bench::hold(options); }; });
 }
 
+void add_spaces(CLI::App& app, ballast::bench::SpacesOptions& options, Chosen& chosen) {
+    auto* command =
+        with_endpoint(app, "spaces", "connections within network namespaces", options.at);
+    command->add_option("--count", options.count)->default_val(1U);
+    command->add_option("--sockets", options.sockets)->default_val(20U);
+    command->callback([&] { chosen.run = [&] { return ballast::bench::spaces(options); }; });
+}
+
 void add_rate(CLI::App& app, ballast::bench::RateOptions& options, Chosen& chosen) {
     auto* command = with_endpoint(app, "rate", "connect, and reset or ask, in a loop", options.to);
     command->add_option("--count", options.count)->default_val(1'000'000U);
@@ -144,6 +152,7 @@ int run(int argc, char** argv) {
     Chosen chosen;
     std::vector<Endpoint> endpoints;
     ballast::bench::HoldOptions hold;
+    ballast::bench::SpacesOptions spaces;
     ballast::bench::RateOptions rate;
     ballast::bench::RaceOptions race;
     ballast::bench::SlotsOptions slots;
@@ -151,6 +160,7 @@ int run(int argc, char** argv) {
     EmptyHooks empty;
     add_serve(app, endpoints, chosen);
     add_hold(app, hold, chosen);
+    add_spaces(app, spaces, chosen);
     add_rate(app, rate, chosen);
     add_race(app, race, chosen);
     add_slots(app, slots, chosen);

@@ -195,14 +195,13 @@ constexpr std::array flow_members{
     MEMBER(ballast_flow, netns),          MEMBER(ballast_flow, interface),
     MEMBER(ballast_flow, rtt_us),         MEMBER(ballast_flow, idle_jiffies),
     MEMBER(ballast_flow, retransmits),    MEMBER(ballast_flow, probes),
-    MEMBER(ballast_flow, reserved),       MEMBER(ballast_flow, heard_jiffies),
-    MEMBER(ballast_flow, quiet_jiffies),  MEMBER(ballast_flow, packets_in),
-    MEMBER(ballast_flow, packets_out),    MEMBER(ballast_flow, keepalive)};
+    MEMBER(ballast_flow, retune),         MEMBER(ballast_flow, reserved),
+    MEMBER(ballast_flow, heard_jiffies),  MEMBER(ballast_flow, quiet_jiffies),
+    MEMBER(ballast_flow, packets_in),     MEMBER(ballast_flow, packets_out),
+    MEMBER(ballast_flow, keepalive)};
 constexpr std::array sweep_totals_members{
-    MEMBER(ballast_sweep_totals, sockets),          MEMBER(ballast_sweep_totals, time_wait),
-    MEMBER(ballast_sweep_totals, adopted),          MEMBER(ballast_sweep_totals, moved),
-    MEMBER(ballast_sweep_totals, untracked),        MEMBER(ballast_sweep_totals, kept_alive),
-    MEMBER(ballast_sweep_totals, keepalive_wanted), MEMBER(ballast_sweep_totals, reserved)};
+    MEMBER(ballast_sweep_totals, time_wait), MEMBER(ballast_sweep_totals, adopted),
+    MEMBER(ballast_sweep_totals, moved), MEMBER(ballast_sweep_totals, reserved)};
 
 constexpr std::array layouts{
     Layout{"ballast_control", sizeof(ballast_control), control_members},

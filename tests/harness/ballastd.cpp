@@ -179,7 +179,15 @@ std::string Ballastd::ask(const std::string& socket, const std::string& method,
 }
 
 void Ballastd::sweep() {
+    ask("control.sock", "POST", "/v1/sweep?full=true");
+}
+
+void Ballastd::sweep_paced() {
     ask("control.sock", "POST", "/v1/sweep");
+}
+
+void Ballastd::reload() {
+    ask("control.sock", "POST", "/v1/reload");
 }
 
 Json Ballastd::get(const std::string& target) {
@@ -188,7 +196,8 @@ Json Ballastd::get(const std::string& target) {
 
 void Ballastd::enforce(const std::string& policy_text) {
     write_policy(policy_text);
-    ask("control.sock", "POST", "/v1/reload");
+    reload();
+    sweep();
 }
 
 std::vector<Json> Ballastd::rows(const Dest& dest) {

@@ -71,13 +71,17 @@ public:
     long value(const Dest& dest, const std::string& key);
     long in_use(const Dest& dest) { return value(dest, "in_use"); }
 
-    /// Has a sweep made that begins after this call, and returns when it is done.
+    /// Has a sweep made that begins after this call, and returns when it is done. It visits every
+    /// namespace, for others' tests make many.
     void sweep();
+    /// The same as the daemon makes it by itself.
+    void sweep_paced();
     /// `holds`, with a sweep made before it each second: on a host with many namespaces the daemon
     /// itself sweeps seldom.
     std::function<bool()> sweeping(std::function<bool()> holds);
-    /// Replaces the policy, has it put in force, by POST over control.sock, and everything counted
-    /// by it.
+    /// Has the policy file put in force.
+    void reload();
+    /// Replaces the policy, has it put in force, and sweeps.
     void enforce(const std::string& policy_text);
 
     [[nodiscard]] std::string log() const;

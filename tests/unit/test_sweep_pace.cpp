@@ -29,10 +29,22 @@ void interval_follows_the_cost(void**) {
         assert_int_equal(ballast::govern::sweep_interval(wanted, cpu).count(), interval.count());
 }
 
+/// A sweep that keeps to its budget, and goes over it by a fifth, is no reason to sweep less often.
+void budget_keeps_the_interval(void**) {
+    for (const std::chrono::nanoseconds wanted : {1000ms, 5000ms, 3'600'000ms}) {
+        const auto budget = ballast::govern::sweep_budget(wanted);
+        assert_int_equal(budget.count(), (wanted / 125).count());
+        assert_int_equal(ballast::govern::sweep_interval(wanted, budget * 5 / 4).count(),
+                         wanted.count());
+        assert_true(ballast::govern::awaited_sweep_budget(wanted) < budget);
+    }
+}
+
 } // namespace
 
 TEST_GROUP(sweep_pace) {
-    const CMUnitTest tests[] = {cmocka_unit_test(interval_follows_the_cost)};
+    const CMUnitTest tests[] = {cmocka_unit_test(interval_follows_the_cost),
+                                cmocka_unit_test(budget_keeps_the_interval)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
 
