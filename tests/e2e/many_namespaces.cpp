@@ -272,7 +272,8 @@ void keepalive_is_set_in_all(const Loopback& loopback) {
     await_equal(set, std::ptrdiff_t{0}, "sockets with keepalive, in observe");
     for (const auto& socket : crowd.open)
         check_same(keepalive_of(socket), before, "given back");
-    check_equal(ballastd.status().at("keepalive").at("failed").get<int>(), 0, "failures");
+    check_equal(ballastd.status().at("keepalive_losses").at("keepalives_failed").get<int>(), 0,
+                "failures");
 }
 
 /// The iterator over files meets none.

@@ -267,12 +267,12 @@ std::size_t threads(Ballastd& ballastd) {
 void no_thread_without_names() {
     auto& named = start(quick + to("\"10.77.0.2:8001\"", 1), hosts_of("db.test", {"10.77.0.3"}));
     auto& ballastd = named.scene.ballastd;
-    check_equal(threads(ballastd), 2U, "threads without names");
+    check_equal(threads(ballastd), 3U, "threads without names");
     ballastd.enforce(quick + to("\"db.test:8001\"", 1));
-    check_equal(threads(ballastd), 3U, "threads with a name");
+    check_equal(threads(ballastd), 4U, "threads with a name");
     await_governed(named, {"10.77.0.3", port}, "db");
     ballastd.enforce(quick + to("\"10.77.0.2:8001\"", 1));
-    await_equal([&] { return threads(ballastd); }, 2U, "threads, the name being gone");
+    await_equal([&] { return threads(ballastd); }, 3U, "threads, the name being gone");
     check_equal(governing(ballastd, {"10.77.0.3", port}), "", "who governs what the name had");
 }
 
