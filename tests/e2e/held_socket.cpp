@@ -58,6 +58,8 @@ Json sweep_of(const Scene& scene) {
 void await_held(const Scene& scene) {
     await([&] { return sweep_of(scene).at("held_ms").get<long>() != 0; },
           "the sweep to be said to be held");
+    await([&] { return scene.ballastd.log().find("detection are held") != std::string::npos; },
+          "the log to say so");
 }
 
 void nothing_else_is_held(const Family& family) {
