@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
  * What the programs count of events in which Ballast let traffic pass or lost information: one row
  * a counter. struct ballast_counters, the API's JSON, the metrics and the manual page follow from

@@ -30,8 +30,7 @@ govern::Governor::Failing failing_of(const BreakerChange& change) {
 BreakerKeeper::BreakerKeeper(kernel::Maps& maps, const kernel::PolicyMap& map,
                              PolicyPublisher& policy, findings::Findings& findings)
     : map_(map), policy_(policy), findings_(findings), table_(maps), datapath_(maps),
-      destinations_(maps),
-      governor_(policy.now()->policy().governor),
+      destinations_(maps), governor_(policy.now()->policy().governor),
       window_(policy.now()->policy().governor.observer_fault_window) {}
 
 Result<std::unique_ptr<BreakerKeeper>> BreakerKeeper::start(EventLoop& loop, kernel::Maps& maps,

@@ -20,8 +20,8 @@ public:
     static Result<std::unique_ptr<PolicyWatch>>
     start(EventLoop& loop, std::filesystem::path policy_file, std::function<void()> changed);
 
-    /// Call it before each reload: forgets what changed until now, which that will read, and watches
-    /// directories that have appeared since.
+    /// Call it before each reload: forgets what changed until now, which that will read, and
+    /// watches directories that have appeared since.
     void watch();
 
 private:

@@ -26,8 +26,8 @@ enum class TcpState : std::uint8_t {
 /// As `ss` prints it: "ESTAB", "SYN-SENT", ...
 constexpr std::string_view name_of(TcpState state) {
     constexpr std::array<std::string_view, 12> names{
-        "UNKNOWN", "ESTAB",      "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2",  "TIME-WAIT",
-        "CLOSE",   "CLOSE-WAIT", "LAST-ACK", "LISTEN",   "CLOSING"};
+        "UNKNOWN",   "ESTAB", "SYN-SENT",   "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2",
+        "TIME-WAIT", "CLOSE", "CLOSE-WAIT", "LAST-ACK", "LISTEN",     "CLOSING"};
     const auto number = static_cast<std::size_t>(state);
     return number < names.size() ? names.at(number) : names.front();
 }

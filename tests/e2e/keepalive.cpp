@@ -258,8 +258,8 @@ void tells_whose_it_is(const Family& family) {
     set_option(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
     told = shown(scene, listener.dest());
     check_equal(told.at("set_by").get<std::string>(), "app", "who, once the program asks");
-    check_equal(scene.ballastd.status().at("keepalive_losses").at("keepalives_failed").get<int>(), 0,
-                "failures");
+    check_equal(scene.ballastd.status().at("keepalive_losses").at("keepalives_failed").get<int>(),
+                0, "failures");
 }
 
 bool is_tuning(const Ballastd& ballastd) {

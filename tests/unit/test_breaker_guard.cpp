@@ -8,9 +8,9 @@ namespace test_breaker_guard {
 
 namespace {
 
+using ballast::BreakerChange;
 using ballast::BreakerState;
 using ballast::Mode;
-using ballast::BreakerChange;
 using ballast::guards::BreakerGuard;
 using std::chrono::seconds;
 
