@@ -89,11 +89,10 @@ Response sweep_answer(Backend& backend, std::uint64_t number) {
 /// take long.
 Response once_counted(Backend& backend, Response response) {
     const std::uint64_t number = backend.last_sweep_asked();
-    const Response as_it_is = response;
     response.later = std::make_shared<const Later>(
         Later{.is_over = [&backend, number] { return backend.sweep_outcome(number).has_value(); },
               .patience = kPatienceForCounts,
-              .answer = [as_it_is] { return as_it_is; }});
+              .answer = [as_it_is = response] { return as_it_is; }});
     return response;
 }
 

@@ -35,7 +35,7 @@ FreezableDisk::~FreezableDisk() {
 }
 
 std::string FreezableDisk::make_file(const std::string& name) const {
-    const auto path = mount_ + "/" + name;
+    auto path = mount_ + "/" + name;
     const Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     const std::string page(static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)), '\0');
     need(file && ::write(file.get(), page.data(), page.size()) == ssize_t(page.size()) &&

@@ -103,8 +103,8 @@ void every_counter_is_a_series(void**) {
         const auto& row = kCounters.at(i);
         const auto& group = kCounterGroups.at(static_cast<std::size_t>(row.group));
         const std::string metric = fmt::format("ballast_{}_total", group.name);
-        assert_true(has_line(text, fmt::format("# TYPE {} counter", metric).c_str()));
-        assert_true(has_line(text, fmt::format("{}{{reason=\"{}\"}} 7", metric, row.name).c_str()));
+        assert_true(has_line(text, fmt::format("# TYPE {} counter", metric)));
+        assert_true(has_line(text, fmt::format("{}{{reason=\"{}\"}} 7", metric, row.name)));
     }
 }
 

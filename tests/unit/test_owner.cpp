@@ -23,7 +23,7 @@ const OwnerFinder::Monotonic start{1h};
 constexpr std::uint32_t space = 4026531840;
 
 fs::path process(int pid, const std::string& comm, std::uint32_t netns = space) {
-    const fs::path made = test::directory / std::to_string(pid);
+    fs::path made = test::directory / std::to_string(pid);
     fs::create_directories(made / "fd");
     fs::create_directories(made / "ns");
     fs::create_symlink("net:[" + std::to_string(netns) + "]", made / "ns" / "net");
