@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <iterator>
 
 #include <bpf/bpf.h>
 
@@ -101,36 +102,33 @@ void Sweeper::pass_over_files(const Sink& sink) {
 void Sweeper::plan_visits() {
     const auto unmet =
         namespaces_unmet(maps_->reservations.all(), maps_->seen.all(), totals_.number);
+    auto failures =
+        census_.look(spaces_, [this](const NetNamespace& space) { return count_in_kernel(space); });
+    std::ranges::move(failures, std::back_inserter(totals_.failures));
+    totals_.time_wait = census_.time_wait();
     std::vector<VisitPlan::Candidate> candidates;
     candidates.reserve(spaces_.size());
     for (const auto& space : spaces_) {
         const auto met = met_.in(space.inode);
-        const auto counted = count_in_kernel(space);
+        const auto counted = census_.hashed(space.inode);
         candidates.push_back({space.inode,
                               {.is_unmet = unmet.contains(space.inode),
                                .is_untuned = met.is_untuned,
-                               .is_miscounted = counted != met.sockets}});
+                               .is_miscounted = counted && *counted != met.sockets}});
     }
     plan_.begin(std::move(candidates), budget_);
 }
 
-/// Sockets of a namespace, and adds those in TIME_WAIT; 0 where nobody lives there any more.
-std::uint64_t Sweeper::count_in_kernel(const NetNamespace& space) {
+Result<std::optional<SocketCounts>> Sweeper::count_in_kernel(const NetNamespace& space) const {
     auto counts = count_sockets(space, proc_);
-    if (!counts) {
-        const auto there = where_it_is_now(space, proc_);
-        if (there && !*there)
-            return 0;
-        if (there)
-            counts = count_sockets(**there, proc_);
-    }
-    if (!counts) {
-        totals_.failures.push_back(
-            counts.error().context(fmt::format("network namespace {}", space.inode)).text());
-        return 0;
-    }
-    totals_.time_wait += counts->time_wait;
-    return counts->hashed;
+    if (counts)
+        return *counts;
+    const auto there = where_it_is_now(space, proc_);
+    if (there && !*there)
+        return std::nullopt;
+    if (there)
+        counts = count_sockets(**there, proc_);
+    return counts ? Result<std::optional<SocketCounts>>(*counts) : fail(counts.error());
 }
 
 void Sweeper::sweep_one(const NetNamespace& space, const Sink& sink) {

@@ -21,6 +21,7 @@
 #include "bpf/abi.h"
 #include "daemon/kernel/maps.h"
 #include "daemon/kernel/namespaces.h"
+#include "daemon/kernel/socket_census.h"
 #include "daemon/kernel/socket_iterator.h"
 #include "daemon/kernel/sockets_met.h"
 #include "daemon/kernel/visit_plan.h"
@@ -86,7 +87,9 @@ private:
     bool advance(const Sink& sink);
     void pass_over_files(const Sink& sink);
     void plan_visits();
-    [[nodiscard]] std::uint64_t count_in_kernel(const NetNamespace& space);
+    /// None: nobody lives there any more.
+    [[nodiscard]] Result<std::optional<SocketCounts>>
+    count_in_kernel(const NetNamespace& space) const;
     void finish(const Sink& sink);
     Result<void> read_all(SocketIterator::Start start,
                           const std::function<void(std::span<ballast_flow>)>& take);
@@ -101,6 +104,7 @@ private:
     std::string proc_;
     SocketIterator iterators_;
     SocketsMet met_;
+    SocketCensus census_;
     VisitPlan plan_;
     Stage stage_ = Stage::done;
     std::chrono::nanoseconds budget_{0};

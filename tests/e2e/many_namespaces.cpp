@@ -298,14 +298,14 @@ void time_wait_is_counted(const Family& family) {
 
 TEST_GROUP(many_namespaces) {
     return Suite()
-        .each(families, "more than files may be open", more_than_files_may_be_open)
+        .host_each(families, "more than files may be open", more_than_files_may_be_open)
         .each(loopbacks, "connections older than the load", older_than_the_load)
-        .each(loopbacks, "connections older than the policy", older_than_the_policy)
+        .host_each(loopbacks, "connections older than the policy", older_than_the_policy)
         .each(families, "a forked socket counts once", a_forked_socket_counts_once)
         .each(families, "an orphan keeps its place", an_orphan_keeps_its_place)
-        .each(families, "a leaked reservation is released", a_leaked_reservation_is_released)
-        .each(loopbacks, "keepalive is set in all of them", keepalive_is_set_in_all)
-        .each(families, "TIME_WAIT is counted", time_wait_is_counted)
+        .host_each(families, "a leaked reservation is released", a_leaked_reservation_is_released)
+        .host_each(loopbacks, "keepalive is set in all of them", keepalive_is_set_in_all)
+        .host_each(families, "TIME_WAIT is counted", time_wait_is_counted)
         .run_at_once("many_namespaces", 4);
 }
 
