@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `ballast` exits with (docs/cli.md), and a failure on its way there.
+// Exit codes of `ballast` (docs/cli.md), and the failure that carries one.
 #pragma once
 
 #include <string>

@@ -13,7 +13,7 @@ namespace ballast::cli {
 
 using Json = nlohmann::ordered_json;
 
-/// Only cells that tell a state have one; it becomes a colour on a terminal.
+/// Only cells that show a state have one; it becomes a colour on a terminal.
 enum class Tone { plain, good, warn, bad };
 
 enum class Align { left, right };

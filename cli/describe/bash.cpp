@@ -51,7 +51,7 @@ std::string value_lines(const std::string& program, const std::string& verb,
     return text;
 }
 
-/// What may stand where a verb expects a verb or an argument.
+/// The words allowed where a verb expects a verb or an argument.
 std::string next_line(const std::string& program, const std::string& verb, const Command& command) {
     std::string options = options_of(command.parameters);
     std::string names;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is made of a program's rows besides its parser: the manual page and the completions of bash,
-// zsh and fish. Pure: rows in, the text of a file out.
+// Generates the manual page and the bash, zsh and fish completions from the rows that also make a
+// program's parser. Pure: rows in, the text of a file out.
 #pragma once
 
 #include <string>

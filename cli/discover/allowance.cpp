@@ -38,7 +38,7 @@ std::size_t sum_in_use(const Json& rows, const std::string& service) {
     return sum;
 }
 
-/// The tightest of the service's limits. What one consumer has in use the daemon does not tell.
+/// The tightest of the service's limits. The daemon does not report usage per consumer.
 Places tightest(const std::string& service, const Json& limit, std::size_t in_use,
                 std::size_t in_use_total) {
     struct Key {

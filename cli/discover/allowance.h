@@ -15,12 +15,12 @@ namespace ballast::cli {
 /// Fewer cannot measure: one is silent, one is the witness.
 constexpr std::size_t kFewestConnections = 2;
 
-/// What holds a destination's connections down.
+/// The limit on a destination's connections.
 struct Places {
     std::string service = {}; ///< that governs it; empty: none does
     std::string limit = {};   ///< the key of the tightest limit; empty: there is none
     std::size_t most = 0;
-    std::size_t in_use = 0; ///< as far as the daemon tells
+    std::size_t in_use = 0; ///< as far as the daemon reports it
 };
 
 struct Allowance {

@@ -107,7 +107,7 @@ void Discovery::failed_to_open(Flow flow, Time now) {
     pause(now);
 }
 
-/// The destination cannot be reached: what was probed meanwhile tells nothing.
+/// The destination is unreachable: probes sent meanwhile prove nothing.
 void Discovery::learn_nothing() {
     for (const auto& [flow, idle] : flows_)
         if (idle.judge)

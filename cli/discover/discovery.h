@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Measures a path's idle timeout with connections of its own: what to do when, and what is known.
+// Measures a path's idle timeout with its own connections: decides what to do when, keeps results.
 // Pure: events and the time go in, commands come out; sockets are the caller's.
 //
 // Each connection stays silent for one gap, is then probed without payload (a keepalive probe) and
-// is closed. Which gaps, and why so: gap_search.h. When a probe stays unanswered, a fresh
-// connection, the witness, tells a path that dropped the flow from a destination that is down:
-// probe_judge.h.
+// is closed. The choice of gaps is explained in gap_search.h. When a probe stays unanswered, a
+// fresh connection, the witness, distinguishes a path that dropped the flow from a destination that
+// is down: probe_judge.h.
 //
 // Invariants:
 //  1. At most `connections` are open, the witness included.
@@ -13,8 +13,8 @@
 //     [survived, died], if no whole volley of probes is lost (probe_judge.h). Where one is lost and
 //     the timeout is less than it takes to send the next probes above the gap, died is as much
 //     too low.
-//  3. A silence that something else broke does not count: it begins anew.
-//  4. Connections that all end at once, whatever their age, tell nothing of idle time.
+//  3. A silence that something else broke does not count: it starts over.
+//  4. Connections that all end at once, whatever their age, say nothing about the idle timeout.
 #pragma once
 
 #include <cstdint>
@@ -48,10 +48,10 @@ enum class Discovered : std::uint8_t {
     closes_at_once, ///< it ends connections before the shortest gap
     ends_at_will,   ///< connections end at ages that have nothing to do with silence: a restart
     not_silent,     ///< something keeps breaking the silence
-    cannot_open,    ///< connections cannot be opened any more
+    cannot_open,    ///< connections can no longer be opened
 };
 
-/// What is known so far.
+/// Results so far.
 struct Findings {
     Discovered state = Discovered::running;
     std::optional<Gap> survived;
@@ -94,7 +94,7 @@ public:
 
     explicit Discovery(const DiscoveryOptions& options);
 
-    /// What has to be done now. Once the state is not running, whatever is open is closed.
+    /// Commands due now. Once the state is not running, all open connections are closed.
     std::vector<Command> due(Time now);
     /// When due() will have something to do if nothing happens before.
     [[nodiscard]] std::optional<Time> next_due(Time now) const;

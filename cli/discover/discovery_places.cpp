@@ -28,7 +28,7 @@ void Discovery::close_all(std::vector<Command>& commands) {
     paused_until_.reset();
 }
 
-/// What is outside the bracket, and the witness once it was accepted.
+/// Closes flows outside the bracket, and the witness once it was accepted.
 void Discovery::close_needless(std::vector<Command>& commands) {
     for (auto entry = flows_.begin(); entry != flows_.end();) {
         const auto& [flow, idle] = *entry++;

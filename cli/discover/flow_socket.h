@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One connection that never sends payload: it is looked at by TCP_INFO and probed by the kernel's
-// own keepalive, whatever protocol its server speaks.
+// One connection that never sends payload: it is observed through TCP_INFO and probed by the
+// kernel's own keepalive, whatever protocol its server speaks.
 #pragma once
 
 #include <chrono>
@@ -14,7 +14,7 @@ namespace ballast::cli {
 
 class FlowSocket {
 public:
-    /// What TCP_INFO tells.
+    /// The state that TCP_INFO reports.
     struct Sight {
         std::uint32_t segments_in = 0;
         std::uint32_t segments_out = 0;

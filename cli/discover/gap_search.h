@@ -2,14 +2,14 @@
 // Which idle times to try next, so that a path's idle timeout T is known to R percent soon after T.
 // Pure.
 //
-// A flow tells one thing: whether the path still knows it after one gap. So gaps come from a ladder
-// with a ratio of r = 1 + R: wherever T is, two neighbours enclose it within R of T. Before a flow
-// has died nothing is known above what was survived, and what is begun after that takes another T.
-// To be done soon after T, the flows that will enclose it must be idle long before, and as T is
-// not known, a window of them has to move up the ladder.
+// A flow answers one question: does the path still know it after one gap? So gaps come from a
+// ladder with a ratio of r = 1 + R: wherever T is, two neighbours enclose it within R of T. Until a
+// flow dies, nothing is known above the longest gap survived, and a flow started after that takes
+// another T. To finish soon after T, the flows that will enclose it must be idle long before, and
+// as T is not known, a window of them has to move up the ladder.
 //
-// With M flows idle at a time, each begun as soon as another has told, a gap g is begun at a * g
-// and tells at (1 + a) * g. The place of g is free for the gap r^M * g: a * r^M = a + 1, so
+// With M flows idle at a time, each started as soon as another has finished, a gap g starts at
+// a * g and ends at (1 + a) * g. Its place is then free for the gap r^M * g: a * r^M = a + 1, so
 //
 //     a = 1 / (r^M - 1),     one round takes at most  r (1 + a) T = r^(M+1) / (r^M - 1) T.
 //
@@ -30,7 +30,7 @@
 //
 // Invariants:
 //  1. Rungs rise; a step is at most R of the rung below it, less what timers and polling may add.
-//  2. A rung is given out once at a time, and only between what survived and what died.
+//  2. A rung is handed out once at a time, and only between the gaps that survived and died.
 //  3. settled() if and only if no rung is left in between.
 #pragma once
 
@@ -72,7 +72,7 @@ public:
     /// A flow survived longer than another did: whatever died is forgotten.
     void forget_died();
 
-    /// Whether the rung can still tell something.
+    /// Whether trying the rung can still narrow the result.
     [[nodiscard]] bool open(Rung rung) const { return rung >= low_ && rung < high_; }
     [[nodiscard]] bool settled() const { return low_ == high_; }
     [[nodiscard]] Gap gap(Rung rung) const { return ladder_.at(rung); }

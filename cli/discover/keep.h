@@ -9,7 +9,7 @@
 
 namespace ballast::cli {
 
-/// What of the measurement the daemon is to learn; null: nothing. Only silent drops count.
+/// The part of the measurement that the daemon should learn, or null. Only silent drops count.
 Json path_body(const discovery::Findings& findings);
 
 /// Stores it; what a person should know of how that went.

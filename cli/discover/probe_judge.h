@@ -3,11 +3,11 @@
 // in.
 //
 // An answer says yes at once. A missing one may be loss, or the destination may be down, so:
-//  1. First there is a volley of probes, so close together that one of them tells as much of the
-//     gap as all. Loss that hits fewer of them in a row is no harm.
-//  2. When the volley has had no answer, a connection that is begun then has to be accepted: the
-//     witness. Two probes after that have to stay unanswered as well: an outage that has ended is
-//     not taken for a drop.
+//  1. First comes a volley of probes, so close together that one of them measures the gap as well
+//     as all. Losing fewer than all of them in a row does no harm.
+//  2. When the volley stays unanswered, a new connection, the witness, has to be accepted. Two more
+//     probes after that have to stay unanswered as well, so that an outage that has ended is not
+//     taken for a drop.
 //  3. A reset needs a witness too, for a destination that restarts answers like that.
 #pragma once
 
@@ -39,7 +39,7 @@ public:
     /// A connection that was begun after wants_witness() was accepted.
     void witness() { witnessed_ = true; }
 
-    /// What is to be done at `now`. After `send`, the probe counts as sent.
+    /// The next step at `now`. After `send`, the probe counts as sent.
     Step step(Time now);
 
     [[nodiscard]] bool wants_witness(Time now) const;

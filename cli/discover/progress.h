@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `discover` says on standard error while it measures.
+// Progress of `discover` on standard error while it measures.
 #pragma once
 
 #include <string>

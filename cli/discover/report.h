@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What came of a measurement: as a document, and as a failure where it has no result.
+// The outcome of a measurement: as a document, and as a failure where it has no result.
 #pragma once
 
 #include <optional>
@@ -10,7 +10,7 @@
 
 namespace ballast::cli {
 
-/// What was measured, and how.
+/// The subject of a measurement, and its parameters.
 struct Measurement {
     Endpoint destination;
     std::string name; ///< that was looked up; empty: an address was given

@@ -14,7 +14,7 @@ using std::chrono::ceil;
 using std::chrono::duration_cast;
 using std::chrono::milliseconds;
 
-/// How often connections are looked at: an answered probe wakes nobody.
+/// Polling interval for connections: an answered probe causes no wakeup.
 constexpr milliseconds kLookEvery{200};
 constexpr milliseconds kLookWhenProbed{5};
 /// A tick of the kernel's clock, by which TCP_INFO may be off: 100 Hz is the slowest there is.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Does what a Discovery commands, with real connections, and tells it what comes of them.
+// Executes the commands of a Discovery on real connections, and reports the outcomes to it.
 #pragma once
 
 #include <functional>

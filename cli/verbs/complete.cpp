@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the shells' completions ask for: names, one a line. It says nothing where there is no
-// answer: whoever presses TAB wants no error message.
+// Backend of the shell completions: names, one per line. Prints nothing where there is no answer:
+// a user who presses TAB wants no error message.
 #include <cstdio>
 #include <set>
 

@@ -24,7 +24,7 @@ constexpr std::uint64_t kMostConnections = 64;
 constexpr std::uint64_t kFinest = 5;
 constexpr std::uint64_t kCoarsest = 100;
 
-/// Readable on Ctrl-C or SIGTERM, which end nothing by themselves any more.
+/// Readable on Ctrl-C or SIGTERM, which no longer end the process by themselves.
 Result<Fd> take_interrupts() {
     sigset_t signals;
     ::sigemptyset(&signals);

@@ -19,8 +19,8 @@ Outcome<Client::Query> filter_query(const Arguments& args) {
     return query;
 }
 
-/// Sockets as they are now for who may have them looked at (control.sock is root's), otherwise as
-/// they were; the footer says how old they are.
+/// Current sockets for a caller that may have them read (control.sock is root's), otherwise those
+/// seen last; the footer gives their age.
 int run_flows(const Arguments& args) {
     const auto document = filter_query(args).and_then([&](const Client::Query& query) {
         (void)client_of(args).write("POST", "/v1/sweep");

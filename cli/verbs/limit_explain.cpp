@@ -6,8 +6,8 @@
 namespace ballast::cli {
 namespace {
 
-/// A cgroup's path below the root of the hierarchy. What has no slash is a unit where systemd puts
-/// those of the system.
+/// A cgroup's path below the root of the hierarchy. A name without a slash is a unit, placed where
+/// systemd puts system units.
 std::string cgroup_path(std::string from) {
     constexpr std::string_view mount = "/sys/fs/cgroup";
     if (from.find('/') == std::string::npos)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the verbs have in common: parameters, the daemon, output.
+// Shared by the verbs: parameters, the connection to the daemon, output.
 #pragma once
 
 #include <chrono>

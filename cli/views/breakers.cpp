@@ -12,7 +12,7 @@
 namespace ballast::cli {
 namespace {
 
-/// What a state as it is shown means at 5 a.m.
+/// A displayed state, and what it means at 5 a.m.
 struct BreakerMeaning {
     std::string_view state;
     std::string_view text;

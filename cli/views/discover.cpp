@@ -12,7 +12,7 @@ constexpr std::int64_t kSecondMs = 1'000;
 constexpr std::int64_t kMinuteMs = 60 * kSecondMs;
 constexpr std::int64_t kHourMs = 60 * kMinuteMs;
 
-/// Rounded up to what is shown: nobody may take the path for quicker than it is.
+/// Rounded up to the displayed unit, so that the path never looks quicker than it is.
 std::string human_at_least(std::int64_t value_ms) {
     const std::int64_t unit = value_ms < kSecondMs   ? 1
                               : value_ms < kMinuteMs ? 100
@@ -40,7 +40,7 @@ std::string death_row_text(const Json& document) {
     return fmt::format("connections are dropped, silently, after {} of silence", after);
 }
 
-/// What is known where no end was reached.
+/// The partial result where no end was reached.
 std::string known_text(const Json& document) {
     if (!document.at("died_ms").is_null())
         return death_row_text(document);

@@ -34,7 +34,7 @@ std::vector<Column> event_columns() {
     };
 }
 
-/// What a reason means, and what to do where there is something to do.
+/// The meaning of a reason, and what to do if anything.
 std::string sentence_of(const Json& reason) {
     const std::string advice = format_text(reason.at("advice"));
     return fmt::format("  {}: {}{}", format_text(reason.at("reason")),

@@ -7,7 +7,7 @@
 namespace ballast::cli {
 namespace {
 
-/// What governs is marked; a target that does so for some consumers only is marked otherwise.
+/// Marks the governing target; one that governs for some consumers only gets another mark.
 std::string format_mark(const Json& value) {
     if (value == "governs")
         return "=>";

@@ -12,7 +12,7 @@
 namespace ballast::cli {
 namespace {
 
-/// What a state with its reason means at 5 a.m.; an empty reason is any.
+/// A state with its reason, and what it means at 5 a.m.; an empty reason matches any.
 struct Meaning {
     std::string_view state;
     std::string_view reason;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each verb shows: pure functions from a document (of the API, or of the verb's own doing) to
-// a Table. They take documents that follow docs/openapi.json and throw nlohmann's exceptions on
+// The output of each verb: pure functions from a document (from the API, or built by the verb) to a
+// Table. They take documents that follow docs/openapi.json and throw nlohmann's exceptions on
 // others; main() catches those.
 #pragma once
 
@@ -30,7 +30,7 @@ Table explain_view(const Json& document);
 Table breakers_view(const Json& document, const std::string& what);
 Table breaker_order_view(const Json& document);
 
-/// What `discover` found; document of its own making (docs/cli-discover.md).
+/// The result of `discover`, from the document that it builds itself (docs/cli-discover.md).
 Table discover_view(const Json& document);
 
 /// The preflight: one row a probe, and whether ballastd would start.
