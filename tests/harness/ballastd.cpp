@@ -167,8 +167,8 @@ Json Ballastd::json(std::vector<std::string> words) {
     return parsed;
 }
 
-/// One request; what ballastd has told its service manager meanwhile is read, since it would wait
-/// for that for ever once the socket is full.
+/// One request. Drains what ballastd sent to its service manager meanwhile: once that socket is
+/// full, it would block for ever.
 std::string Ballastd::ask(const std::string& socket, const std::string& method,
                           const std::string& target) {
     take_ready();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cgroups v2 of the running test. The test process joins one: every socket that it or its children
-// make while it lives is governed by a ballastd that is confined to it. Below it, children can be
-// told apart by cgroups of their own.
+// make while it lives is governed by a ballastd that is confined to it. Below it,
+// children can be distinguished by cgroups of their own.
 #pragma once
 
 #include <string>

@@ -54,7 +54,7 @@ public:
     void race(const CrowdPlan& plan);
     /// Closes `count` of the held connections and returns once that is done.
     void close_some(std::uint32_t count);
-    /// SIGKILL; the kernel closes what it held, and it takes no plan any more.
+    /// SIGKILL; the kernel closes its sockets, and it takes no further plan.
     void kill() { process_.kill(); }
 
     [[nodiscard]] const CrowdCounts& counts() const;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A stateful firewall between a client and a server, made of nftables and conntrack: it forgets a
-// connection that has been silent for too long, and tells nobody.
+// connection that has been silent for too long, without notifying either end.
 #pragma once
 
 #include <chrono>

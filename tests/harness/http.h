@@ -7,7 +7,7 @@
 namespace ballast::test {
 
 struct HttpAnswer {
-    int status = 0; ///< 0: nobody answered
+    int status = 0; ///< 0: no answer
     std::string body;
 };
 

@@ -18,7 +18,7 @@ struct Family {
     int domain;           ///< AF_INET or AF_INET6: of the sockets that connect
     const char* client;   ///< the client's address
     const char* server;   ///< the server's
-    const char* silent;   ///< reaches nobody: SYNs get no answer
+    const char* silent;   ///< leads nowhere: SYNs get no answer
     const char* unrouted; ///< an address with no route to it
 };
 
@@ -26,8 +26,8 @@ extern const std::vector<Family> families;
 
 class Netns {
 public:
-    /// A new namespace with its loopback up; with `hash_buckets`, one whose TCP sockets are in a
-    /// hash table of its own, of so many buckets.
+    /// A new namespace with its loopback up; with `hash_buckets`, its TCP sockets are in a hash
+    /// table of its own with that number of buckets.
     explicit Netns(unsigned hash_buckets = 0);
     /// The namespace that the test process is in.
     static const Netns& own();
@@ -50,7 +50,7 @@ public:
 
 private:
     explicit Netns(Fd fd) : fd_(std::move(fd)) {}
-    /// What `open` opens in the namespace. Nothing can fail a test in there: it would stay in it.
+    /// Runs `open` in the namespace. It must not fail the test, which would then stay in there.
     [[nodiscard]] Fd open_inside(const std::function<Fd()>& open) const;
 
     Process holder_;
@@ -65,7 +65,7 @@ struct Link {
 };
 Link make_link(unsigned hash_buckets = 0);
 
-/// From now on the client's packets to the server reach nobody; until end_silence().
+/// Drops the client's packets to the server from now on, until end_silence().
 void silence(const Netns& client, const Family& family);
 void end_silence(const Netns& client, const Family& family);
 

@@ -49,7 +49,7 @@ private:
     Fd pidfd_;
 };
 
-/// What a command that ended said.
+/// The result of a command that ended.
 struct Outcome {
     int status = -1; ///< exit status, or 128 + signal
     std::string out;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the running test made. cmocka's failing asserts longjmp over destructors, so a test keeps
+// Resources of the running test. cmocka's failing asserts longjmp over destructors, so a test keeps
 // its resources here and only references to them in its variables; the teardown destroys them,
 // newest first, whether the test passed or not.
 #pragma once
@@ -27,7 +27,7 @@ public:
     /// Called when a test fails before anything is destroyed: shows evidence.
     void on_failure(std::function<void()> show) { evidence_.push_back(std::move(show)); }
 
-    /// What is made from here on belongs to one test, what was made before to all of them.
+    /// Resources made from here on belong to one test, earlier ones to all of them.
     void begin();
     void finish(bool passed);
     void finish_all(bool passed);

@@ -61,8 +61,8 @@ void remove_pins(const fs::path& mount) {
     }
 }
 
-/// What a test that was killed left mounted, possibly frozen, in which case nothing there can be
-/// removed.
+/// Unmounts leftovers of a test that was killed; they may be frozen, and then nothing in them can
+/// be removed.
 void unmount_leftovers() {
     std::ifstream mounts("/proc/self/mountinfo");
     std::vector<std::string> ours;

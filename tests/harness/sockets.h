@@ -74,7 +74,7 @@ public:
     [[nodiscard]] const Fd& socket() const { return socket_; }
     /// Waits for a connection and takes it.
     Fd accept();
-    /// Closes the listener; connections that nobody accepted are reset.
+    /// Closes the listener; connections not yet accepted are reset.
     void close() { socket_.reset(); }
 
 private:

@@ -76,7 +76,7 @@ private:
         std::fflush(stdout);
     }
 
-    /// What the case said, with its number among all; false where it gave no result.
+    /// Prints the case's output with its number among all; false where it gave no result.
     bool show(std::size_t number) const {
         std::istringstream lines(read_file(output_of(number)));
         bool has_told = false;
