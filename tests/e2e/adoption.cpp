@@ -21,7 +21,7 @@ struct Loopback {
     const char* address;
 };
 
-// an address that nobody else on the host uses
+// an address that nothing else on the host uses
 constexpr Loopback loopbacks[] = {{"ipv4", "127.77.0.1"}, {"ipv6", "::1"}};
 
 Link* net = nullptr;
@@ -65,8 +65,8 @@ void in_another_namespace(const Family& family) {
     counts_and_releases(ballastd, net->client, server.dest());
 }
 
-/// Before Linux 6.17 the iterator passes over the first bucket of the hash table where nobody
-/// listens (daemon/kernel/iterator_listener.h); here that is the only one.
+/// Before Linux 6.17 the iterator skips the first bucket of the hash table where there is no
+/// listener (daemon/kernel/iterator_listener.h); here that is the only bucket.
 void in_the_first_bucket(const Family& family) {
     const Link narrow = make_link(1);
     auto& ballastd = prepare(limit_policy(older + 1));

@@ -61,7 +61,7 @@ void probe_that_fails_opens_for_longer(const Family& family) {
     await_finding(scene, "breaker_reopened", peer.dest);
 }
 
-/// Probes that get no answer keep their place: nobody else is let through meanwhile.
+/// Unanswered probes still count as probes: no other connect is admitted meanwhile.
 void few_probes_at_a_time(const Family& family) {
     auto& scene = scene_with({.breaker = "refused = 3, probes = 2, open_for = \"1s\", ramp = 0"});
     const auto peer = dead_peer(scene, family);

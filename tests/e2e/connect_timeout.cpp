@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Promise: connect_timeout bounds a connect() that nobody answers, for any program, and changes
-// nothing about the connection once it is there.
+// Promise: connect_timeout bounds an unanswered connect(), for any program, and changes nothing
+// about the connection once it is established.
 #include "tests/e2e/scene.h"
 #include "tests/harness/group.h"
 

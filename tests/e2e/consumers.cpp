@@ -27,7 +27,7 @@ void check_gets(Crowd& one, const Dest& dest, std::uint32_t wanted, std::string_
     check_equal(admitted(one, attempts(dest, 30), where), wanted, what, where);
 }
 
-/// What the services count at the destination, and that nothing had to be mended for it.
+/// Checks the services' counts at the destination, and that they needed no correction.
 void check_counted(const Dest& dest, const std::vector<std::pair<std::string, long>>& wanted,
                    Where where = Where::current()) {
     long all = 0;
@@ -65,7 +65,7 @@ void others_are_not_governed(const Family& family) {
     check_counted(dest, {{"batch", 1}});
 }
 
-/// Also while nobody is there who could tell the kernel of a new cgroup.
+/// Also while no daemon is running that could register a new cgroup with the kernel.
 void cgroup_made_later(const Family& family) {
     const auto& dest = serve(*scene, family).dest();
     scene->ballastd.enforce(

@@ -110,7 +110,7 @@ void hung_daemon(const Family& family) {
     silence_ends_enforcement(family, SIGSTOP);
 }
 
-/// Nothing tells that something will never happen, hence pauses of more than one grace.
+/// No event can show that something never happens, hence pauses of more than one grace.
 void live_daemon_is_not_silent(const Family& family) {
     const auto& dest = limited(family, "\"3s\"", 1);
     open_connections(scene->link.client, dest, 1);

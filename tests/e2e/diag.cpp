@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Promise: one socket is found, and destroyed, by its addresses and its cookie, in any network
-// namespace, and never another one. What is said of it is what the socket itself says (TCP_INFO).
+// namespace, and never another one. Its reported state is what the socket itself reports
+// (TCP_INFO).
 #include "tests/e2e/diag_sockets.h"
 
 #include <csignal>
@@ -41,7 +42,7 @@ struct Crowded {
     }
 };
 
-/// What the client sends to the server gets lost while this lives.
+/// Packets from the client to the server are lost while this lives.
 struct Silence {
     const Family& family;
 
@@ -228,7 +229,7 @@ void namespaces_are_apart(const Kind& kind) {
     check_alive(pair);
 }
 
-/// The kernel wants to be told the interface that a socket is bound to.
+/// The kernel needs the interface that a socket is bound to in the request.
 void bound_to_an_interface(const Kind& kind) {
     auto& scene = make<Crowded>(kind, 0);
     Fd socket = tcp_socket(scene.link.client, kind.domain);

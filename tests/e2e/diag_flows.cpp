@@ -120,7 +120,7 @@ void cut_off_at_max() {
     check(list.flows.size() == connections && !list.cut_off, "exactly as many as allowed");
 }
 
-/// What an earlier request left unread must not pass for the answer to a later one.
+/// Unread data of an earlier request must not be taken for the answer to a later one.
 void one_session_many_requests() {
     auto diag = diag_in(fleet->link.client);
     const auto peer = fleet->v4.dest();

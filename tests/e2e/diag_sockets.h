@@ -35,7 +35,7 @@ FlowKey key_of(const Fd& socket);
 /// A session in the namespace; the test ends when it cannot be had.
 netlink::Diag diag_in(const Netns& where);
 
-/// What the kernel says of a socket that has to be there.
+/// The kernel's entry for a socket that must exist.
 DiagSocket must_find(netlink::Diag& diag, const FlowKey& key);
 
 /// That there is none with that cookie, and that destroying it destroys nothing.

@@ -14,7 +14,7 @@ public:
     /// Hosts is empty.
     Etc();
 
-    /// Replaces /etc/hosts at once: nobody reads half of it.
+    /// Replaces /etc/hosts atomically: no reader sees half of it.
     void hosts(const std::string& text) const;
 
     /// Makes /etc/hosts a file whose readers wait; returns once one does, which it will until the

@@ -9,7 +9,7 @@
 
 namespace ballast::test {
 
-/// What a policy says of breakers: `breaker` are keys of [service.breaker], `daemon` lines of
+/// A policy's breaker settings: `breaker` are keys of [service.breaker], `daemon` lines of
 /// [daemon].
 struct BreakerKnobs {
     std::string mode = "enforce";
@@ -17,8 +17,8 @@ struct BreakerKnobs {
     std::string daemon = "sweep_interval = \"1s\"";
 };
 
-/// One service for every destination. What its breakers refuse is told from what the peer refuses
-/// by its errno, EHOSTUNREACH. More tables may follow the text.
+/// One service for every destination. The errno EHOSTUNREACH distinguishes refusals by its breakers
+/// from refusals by the peer. More tables may follow the text.
 std::string breaker_policy(const BreakerKnobs& knobs);
 
 /// A destination and its listener's port, with the listener gone: it refuses.
@@ -31,7 +31,7 @@ Peer dead_peer(const Scene& scene, const Family& family);
 /// Of a connect() from the scene's client; 0 when it succeeds.
 int error_of(const Scene& scene, const Dest& dest);
 
-/// So many connects that the peer refuses.
+/// Makes `times` connects that the peer refuses.
 void fail_times(const Scene& scene, const Dest& dest, unsigned times);
 
 /// Destinations that answer, each with a connection behind it.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Promise: what was found and done is told again, in order and by the same ids, also after the
+// Promise: findings and actions are reported again, in order and with the same ids, also after the
 // daemon was killed; a store that cannot be written stops nothing.
 #include "daemon/store/sqlite.h"
 #include "tests/e2e/half_open_place.h"
@@ -131,7 +131,7 @@ void a_locked_store_stops_nothing(const Family& family) {
                 "lines about it");
 }
 
-/// Whose connection it was is known although the reset freed whoever waited in it.
+/// The connection's owner is known although the reset freed the process that waited in it.
 void name_the_owner(const Family& family) {
     auto& place = make_place(family, flow_policy("mode = \"enforce\", action = \"reset\""));
     auto& idle = through(place.wall, place.listener);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Promise: if most destinations fail at once nobody is cut off, and what the governor does for that
-// ends with the fault and with the daemon; in a dry run it does nothing, and says so.
+// Promise: if most destinations fail at once none is cut off, and the governor's hold ends with the
+// fault and with the daemon; in a dry run it does nothing, and says so.
 #include "tests/e2e/failing.h"
 #include "tests/harness/group.h"
 
@@ -54,7 +54,7 @@ void all_fail_at_once() {
         check_errno(error_of(scene, dest), 0, "nobody is cut off");
 }
 
-/// A daemon that is told to end leaves no hold behind, with nobody there to let it go.
+/// A daemon that is asked to stop leaves no hold behind, which nothing would release.
 void holds_end_with_the_daemon() {
     auto& scene = make_scene(breaker_policy({.breaker = timed_out_twice}));
     const auto dests = many_peers(scene, 20);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Promise: a connection whose packets reach nobody any more is found, on either side, whoever made
-// it and when, and said to be what it is: silently dropped, path down, peer hung, refused late.
+// Promise: a connection whose packets no longer reach the peer is found, on either side, whichever
+// program made it and when, and classified: silently dropped, path down, peer hung, refused late.
 // Lossy paths and outages drop nothing.
 #include "tests/e2e/half_open_matrix.h"
 #include "tests/harness/group.h"
@@ -54,8 +54,8 @@ void finds_it_by_a_fresh_connect(const Family& family) {
           "the witness is named");
 }
 
-/// Connections that are used one after the other, so that at any time some were last heard of a
-/// while ago: whether a peer lived just before a flow ended is told by those.
+/// Connections used in turn, so that at any time some were last heard from a while ago: those show
+/// whether a peer was alive just before a flow ended.
 class InTurns {
 public:
     explicit InTurns(Place& place) {
@@ -76,8 +76,8 @@ private:
     Clock::rep last_ = -1;
 };
 
-/// Three, that end in turn: nobody learns of an end in an interrupt in which this host's kernel
-/// runs no program, as happens on some (the sweep after it tells of drift).
+/// Three that end in turn: some hosts' kernels run no program in some interrupts, and an end in one
+/// of these is missed (the next sweep reports drift).
 void finds_readers_that_their_keepalive_ended(const Family& family) {
     auto& place = make_place(family);
     for (int idle_s = 4; idle_s < 7; ++idle_s)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Promise: when thousands of connections die at once, with as many healthy ones beside them, each
-// dead one is reset and no other, no faster than the governor's caps, and all of them are told.
+// dead one is reset and no other, no faster than the governor's caps, and all are reported.
 #include "tests/e2e/half_open_place.h"
 #include "tests/harness/group.h"
 
@@ -24,7 +24,7 @@ unsigned many() {
     return std::getenv("BALLAST_VM") ? 500 : 5000;
 }
 
-/// Four fifths at once, the rest a minute long; the others' caps stand in nobody's way.
+/// Four fifths at once, the rest within a minute; the other caps do not interfere.
 unsigned cap() {
     return many() * 4 / 5;
 }

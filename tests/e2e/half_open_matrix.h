@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What can happen to a connection, and what is said of it.
+// The ways a connection can fail, and the finding for each.
 #pragma once
 
 #include "tests/e2e/half_open_place.h"

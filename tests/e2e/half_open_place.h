@@ -39,13 +39,13 @@ void sweep_until(const Place& place, const std::function<bool()>& holds, std::st
 /// Lets it send enough to show that its path does not lose much.
 void converse(const Through& pair);
 
-/// Keepalive after so many seconds of silence, every second from then on.
+/// Keepalive after `idle_s` seconds of silence, every second from then on.
 Through& kept_alive_after(Place& place, int idle_s, int count);
 
 /// Until it is silent for idle_ms, and the wall has forgotten it.
 void let_idle(const Fd& socket, const Others& busy);
 
-/// The findings told of that kind, of flows whose names hold `flow_part`.
+/// The reported findings of that kind, of flows whose names contain `flow_part`.
 std::vector<std::string> findings(const Place& place, const std::string& kind,
                                   const std::string& flow_part = "");
 
@@ -56,10 +56,10 @@ void await_kind(const Place& place, const std::string& kind, const Fd& socket,
 void sweep_for_kind(const Place& place, const std::string& kind, const Fd& socket,
                     const Others& busy = {});
 
-/// Nothing of that kind was told.
+/// Nothing of that kind was reported.
 void check_none(const Place& place, const std::string& kind);
 
-/// The daemon follows no suspicion (any more).
+/// The daemon follows no suspected flow (any longer).
 bool is_calm(const Place& place);
 
 } // namespace ballast::test

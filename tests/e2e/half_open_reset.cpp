@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Promise: with action = "reset" whoever waits in a half-open connection gets an error promptly,
-// and nobody else does; where the guard or the governor may not, nothing is done and the finding
-// says why. Breakers hear of half-open connections whatever the action is.
+// Promise: with action = "reset" a process that waits in a half-open connection gets an error
+// promptly, and no other does; where the guard or the governor may not, nothing is done and the
+// finding says why. Half-open connections are reported to breakers whatever the action is.
 #include "tests/e2e/half_open_place.h"
 #include "tests/harness/group.h"
 
@@ -72,7 +72,7 @@ void frees_a_writer(const Family& family) {
     frees_who_waits(family, write_on);
 }
 
-/// Reads only: nothing but its keepalive can tell.
+/// Reads only: nothing but its keepalive can detect it.
 void frees_a_reader_that_never_writes(const Family& family) {
     auto& place = make_place(family, reset_policy());
     auto& idle = kept_alive_after(place, 4, 60);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Promise: whoever holds a socket's lock, and for however long, holds nothing else: limits stay in
-// force, the policy can be changed, and the screens say what waits and why.
+// Promise: a process that holds a socket's lock, for any length of time, blocks nothing else:
+// limits stay in force, the policy can be changed, and the screens say what waits and why.
 #include "tests/e2e/scene.h"
 #include "tests/harness/frozen.h"
 #include "tests/harness/group.h"
@@ -95,7 +95,7 @@ void nothing_else_is_held(const Family& family) {
         "the log to say so");
 }
 
-/// Who asks for a sweep waits for it, until it is known to be held; nobody else waits.
+/// The caller that asks for a sweep waits for it, until it is known to be held; no other waits.
 void who_asks_for_a_sweep_is_told() {
     const Family& family = families.front();
     auto& scene = make_scene(policy({{.limit = 2}}, rules));

@@ -116,7 +116,7 @@ void tells_a_drop_from_an_outage(const Family& family) {
     check_ballasts(keepalive_of(pair.client), 60, "nothing was learned from it");
 }
 
-/// Without a probe of Ballast's, and with nobody's.
+/// Without a probe of Ballast's or of anyone else's.
 void learns_from_silences_lived_through(const Family& family) {
     const auto place = make_place(family, "mode = \"observe\"");
     constexpr long least_ms = 8000;
@@ -148,7 +148,7 @@ Listener& neighbour(const Place& place, const std::string& host) {
     return listen(place.wall, dest);
 }
 
-/// What its neighbour's connection was lost for keeps it alive before it was ever idle.
+/// The idle time that lost its neighbour's connection keeps it alive before it was ever idle.
 void check_neighbour(const Place& place, Listener& neighbour, const std::string& prefix) {
     const auto& pair = through(place.wall, neighbour);
     await_known(place, pair, "the neighbour's bound to be heeded");

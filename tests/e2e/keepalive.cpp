@@ -36,7 +36,7 @@ Fd connection(const Scene& scene, const Family& family) {
     return std::move(made.socket);
 }
 
-/// What sockets have before anybody sets anything.
+/// The keepalive that sockets have before anything is set.
 KeptAlive untouched(const Scene& scene, const Family& family) {
     return keepalive_of(tcp_socket(scene.link.client, family.domain));
 }
@@ -227,7 +227,7 @@ void leaves_accepted_connections_alone(const Family& family) {
     check_equal(keepalive_of(server).on, 0, "keepalive of the accepted socket");
 }
 
-/// The keepalive of the only connection to a destination, as `ballast flows` tells it.
+/// The keepalive of the only connection to a destination, as `ballast flows` shows it.
 Json shown(Scene& scene, const Dest& dest) {
     const auto flows = scene.ballastd.json({"flows", "dest=" + dest.text()}).at("flows");
     check_equal(flows.size(), std::size_t{1}, "connections to " + dest.text());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What keepalive a socket has, and policies that change it.
+// A socket's keepalive settings, and policies that change them.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is loaded in the kernel, as bpftool sees it: the witness that nothing was left behind.
+// Objects loaded in the kernel, as bpftool sees them: the proof that nothing was left behind.
 #pragma once
 
 #include <set>

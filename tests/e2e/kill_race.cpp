@@ -45,7 +45,7 @@ std::vector<Dest> destinations() {
     return all;
 }
 
-/// Told to all workers.
+/// Shared with all workers.
 struct Orders {
     std::atomic<bool> hold{false}; ///< connect no more, keep what is open
 };

@@ -198,7 +198,7 @@ void no_route_closed(const Family& family) {
     admitted(dest, 10);
 }
 
-/// No hook tells of this one while the descriptor stays open: the daemon has to find it.
+/// No hook reports this one while the descriptor stays open: the daemon has to find it.
 void no_route_kept_open(const Family& family) {
     const auto dest = fresh(family.unrouted);
     auto& socket = make<Fd>(tcp_socket(client(), family.domain));

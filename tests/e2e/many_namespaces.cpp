@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Promise: however many network namespaces a host has, each is looked at, with few files open; and
+// Promise: however many network namespaces a host has, each is checked, with few files open; and
 // where sweeps visit only some of them, every count is as right as where they visit all.
 #include "tests/e2e/kept_alive.h"
 #include "tests/e2e/scene.h"
@@ -69,8 +69,8 @@ void check_paced(const Json& sweep, Where where) {
               where);
 }
 
-/// Waits for sweeps that the daemon makes by itself, a second apart or more, each of which looks at
-/// all namespaces and visits some. What two of them miss is given back.
+/// Waits for the daemon's own sweeps, a second apart or more, each of which checks all namespaces
+/// and visits some. Reservations that two of them miss are released.
 void await_own_sweeps(Ballastd& ballastd, Where where = Where::current()) {
     constexpr long enough = 5;
     const auto sweeps = [&] { return sweep_of(ballastd).at("sweeps").get<long>(); };
@@ -179,7 +179,7 @@ void a_forked_socket_counts_once(const Family& family) {
     check_no_repairs(scene.ballastd);
 }
 
-/// No process has it open any more, and its data is not acknowledged.
+/// No process has it open any longer, and its data is not acknowledged.
 void an_orphan_keeps_its_place(const Family& family) {
     auto& scene = crowded_scene(limit_policy(1));
     const auto dest = serve(scene, family).dest();

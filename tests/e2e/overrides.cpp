@@ -193,7 +193,7 @@ void limited_in_time_is_kept() {
     unset("test");
 }
 
-/// With the daemon dead nobody ends it, and time is all there is to wait for.
+/// With the daemon dead nothing ends it, and time is all there is to wait for.
 void expired_while_dead(const Family& family) {
     const auto& dest = serve(*scene, family).dest();
     auto& ballastd = scene->ballastd;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Local programs that compete for destinations, each in a cgroup of its own below ballastd's, and
-// the policies that tell them apart.
+// the policies that distinguish them.
 #pragma once
 
 #include <string>
@@ -28,11 +28,11 @@ Crowd& program_in(const Scene& scene, const Subgroup& cgroup);
 /// Both in one.
 Crowd& program(const Scene& scene, const std::string& unit_name);
 
-/// So many attempts of so many threads, whose connections are held without a request.
+/// `count` attempts by `threads` threads, whose connections are held without a request.
 CrowdPlan attempts(const Dest& dest, std::uint32_t count, int threads = 16);
 
-/// So many connections that come and go in a race, each closed with RST: what closes in the thread
-/// that closes it is counted on every kernel (see uncounted_closes() in scene.cpp).
+/// Connections opened and closed in a race, each closed with RST: a socket that reaches CLOSE in
+/// the thread that closes it is counted on every kernel (see uncounted_closes() in scene.cpp).
 CrowdPlan churn(const Dest& dest, std::uint32_t connections, int threads);
 
 /// Makes the attempts and returns how many connections were admitted; each of the others has to be

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Promise: connect() calls to a destination never come faster than max_connect_rate, but for a
-// burst; and a burst comes at once. What may come is computed from the time that passed.
+// burst; and a burst comes at once. The number allowed is computed from the time that passed.
 #include "tests/e2e/programs.h"
 
 #include <thread>
@@ -86,7 +86,7 @@ void refills(const Family& family) {
                 "refused");
 }
 
-/// Nothing tells that time went by unused, hence the pause: of twenty bursts.
+/// No event marks time that went by unused, hence the pause: of twenty bursts.
 void saves_up_one_burst(const Family& family) {
     constexpr Rate rate{1000, burst};
     const auto& dest = serve(*scene, family).dest();
@@ -168,7 +168,7 @@ void limit_comes_first(const Family& family) {
     check_exact(*scene, dest, limit);
 }
 
-/// What the lower rate left, a burst to be waited for longer than anybody here does, is gone.
+/// The lower rate's backlog, a burst that would take longer than any wait here, is gone.
 void raised_by_reload(const Family& family) {
     constexpr Rate low{1, 200};
     constexpr Rate high{500, burst};

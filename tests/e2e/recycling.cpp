@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Promise: what nobody uses any more gives its place in the tables back to others; what something
-// refers to, or a person decided about, keeps it.
+// Promise: entries no longer in use free their place in the tables; those that something refers to,
+// or a person decided about, keep it.
 #include "tests/e2e/failing.h"
 #include "tests/e2e/programs.h"
 #include "tests/harness/group.h"
@@ -102,7 +102,7 @@ void consumers_are_given_back(const Family& family) {
     check_no_repairs(scene.ballastd);
 }
 
-/// What a person decided about a breaker is not forgotten with its destination.
+/// A person's decision about a breaker outlives the destination's entry.
 void forced_breakers_stay(const Family& family) {
     auto& scene = make_scene(
         breaker_policy({.daemon = "sweep_interval = \"1s\"\ndestination_ttl = \"10s\""}));

@@ -35,7 +35,7 @@ void await_service(const std::string& name, bool there = true) {
     scene->ballastd.sweep(); // connections are counted by it from now on
 }
 
-/// Changes the policy file and waits until that is noticed; nobody else tells the daemon.
+/// Changes the policy file and waits until the daemon notices by itself.
 void change(const std::string& policy_text) {
     const auto marked = mark(policy_text);
     scene->ballastd.write_policy(marked.text);
@@ -62,7 +62,7 @@ void changed_file(const Family& family) {
     check_no_repairs(scene->ballastd);
 }
 
-/// The file is a link into a directory that nobody watches, so only the signal can tell.
+/// The file is a link into a directory that is not watched, so only the signal can announce it.
 void hangup() {
     auto& ballastd = scene->ballastd;
     const auto& dest = serve(*scene, families.front()).dest();
@@ -126,7 +126,7 @@ void to_observe_and_back(const Family& family) {
 }
 
 /// A connection made while nothing governed its destination is adopted when something does, and
-/// let go when nothing does any more.
+/// let go when nothing does any longer.
 void newly_governed(const Family& family) {
     const auto ungoverned = policy({{.to = {"192.0.2.1:1"}, .limit = 1}});
     const auto& dest = serve(*scene, family).dest();
@@ -197,7 +197,7 @@ void bad_file_at_restart(const Family& family) {
     check_no_repairs(scene->ballastd);
 }
 
-/// What of the policy an adopting daemon shows.
+/// The policy keys that an adopting daemon shows.
 constexpr const char* recalled[] = {"max_connections",
                                     "max_connections_total",
                                     "max_per_consumer",

@@ -22,7 +22,7 @@ namespace {
 constexpr unsigned per_service = 10; ///< destinations
 constexpr unsigned limit = 10;       ///< connections to each
 constexpr unsigned too_many = 2;     ///< attempts beyond that
-constexpr unsigned worker_count = 8; ///< processes: one may not open that many files
+constexpr unsigned worker_count = 8; ///< processes: one may not open enough files
 constexpr std::uint16_t port = 8001;
 constexpr unsigned least_reloads = 3;
 
@@ -49,7 +49,7 @@ Dest destination(unsigned service, unsigned n) {
     return {fmt::format("fd64::{:x}:{:x}", service, n + 1), port};
 }
 
-/// What a service's destinations are limited to.
+/// The limit on a service's destinations.
 using Limits = unsigned (*)(unsigned service);
 
 std::string scale_policy(Limits limits, unsigned version) {
@@ -63,7 +63,7 @@ std::string scale_policy(Limits limits, unsigned version) {
     return policy(rules, "sweep_interval = \"2s\"");
 }
 
-/// What came of the attempts to connect to one destination.
+/// Outcomes of the attempts to connect to one destination.
 struct Outcomes {
     std::atomic<unsigned> opened{0};
     std::atomic<unsigned> refused{0};

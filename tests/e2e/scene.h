@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What most end-to-end tests begin with: two namespaces and a ballastd that governs their link.
+// The setup of most end-to-end tests: two namespaces and a ballastd that governs their link.
 #pragma once
 
 #include <optional>

@@ -60,7 +60,7 @@ void a_detached_program(const Family& family) {
     check(status_line(scene, "hooks").starts_with("ok"), "a new daemon takes it over");
 }
 
-/// Who may only ask cannot have the host's sockets walked, nor acted on.
+/// A caller with read access only cannot have the host's sockets walked, nor acted on.
 void a_question_makes_no_sweep() {
     auto& scene = make_scene(policy({{.limit = 100}}, "sweep_interval = \"60s\""));
     const auto dest = serve(scene, families.front()).dest();

@@ -21,7 +21,7 @@ std::string shared(unsigned limit, unsigned per_consumer = share) {
         "db", fmt::format("max_connections = {}\nmax_per_consumer = {}", limit, per_consumer))});
 }
 
-/// What all hold together after they competed at the same time.
+/// The total that all hold after they competed at the same time.
 std::uint32_t race_all(const std::vector<Crowd*>& programs, const std::vector<Dest>& dests) {
     for (std::size_t i = 0; i < programs.size(); ++i)
         programs[i]->begin(attempts(dests[i % dests.size()], race_attempts, 32));
@@ -34,7 +34,7 @@ std::uint32_t race_all(const std::vector<Crowd*>& programs, const std::vector<De
     return held;
 }
 
-/// First what was counted before sweeps could mend it.
+/// First checks the counts from before sweeps could correct them.
 void check_counted(const Dest& dest, long in_use, Where where = Where::current()) {
     check_equal(scene->ballastd.in_use(dest), in_use, "in_use at once", where);
     check_exact(*scene, dest, in_use, where);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A client and a server with a firewall between them: a namespace that forwards, with nftables and
-// its own connection tracking. Nobody is told of what it drops.
+// its own connection tracking. It drops without notice to either end.
 #pragma once
 
 #include <string>
@@ -21,23 +21,23 @@ class Wall {
 public:
     Wall();
 
-    /// Forwards what belongs to a connection that it knows, and new ones; `late` is what happens to
+    /// Forwards packets of connections that it knows, and of new ones; `late` is what happens to
     /// the rest: "drop", "meta l4proto tcp reject with tcp reset". It forgets a connection that was
-    /// idle for so long.
+    /// idle for `forget_after_s`.
     void stand(int forget_after_s, const std::string& late = "drop");
     /// Every packet is dropped; the connections stay known. Until open().
     void shut();
     void open();
-    /// So many percent of the packets are lost, each way.
+    /// Loses `percent` % of the packets, each way.
     void lose(int percent);
     /// The same by the kernel's network emulator, which not every kernel has.
     void emulate_loss(int percent);
-    /// Of the client's connection, nothing passes that way any more, whatever the rules say.
+    /// Stops all packets of the client's connection that way, whatever the rules say.
     void cut(const Fd& client, Way way);
     /// The same of all connections of one of the client's addresses (IPv4).
     void cut_off(const std::string& address);
     /// Lets everything pass, the client's connections from a port of the wall's own choice. It
-    /// chooses anew for a connection that was idle for so long.
+    /// chooses a new one for a connection that was idle for `forget_after_s`.
     void translate(int forget_after_s);
 
     [[nodiscard]] const Link& link() const { return link_; }
@@ -64,7 +64,7 @@ Through& through(const Wall& wall, Listener& listener);
 
 /// A byte there and one back; false when that takes longer than `patience_ms`.
 bool exchange(const Through& pair, int patience_ms = 15'000);
-/// One byte, and nobody waits for an answer.
+/// Sends one byte without waiting for an answer.
 void say(const Fd& from);
 
 /// The end's local endpoint, as Ballast prints it.
