@@ -46,6 +46,10 @@ public:
     /// The number of the last sweep that was asked for, be it by a change of policy.
     virtual std::uint64_t last_sweep_asked() = 0;
 
+    /// Whether that sweep, or a later one, has counted the sockets that processes have open, or
+    /// cannot now.
+    virtual bool is_counted(std::uint64_t number) = 0;
+
     /// How the sweep of that number or a later one ended: it fails when no namespace could be
     /// swept. Nothing: it has not ended.
     virtual std::optional<Result<void>> sweep_outcome(std::uint64_t number) = 0;

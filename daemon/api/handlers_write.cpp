@@ -90,7 +90,7 @@ Response sweep_answer(Backend& backend, std::uint64_t number) {
 Response once_counted(Backend& backend, Response response) {
     const std::uint64_t number = backend.last_sweep_asked();
     response.later = std::make_shared<const Later>(
-        Later{.is_over = [&backend, number] { return backend.sweep_outcome(number).has_value(); },
+        Later{.is_over = [&backend, number] { return backend.is_counted(number); },
               .patience = kPatienceForCounts,
               .answer = [as_it_is = response] { return as_it_is; }});
     return response;

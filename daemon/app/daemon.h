@@ -45,6 +45,9 @@ public:
         return observer_->ask_for_sweep(extent);
     }
     std::uint64_t last_sweep_asked() override { return observer_->last_sweep_asked(); }
+    bool is_counted(std::uint64_t number) override {
+        return observer_->has_counted(number) || observer_->held_for().count() != 0;
+    }
     std::optional<Result<void>> sweep_outcome(std::uint64_t number) override {
         return observer_->sweep_outcome(number);
     }

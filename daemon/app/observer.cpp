@@ -66,15 +66,23 @@ void Observer::sweep_as_asked() {
         number = asked_.begun = asked_.last;
         extent = std::exchange(asked_.extent, SweepExtent::paced);
     }
-    auto outcome = sweeps_->run_now(extent);
+    auto outcome = sweeps_->run_now(extent, [this, number] {
+        const std::scoped_lock lock(mutex_);
+        asked_.counted = number;
+    });
     if (!outcome)
         log::error("{}", outcome.error().text());
     {
         const std::scoped_lock lock(mutex_);
-        asked_.ended = number;
+        asked_.counted = asked_.ended = number;
         asked_.outcome = std::move(outcome);
     }
     has_ended_.notify_all();
+}
+
+bool Observer::has_counted(std::uint64_t number) const {
+    const std::scoped_lock lock(mutex_);
+    return asked_.counted >= number;
 }
 
 std::optional<Result<void>> Observer::sweep_outcome(std::uint64_t number,

@@ -51,6 +51,8 @@ public:
     /// that one.
     std::uint64_t ask_for_sweep(SweepExtent extent);
     [[nodiscard]] std::uint64_t last_sweep_asked() const;
+    /// Whether the sockets that processes have open are counted by the sweep of that number.
+    [[nodiscard]] bool has_counted(std::uint64_t number) const;
     /// How the sweep of that number or a later one ended; nothing: it has not within `patience`. An
     /// error too where it is held.
     std::optional<Result<void>> sweep_outcome(std::uint64_t number,
@@ -83,6 +85,7 @@ private:
     struct Asked {
         std::uint64_t last = 0;
         std::uint64_t begun = 0;
+        std::uint64_t counted = 0; ///< sockets that processes have open
         std::uint64_t ended = 0;
         SweepExtent extent = SweepExtent::paced; ///< of the one that has not begun
         Result<void> outcome;                    ///< of the one that ended

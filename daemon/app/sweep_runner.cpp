@@ -74,11 +74,13 @@ void SweepRunner::turn() {
     plan_next();
 }
 
-Result<void> SweepRunner::run_now(SweepExtent extent) {
+Result<void> SweepRunner::run_now(SweepExtent extent, const std::function<void()>& counted) {
     if (auto begun = begin(extent, govern::awaited_sweep_budget(wanted_)); !begun)
         return begun;
-    while (step()) {
-    }
+    bool has_counted = false;
+    while (step())
+        if (sweeper_.has_met_open_sockets() && !std::exchange(has_counted, true))
+            counted();
     finish();
     plan_next();
     if (!sweeper_.totals().looked_at)

@@ -41,7 +41,9 @@ public:
 
     /// Sweeps before it returns, in place of a sweep under way, and plans the next one. Fails when
     /// no namespace could be looked at.
-    Result<void> run_now(SweepExtent extent);
+    /// `counted` is called once the sockets that processes have open are counted, which may be long
+    /// before the end.
+    Result<void> run_now(SweepExtent extent, const std::function<void()>& counted);
 
     /// Sees every sweep's sockets, and its end. Watchers are called in the order they came.
     struct Watcher {

@@ -78,6 +78,11 @@ public:
 
     [[nodiscard]] const SweepTotals& totals() const { return totals_; }
 
+    /// Whether every socket that a process has open was met since begin().
+    [[nodiscard]] bool has_met_open_sockets() const {
+        return stage_ == Stage::chosen || stage_ == Stage::done;
+    }
+
     /// Inode number of the namespace that a step is in; 0: none. From any thread.
     [[nodiscard]] std::uint32_t visiting() const { return visiting_; }
 

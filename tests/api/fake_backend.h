@@ -24,6 +24,7 @@ public:
     FlowTable flows() override;
     std::uint64_t ask_for_sweep(SweepExtent /*extent*/) override { return 1; }
     std::uint64_t last_sweep_asked() override { return 1; }
+    bool is_counted(std::uint64_t number) override { return sweep_outcome(number).has_value(); }
     std::optional<Result<void>> sweep_outcome(std::uint64_t number) override;
     std::vector<Service> services() override { return scene_services(scene_); }
     std::vector<Override> overrides() override;
