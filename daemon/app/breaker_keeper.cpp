@@ -138,7 +138,7 @@ void BreakerKeeper::release(std::uint32_t destination) {
             log::error("{}", released.error().text());
 }
 
-/// What an earlier daemon held and did not live to let go of.
+/// Holds that an earlier daemon died without releasing.
 void BreakerKeeper::adopt_holds() {
     for (const auto& known : read())
         if (known.row.forced == BreakerForce::closed && known.row.forced_by == governor_name)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The daemon's side of the breakers: takes what the programs report, tells findings, and lets the
+// The daemon's side of the breakers: reads what the programs report, records findings, and lets the
 // governor grant openings and hold breakers closed.
 #pragma once
 
@@ -21,9 +21,9 @@ namespace ballast::app {
 
 class BreakerKeeper final : public PolicyReader {
 public:
-    /// Who holds breakers closed on an observer fault.
+    /// The holder's name when breakers are held closed on an observer fault.
     static constexpr const char* governor_name = "governor";
-    /// A hold ends by itself after so long, should nobody be there to let it go.
+    /// A hold expires after this time if nobody releases it.
     static constexpr std::chrono::minutes longest_hold{10};
 
     static Result<std::unique_ptr<BreakerKeeper>> start(EventLoop& loop, kernel::Maps& maps,
@@ -33,16 +33,16 @@ public:
 
     void changed(const PolicyInForce& now) override;
 
-    /// For what else acts on the host, in whichever thread.
+    /// For everything else that acts on the host, from any thread.
     [[nodiscard]] Guarded<govern::Governor>& governor() { return governor_; }
 
-    /// Everything is decided and told, and nothing done.
+    /// Everything is decided and reported; nothing is done.
     [[nodiscard]] bool is_dry_run() const { return governor_.lock()->is_dry_run(); }
 
-    /// Once a second: grants openings and lets go of what has ended.
+    /// Once a second: grants openings and releases holds that have ended.
     void tick();
 
-    /// Lets go of every hold; for a shutdown in order.
+    /// Releases every hold; for an orderly shutdown.
     void undo();
 
     [[nodiscard]] std::vector<BreakerRow> rows() const;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one place where the daemon's own parts read the clock; what decides gets the time passed in.
+// The one place where the daemon's own parts read the clock; decision code gets the time passed in.
 #pragma once
 
 #include <chrono>

@@ -27,14 +27,14 @@ namespace {
 constexpr std::chrono::seconds heartbeat_interval{1};
 constexpr unsigned seconds_between_recycling = 10;
 constexpr std::chrono::seconds longest_first_sweep{20};
-/// The observer's turns end sooner, unless a socket's lock is held.
+/// The observer's turns are shorter than this unless a socket's lock is held.
 constexpr std::chrono::seconds longest_stop{3};
 
 std::chrono::nanoseconds monotonic() {
     return std::chrono::steady_clock::now().time_since_epoch();
 }
 
-/// What breakers turn away, they tell of themselves.
+/// Breakers report their own refusals.
 guards::LimitReading reading_of(const Destination& destination) {
     guards::LimitReading reading{.index = destination.index, .refused = {}, .over_limit = {}};
     std::copy_n(destination.refused.begin(), guards::kLimitReasons, reading.refused.begin());
@@ -83,9 +83,9 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
         return daemon;
     const bool was_there = daemon->programs_.adopted();
     if (daemon->stop_threads())
-        daemon.reset(); // lets go of the pins
+        daemon.reset(); // removes the pins
     else
-        (void)daemon.release(); // the thread that is held uses it until the process ends
+        (void)daemon.release(); // the held thread uses it until the process ends
     if (!was_there)
         (void)kernel::unload(options.bpffs_dir, options.runtime_dir);
     return fail(up.error());
@@ -133,7 +133,7 @@ Result<void> Daemon::prepare(Store store) {
     return {};
 }
 
-/// Counts what is there before the first refusal is possible, and once more what came in between.
+/// Counts existing connections before the first refusal is possible, then those opened meanwhile.
 Result<void> Daemon::attach() {
     datapath_.beat(app::now());
     return sweep_at_start().and_then([&] { return programs_.attach_admission(); }).and_then([&] {
@@ -141,7 +141,7 @@ Result<void> Daemon::attach() {
     });
 }
 
-/// Where a socket's lock is held for long, being up is worth more than having counted.
+/// If a socket's lock is held for long, being up is worth more than a full count.
 Result<void> Daemon::sweep_at_start() {
     const auto outcome =
         observer_->sweep_outcome(observer_->ask_for_sweep(SweepExtent::full), longest_first_sweep);
@@ -207,7 +207,7 @@ Result<int> Daemon::run() {
     return code;
 }
 
-/// False: a thread is held, and with it what this process has open; what others wait for is closed.
+/// False: a thread is held, and with it this process's open files; what others wait on is closed.
 bool Daemon::stop_threads() {
     const bool has_observer_ended = !observer_ || observer_->stop(longest_stop);
     if (has_observer_ended && (!writer_ || writer_->stop(longest_stop)))
@@ -218,7 +218,7 @@ bool Daemon::stop_threads() {
     return false;
 }
 
-/// The file system may take its time, and nobody waits for it.
+/// The file system may be slow, and nobody waits for it.
 void Daemon::save_findings() {
     if (writer_->busy_for().count() == 0)
         writer_->post([this] { findings_.save(); });
@@ -273,7 +273,7 @@ void Daemon::report_limits() {
         findings_.add(std::move(finding));
 }
 
-/// What the [daemon] table asks for, and the counts that new limits need. The last of the readers.
+/// Applies the [daemon] table and gets the counts that new limits need. The last of the readers.
 void Daemon::changed(const PolicyInForce& now) {
     datapath_.set_grace(now.policy().daemon.daemon_grace);
     if (!server_)
@@ -292,7 +292,7 @@ void Daemon::listen(const PolicyInForce& now) {
         log::error("{}", listening.error().text());
 }
 
-/// What DNS names resolve to has changed. False: it is not in force.
+/// DNS answers have changed. False: they are not in force.
 bool Daemon::take_answers() {
     const auto changed = policy_->refresh();
     if (!changed) {

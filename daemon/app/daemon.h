@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // ballastd itself: loads the programs, keeps the policy, sweeps, answers the API, and leaves
-// everything pinned when it goes, however it goes.
+// everything pinned however it exits.
 #pragma once
 
 #include <memory>
@@ -29,12 +29,12 @@ namespace ballast::app {
 
 class Daemon final : public api::Backend, public PolicyReader {
 public:
-    /// Does all that can fail before anything is attached first, so that a daemon that cannot start
+    /// Does everything that can fail before attaching anything, so that a daemon that cannot start
     /// changes nothing on the host.
     static Result<std::unique_ptr<Daemon>> start(const Options& options);
 
-    /// Serves until SIGTERM, SIGINT or `ballast unload`; returns the exit code. Does not return
-    /// where a thread is held that could not be ended: the process exits from here.
+    /// Serves until SIGTERM, SIGINT or `ballast unload`; returns the exit code. Does not return if
+    /// a held thread could not be ended: the process exits from here.
     Result<int> run();
 
     DaemonStatus status() override;
@@ -109,7 +109,7 @@ private:
     EventSource on_hup_;
     WallTime started_ = std::chrono::system_clock::now();
     unsigned seconds_ = 0;
-    bool trim_soon_ = false; ///< memory of a large answer is to be given back
+    bool trim_soon_ = false; ///< return the memory of a large answer
 };
 
 } // namespace ballast::app

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the API reads of the daemon.
+// The API's read operations on the daemon.
 #include "daemon/app/daemon.h"
 
 #include <tuple>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the API has the daemon do.
+// The API's write operations on the daemon.
 #include "daemon/app/daemon.h"
 
 #include <systemd/sd-daemon.h>
@@ -51,7 +51,7 @@ Result<void> Daemon::reload() {
     ::sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
                  static_cast<long long>(now().time_since_epoch().count() / 1000));
     if (watch_)
-        watch_->watch(); // before reading, or a change in a new directory could slip between
+        watch_->watch(); // before reading, or a change in a new directory could be missed
     auto loaded = policy_->reload();
     if (loaded) {
         const auto in_force = in_force_.now();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Facts about flows from the kernel's socket diagnosis, in whichever network namespace they are.
+// Facts about flows from the kernel's socket diagnosis, in any network namespace.
 #pragma once
 
 #include <map>

@@ -15,10 +15,10 @@ namespace ballast::app {
 
 namespace {
 
-/// Of an element and a cgroup; a few hundred milliseconds' worth.
+/// Comparisons of an element with a cgroup: a few hundred milliseconds in all.
 constexpr std::size_t max_comparisons = 500'000;
 
-/// A cgroup that goes while its parent is read ends a walk.
+/// A cgroup removed while its parent is read ends a walk.
 constexpr int max_walks = 3;
 
 /// The paths of all cgroups below the mount, "/a/b", at most `max` and one more.

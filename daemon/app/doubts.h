@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a policy says that this host does not know at present: lawful, and perhaps a slip of the
-// pen. All of it is told with file, line and key, and stops nothing.
+// Policy entries that match nothing on this host at present: valid, but perhaps typos. Each is
+// reported with file, line and key; none stops anything.
 #pragma once
 
 #include <chrono>
@@ -12,15 +12,15 @@
 
 namespace ballast::app {
 
-/// How long all names of a policy together may take to be looked up when it is checked.
+/// Time limit for looking up all names of a policy when it is checked.
 inline constexpr std::chrono::seconds longest_lookups{10};
 
-/// Elements of `from` that hold for none of `cgroups`, paths as of from_matches().
+/// Elements of `from` that match none of `cgroups`, paths as for from_matches().
 ProblemList unmatched_from(const std::vector<Placed<std::string>>& from,
                            const std::vector<std::string>& cgroups);
 
-/// The same with the cgroups that there are now. Where these are too many to be compared, or cannot
-/// be read, the one problem is that.
+/// The same with the cgroups that exist now. If they are too many to compare or cannot be read,
+/// that is the only problem returned.
 ProblemList find_unmatched_from(const std::vector<Placed<std::string>>& from);
 
 /// DNS names of `to` whose lookup has an error.

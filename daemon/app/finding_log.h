@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What findings need of the daemon: its clocks and its log.
+// What findings need from the daemon: its clocks and its log.
 #pragma once
 
 #include <string_view>
@@ -10,7 +10,7 @@ namespace ballast::app {
 
 findings::Recent::Now both_clocks();
 
-/// What is critical becomes an error, everything else a warning.
+/// Critical findings are logged as errors, all others as warnings.
 void log_finding(findings::Severity severity, std::string_view line);
 
 } // namespace ballast::app

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the facts about single flows come from.
+// The source of facts about single flows.
 #pragma once
 
 #include <cstddef>
@@ -26,7 +26,7 @@ public:
     /// Destroys that flow and no other; the program that waits in it gets ECONNABORTED.
     virtual Result<Destroyed> destroy(std::uint32_t netns, const FlowKey& key) = 0;
 
-    /// Nothing will be asked for a while: lets go of what is kept open.
+    /// No queries for a while: closes what is kept open.
     virtual void rest() = 0;
 };
 

@@ -15,10 +15,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// Looking at peers takes at most so much of a turn, and then at most a fifth of the time.
+/// Most time for examining peers in one turn, and then at most a fifth of all time.
 constexpr milliseconds longest_look{50};
 constexpr int cost_share = 5;
-/// A namespace that cannot be looked into is tried again after so long.
+/// Retry delay for a namespace that cannot be read.
 constexpr std::chrono::seconds pause_after_failure{10};
 
 std::uint64_t of_kind(const guards::HalfOpenGuard::Counts& counts, HalfOpenKind kind) {
@@ -78,12 +78,12 @@ void FlowKeeper::changed(const PolicyInForce& now) {
         confirm = std::max<unsigned>(confirm, service.half_open.confirm_retransmits);
         wants_answers_ = wants_answers_ || service.half_open.response_timeout.count() != 0;
     }
-    // One more than a lossy path needs, without which it would not be known to be down.
+    // One more than a lossy path needs; without it, the path would not be known to be down.
     datapath_.report_suspects(suspect_after,
                               confirm == 0 ? 0U : confirm + guards::Suspect::lossy_extra + 1);
 }
 
-/// As the policy says of the endpoint where no reservation names the service.
+/// From the policy for the endpoint if no reservation names the service.
 std::string FlowKeeper::service_at(std::uint16_t id, const Endpoint& remote,
                                    Direction direction) const {
     if (direction == Direction::inbound)
@@ -123,7 +123,7 @@ void FlowKeeper::fail_softly(const Error& error) {
                   error.text());
 }
 
-/// Suspects that a list without them does not prove to be gone.
+/// Looks up suspects missing from the list: absence does not prove that they are gone.
 void FlowKeeper::look_at_missing(const PeerKey& peer, const FlowList& list) {
     std::unordered_set<std::uint64_t> found;
     for (const auto& socket : list.flows)
@@ -169,7 +169,7 @@ void FlowKeeper::ask_witnesses() {
             fail_softly(asked.error().context("make a fresh connect"));
 }
 
-/// Before anything is done about it: who is freed by a reset closes the socket.
+/// Before acting: a process freed by a reset closes the socket.
 void FlowKeeper::name_owner(HalfOpenVerdict& verdict) {
     if (verdict.kind == HalfOpenKind::cleared || verdict.is_orphan || verdict.has_ended)
         return;
@@ -195,7 +195,7 @@ void FlowKeeper::add(HalfOpenVerdict verdict) {
     resetter_.on_verdict(verdict, now());
 }
 
-/// What was reset gets no later verdict that could say so.
+/// A flow that was reset gets no later verdict to report its end.
 void FlowKeeper::tell_ended(HalfOpenVerdict verdict) {
     verdict.has_ended = true;
     if (listener_)
@@ -210,7 +210,7 @@ void FlowKeeper::feed_breaker(const HalfOpenVerdict& verdict) {
         fail_softly(told.error().context("tell a breaker"));
 }
 
-/// For the governor: destinations that flows are open to, as the last sweep saw them.
+/// For the governor: destinations with open flows, as of the last sweep.
 void FlowKeeper::count_paths() {
     const auto latest = sweeps_.latest();
     governor_.lock()->set_paths(static_cast<std::size_t>(std::ranges::count_if(
@@ -227,7 +227,7 @@ void FlowKeeper::tell() {
         findings_.add(std::move(finding));
 }
 
-/// A turn after each record and, while there is something to watch, ten a second.
+/// Runs after each record and, while there is something to watch, ten times a second.
 void FlowKeeper::turn() {
     const auto began = now();
     suspicions_->consume();

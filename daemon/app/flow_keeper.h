@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The daemon's side of half-open flows: takes what the programs suspect, gets the facts that the
-// guards ask for, and tells findings. It works in the thread that observes: the facts are behind
-// the locks of sockets.
+// The daemon's side of half-open flows: takes the programs' suspicions, gets the facts that the
+// guards ask for, and records findings. It runs in the observer thread: reading the facts takes
+// socket locks.
 #pragma once
 
 #include <functional>
@@ -30,14 +30,14 @@ namespace ballast::app {
 
 class FlowKeeper {
 public:
-    /// A peer that was silent for so long makes its flow suspect.
+    /// A peer silent for this long makes its flow suspect.
     static constexpr std::chrono::milliseconds suspect_after{1000};
-    /// Flows of one peer that are looked at.
+    /// Flows examined per peer.
     static constexpr std::size_t most_flows = 20'000;
-    /// Flows that wait for an answer, of which one sweep has the facts looked up.
+    /// Flows waiting for an answer whose facts one sweep looks up.
     static constexpr std::size_t most_waiting = 256;
 
-    /// What the keeper works with; all of it must outlive the keeper.
+    /// The keeper's dependencies; all must outlive the keeper.
     struct Parts {
         kernel::Maps& maps;
         const kernel::PolicyMap& services;
@@ -52,7 +52,7 @@ public:
     /// Another policy is in force.
     void changed(const PolicyInForce& now);
 
-    /// Is called with each verdict, and once more, ended, with that of a flow that was reset.
+    /// The listener is called with each verdict, and again, as ended, for a flow that was reset.
     void tell(std::function<void(const HalfOpenVerdict&)> listener) {
         listener_ = std::move(listener);
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the keeper of half-open flows takes from sweeps: peers that hang.
+// The half-open flow keeper's use of sweeps: finding peers that hang.
 #include "daemon/app/flow_keeper.h"
 
 #include <utility>
@@ -14,7 +14,7 @@ using std::chrono::milliseconds;
 
 } // namespace
 
-/// How long a flow has waited for an answer; none where that cannot be found out.
+/// How long a flow has waited for an answer; none if unknown.
 std::optional<milliseconds> FlowKeeper::waiting_for(const SweptFlow& flow) {
     if (++looked_up_ > most_waiting) {
         ++counted_.not_looked_at;

@@ -15,7 +15,7 @@ bool is_final(FlowAct act) {
     return act != FlowAct::settling && act != FlowAct::waiting && act != FlowAct::held;
 }
 
-/// Whether it is as it was found, as far as one look tells.
+/// Whether it is still as it was found, as far as one look shows.
 bool is_still_half_open(const DiagSocket& socket, const HalfOpenVerdict& verdict,
                         FlowResetter::Monotonic now) {
     const TcpFacts& tcp = socket.tcp;
@@ -54,7 +54,7 @@ FlowAct FlowResetter::first_act(const HalfOpenVerdict& verdict, const HalfOpen& 
     return waiting_.empty() && destroyed_ < most_a_turn ? try_now(verdict, now) : FlowAct::waiting;
 }
 
-/// Looks before it takes of the caps: what recovered costs none.
+/// Checks before charging the caps: a recovered flow costs nothing.
 FlowAct FlowResetter::try_now(const HalfOpenVerdict& verdict, Monotonic now) {
     const FlowAct seen = look_again(verdict, now);
     if (seen != FlowAct::reset)
@@ -72,7 +72,7 @@ FlowAct FlowResetter::try_now(const HalfOpenVerdict& verdict, Monotonic now) {
     return FlowAct::dry_run;
 }
 
-/// `reset` where nothing speaks against it.
+/// `reset` if nothing speaks against it.
 FlowAct FlowResetter::look_again(const HalfOpenVerdict& verdict, Monotonic now) {
     const auto found = facts_.find(verdict.netns, verdict.key);
     if (!found)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Destroys flows that were found half-open, where their service says so and the governor lets it:
-// each looked at once more just before, so that nothing is hit that lives again. What has to wait
-// waits in order, bounded in number and in time.
+// Destroys flows found half-open, if their service says so and the governor allows it. Each is
+// checked again just before, so that no recovered flow is destroyed. Resets that must wait are
+// queued in order, bounded in number and in time.
 #pragma once
 
 #include <array>
@@ -20,35 +20,35 @@ public:
 
     /// As many as there are suspects at a time.
     static constexpr std::size_t most_waiting = 8192;
-    /// What could not be done by then is not done any more.
+    /// Queued resets older than this are dropped.
     static constexpr std::chrono::minutes longest_wait{10};
-    /// Where a path is dead, others that die with it have so long to be found.
+    /// After one path dies, wait this long for others that die with it to be found.
     static constexpr std::chrono::milliseconds settling{1000};
-    /// Sockets destroyed in one turn of the loop, so that nothing else waits for them.
+    /// Sockets destroyed in one turn of the loop, so that other work is not delayed.
     static constexpr std::size_t most_a_turn = 64;
 
-    /// What holds for a service's flows now; its mode is what the guard may do at present.
+    /// The rules for a service's flows now; the mode is what the guard may do at present.
     using GetRules = std::function<HalfOpen(const std::string& service)>;
     using Leave = std::function<govern::Governor::Leave(Monotonic now)>;
-    /// What became of it; is_later: after the first answer was that it has to wait.
+    /// The outcome; is_later: the first outcome was that it must wait.
     using Tell =
         std::function<void(const HalfOpenVerdict& verdict, FlowAct act, Mode mode, bool is_later)>;
 
-    /// What is passed has to outlive the resetter.
+    /// The arguments must outlive the resetter.
     FlowResetter(FlowFacts& facts, GetRules rules, Leave leave, Tell tell)
         : facts_(facts), rules_(std::move(rules)), leave_(std::move(leave)),
           tell_(std::move(tell)) {}
 
-    /// Does what can be done now, and tells.
+    /// Does what can be done now, and reports the outcome.
     void on_verdict(const HalfOpenVerdict& verdict, Monotonic now);
 
-    /// Goes on with what waits, where its service still wants it; call it often while
+    /// Continues with queued flows, if their service still wants it; call it often while
     /// has_waiting().
     void turn(Monotonic now);
 
     [[nodiscard]] bool has_waiting() const { return !waiting_.empty(); }
     [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
-    /// Flows by what became of them, those that wait or waited apart.
+    /// Flows by outcome; those that wait or waited are counted apart.
     [[nodiscard]] const std::array<std::uint64_t, kFlowActs>& counts() const { return counts_; }
 
 private:

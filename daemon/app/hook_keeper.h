@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeps the programs attached that somebody else detaches, and says so.
+// Reattaches programs that somebody else detached, and reports it.
 #pragma once
 
 #include <cstdint>
@@ -13,17 +13,17 @@ namespace ballast::app {
 
 class HookKeeper {
 public:
-    /// What is passed must outlive the keeper.
+    /// The arguments must outlive the keeper.
     HookKeeper(kernel::Programs& programs, findings::Findings& findings)
         : programs_(programs), findings_(findings) {}
 
-    /// Call it every second. True: something was attached again, and what was opened meanwhile is
-    /// to be counted by a sweep.
+    /// Call it every second. True: something was reattached, and a sweep must count what was opened
+    /// meanwhile.
     bool tick();
 
     /// Programs that are not attached and cannot be.
     [[nodiscard]] const std::vector<std::string>& lost() const { return lost_; }
-    /// Times that one was attached again.
+    /// Number of reattachments.
     [[nodiscard]] std::uint64_t reattached() const { return reattached_; }
 
 private:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The daemon's log: the journal when systemd connected our stderr to it, else stderr. The library
-// behind it (spdlog) is known to log.cpp alone.
+// The daemon's log: the journal when systemd connected our stderr to it, else stderr. Only log.cpp
+// knows the library behind it (spdlog).
 #pragma once
 
 #include <string>

@@ -20,7 +20,7 @@ std::string text_of(const std::vector<Address>& addresses) {
 
 } // namespace
 
-/// Without it answers do not outlive a restart, which is said and no more.
+/// Without it, answers are lost at a restart; that is only logged.
 void NameKeeper::open_store() {
     if (std::exchange(store_opened_, true))
         return;

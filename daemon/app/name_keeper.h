@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeps the DNS names of the policy resolved: asks again and again, off the event loop, remembers
-// the last good answers over restarts, and says what fails. No thread and no timer where the policy
-// has no name.
+// Keeps the DNS names of the policy resolved: asks repeatedly, off the event loop, keeps the last
+// good answers over restarts, and reports failures. Uses no thread and no timer if the policy has
+// no names.
 #pragma once
 
 #include <filesystem>
@@ -21,7 +21,7 @@ namespace ballast::app {
 
 class NameKeeper {
 public:
-    /// What came together is put in force together.
+    /// Debounce: answers that arrive together are put in force together.
     static constexpr std::chrono::milliseconds settle_time{50};
 
     /// `store_file` is the store's, opened before. `changed` is called on the loop when answers()
@@ -33,8 +33,8 @@ public:
     /// that policy is put in force.
     const Answers& answers_for(const Policy& files);
 
-    /// Resolves the names of `files`, which are in force, from now on and forgets others. Fails
-    /// where there can be no thread; the answers that are known stay.
+    /// Resolves the names of `files`, which are in force, from now on and forgets others. Fails if
+    /// no thread can be started; known answers are kept.
     Result<void> follow(const Policy& files);
 
 private:

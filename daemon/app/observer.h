@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What looks at sockets, in a thread of its own. The socket iterator and socket diagnosis take the
-// locks of sockets, and a program that faults on a page of a hung or frozen file system while it
-// reads holds such a lock for as long as that lasts. Then this thread waits in the kernel, where
-// nothing can end it, and the rest of the daemon goes on without it.
+// Examines sockets in a thread of its own. The socket iterator and socket diagnosis take socket
+// locks, and a program that faults on a page of a hung or frozen file system while it reads holds
+// such a lock for as long as that lasts. This thread then waits in the kernel, uninterruptible, and
+// the rest of the daemon goes on without it.
 #pragma once
 
 #include <chrono>
@@ -24,9 +24,9 @@ namespace ballast::app {
 
 class Observer final : public PolicyReader {
 public:
-    /// After so long in the kernel without progress, where no signal ends that, the thread is said
-    /// to be held. It makes progress with every namespace it has swept, for which it takes less
-    /// than a second with a million sockets.
+    /// The thread counts as held after this long in the kernel without progress, where no signal
+    /// ends it. Each swept namespace is progress; one takes less than a second with a million
+    /// sockets.
     static constexpr std::chrono::seconds held_after{5};
 
     /// All of it must outlive the observer.
@@ -47,21 +47,21 @@ public:
 
     void changed(const PolicyInForce& now) override;
 
-    /// Has sockets swept; the sweep's number. Who asks while another's sweep has not begun gets
-    /// that one.
+    /// Requests a sweep; returns its number. A request made before an earlier one's sweep has begun
+    /// shares that sweep.
     std::uint64_t ask_for_sweep(SweepExtent extent);
     [[nodiscard]] std::uint64_t last_sweep_asked() const;
     /// Whether the sockets that processes have open are counted by the sweep of that number.
     [[nodiscard]] bool has_counted(std::uint64_t number) const;
-    /// How the sweep of that number or a later one ended; nothing: it has not within `patience`. An
-    /// error too where it is held.
+    /// How the sweep of that number or a later one ended; nothing: it has not within `patience`.
+    /// Also an error if the thread is held.
     std::optional<Result<void>> sweep_outcome(std::uint64_t number,
                                               std::chrono::nanoseconds patience = {});
 
     /// For how long the thread has been held; 0: it is not.
     [[nodiscard]] std::chrono::milliseconds held_for() const;
 
-    /// What is known of the sockets since the last sweep, with how it is held now.
+    /// What is known of the sockets since the last sweep, and whether the thread is held now.
     [[nodiscard]] SweepStatus status() const;
     [[nodiscard]] std::shared_ptr<const SweepRunner::Latest> latest() const {
         return sweeps_->latest();
@@ -73,7 +73,7 @@ public:
                                                     std::uint16_t service) const;
     PathReport learn_path(const PathReport& report, const std::string& service);
 
-    /// Once a second: says when the thread is held, and when it goes on.
+    /// Once a second: reports when the thread is held, and when it resumes.
     void tick();
 
     /// Writes what was learned and ends the thread; false: it is held, and nothing that it uses may

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What ballastd was asked to do on its command line.
+// ballastd's command-line options.
 #pragma once
 
 #include <functional>

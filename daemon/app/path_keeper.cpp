@@ -28,7 +28,7 @@ PathPlace place_of(const Endpoint& destination, const Service* service) {
                    : PathPlace{destination};
 }
 
-/// The silence before a probe where nothing is known.
+/// The silence before a probe if nothing is known.
 milliseconds start_of(const KeepaliveRule& rule) {
     return rule.kind == KeepaliveKind::fixed ? rule.idle : rule.start;
 }
@@ -95,7 +95,7 @@ void PathKeeper::end_sweep() {
         save();
 }
 
-/// Whether what is known is to be written now.
+/// Whether to save what is known now.
 bool PathKeeper::settle() {
     const std::scoped_lock lock(mutex_);
     watch_.end_sweep(sweep_began_);
@@ -109,7 +109,7 @@ bool PathKeeper::settle() {
     return book_.has_died_since_taken() || now() - saved_ >= save_interval;
 }
 
-/// What is not confirmed yet waits in the book.
+/// Unconfirmed drops wait in the book.
 void PathKeeper::on_verdict(const HalfOpenVerdict& verdict) {
     const auto in_force = policy_.now();
     const std::scoped_lock lock(mutex_);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Learns what the paths to governed destinations tolerate, from what sweeps and half-open findings
-// show, tells the programs what follows for keepalive `auto`, and keeps it over restarts.
+// Learns what the paths to governed destinations tolerate, from sweeps and half-open findings, sets
+// keepalive `auto` in the programs accordingly, and keeps it over restarts.
 //
-// It learns in the thread that observes, and is asked from another; its lock is never held while
+// It learns in the observer thread and is queried from another; its lock is never held while
 // anything waits for a socket.
 #pragma once
 
@@ -26,12 +26,12 @@ namespace ballast::app {
 
 class PathKeeper {
 public:
-    /// What was learned is written so often, and at once when a flow was dropped.
+    /// How often new knowledge is saved; after a dropped flow it is saved at once.
     static constexpr std::chrono::minutes save_interval{1};
 
-    /// Goes on where the store's file (opened before) left off; without it, which is logged, where
-    /// that cannot be read. What is referred to must outlive the keeper; the runner, which tells it
-    /// what sweeps meet, must not sweep once it is gone.
+    /// Continues from the store's file (opened before); if that cannot be read, logs it and starts
+    /// without it. The references must outlive the keeper; the runner, which reports sweep results
+    /// to it, must not sweep once it is gone.
     static std::unique_ptr<PathKeeper> start(const kernel::Maps& maps, PolicyPublisher& policy,
                                              SweepRunner& sweeps,
                                              const std::filesystem::path& store_file);
@@ -39,12 +39,11 @@ public:
     /// A flow was found half-open, or heard of again after that.
     void on_verdict(const HalfOpenVerdict& verdict);
 
-    /// Adds what somebody measured; what is known then. `service`: by whose rules, may be empty.
-    /// save() is the caller's to call.
+    /// Adds a measurement; returns what is then known. `service`: by whose rules, may be empty. The
+    /// caller must call save().
     PathReport learn(const PathReport& report, const std::string& service);
 
-    /// What is known of the path to a destination, by the rules of a service's id; none where
-    /// nothing is.
+    /// What is known of the path to a destination, by the rules of a service's id; none if nothing.
     [[nodiscard]] std::optional<PathReport> at(const Endpoint& destination,
                                                std::uint16_t service) const;
 

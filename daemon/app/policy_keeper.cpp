@@ -14,7 +14,7 @@ namespace {
 
 using std::chrono::system_clock;
 
-/// After what drop_expired() could not do.
+/// After a failure of drop_expired().
 constexpr std::chrono::seconds retry_after{60};
 
 } // namespace
@@ -63,7 +63,7 @@ void PolicyKeeper::drop_expired(WallTime now) {
     }
 }
 
-/// What is not in force is told once, until it changes.
+/// Anything not in force is reported once, until it changes.
 void PolicyKeeper::tell(std::set<std::string> notices) {
     for (const auto& notice : notices)
         if (!told_.contains(notice))
@@ -97,7 +97,7 @@ Result<void> PolicyKeeper::put(Wanted wanted) {
     return done;
 }
 
-/// A new policy is not lost for what its names resolve to.
+/// A new policy is not rejected because of its DNS answers.
 Result<void> PolicyKeeper::put_at_any_rate(const Policy& files) {
     const auto on_top = live_overrides(system_clock::now());
     auto done = put(wanted(files, on_top));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the policy is made from: files, what their DNS names resolve to, and overrides on top. Puts
-// it into the maps and publishes it. A file that is refused leaves the running policy as it is.
+// Builds the policy from files, their DNS answers, and overrides on top. Puts it into the maps and
+// publishes it. A refused file leaves the running policy as it is.
 #pragma once
 
 #include <optional>
@@ -23,7 +23,7 @@ namespace ballast::app {
 
 class PolicyKeeper {
 public:
-    /// What is referred to must outlive the keeper.
+    /// The references must outlive the keeper.
     PolicyKeeper(std::string file, kernel::PolicyMap& map, PolicyPublisher& publisher,
                  TimeoutKeeper& timeouts, NameKeeper& names, Store store)
         : file_(std::move(file)), map_(map), publisher_(publisher), timeouts_(timeouts),
@@ -40,13 +40,13 @@ public:
 
     /// Stores an override and puts the policy in force with it; on failure neither changes.
     Result<void> put_override(const Override& wanted);
-    /// False: there was none of that target.
+    /// False: there was none for that target.
     Result<bool> remove_override(const std::string& target);
-    /// All that are stored, for people to see.
+    /// All stored overrides, for display.
     [[nodiscard]] std::vector<Override> overrides() const;
 
     /// Forgets the overrides that have expired at `now` and puts the policy in force without them;
-    /// a failure is logged and tried again.
+    /// a failure is logged and retried.
     void drop_expired(WallTime now);
 
     [[nodiscard]] const std::string& file() const { return file_; }
@@ -55,7 +55,7 @@ public:
     [[nodiscard]] WallTime loaded() const { return loaded_; }
 
 private:
-    /// What is to be in force, and what of it cannot be.
+    /// The wanted policy, and the parts of it that cannot be in force.
     struct Wanted {
         Policy policy;
         std::vector<SkippedOverride> skipped;

@@ -35,7 +35,7 @@ std::shared_ptr<const PolicyInForce> PolicyPublisher::now() {
     const std::scoped_lock lock(mutex_);
     if (now_->is_armed() != is_armed(maps_)) {
         now_ = std::make_shared<const PolicyInForce>(now_->with_armed(is_armed(maps_)));
-        is_notification_due_ = true; // not from here: the caller may be in the middle of a sweep
+        is_notification_due_ = true; // deferred: the caller may be in the middle of a sweep
     }
     return now_;
 }

@@ -13,7 +13,7 @@
 
 namespace ballast::app {
 
-/// What decides by the policy and keeps something made of it.
+/// A part that decides by the policy and keeps state derived from it.
 class PolicyReader {
 public:
     PolicyReader() = default;
@@ -38,7 +38,7 @@ public:
     void publish(Policy policy);
 
     /// The policy that holds now. Sees the kill switch, which is thrown in the maps and not here,
-    /// at once: who asks before acting does not act after a disarm. From any thread.
+    /// at once: a caller that asks before acting does not act after a disarm. From any thread.
     std::shared_ptr<const PolicyInForce> now();
 
     /// Notifies the readers once the kill switch was thrown or released; call it every second.

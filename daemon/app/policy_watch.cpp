@@ -53,7 +53,7 @@ void PolicyWatch::watch() {
         ::inotify_add_watch(inotify_.get(), directory.c_str(), changes);
 }
 
-/// Whether one was of our files.
+/// Whether any event was for one of our files.
 bool PolicyWatch::read_events() {
     alignas(inotify_event) std::array<char, 4096> buffer;
     bool is_ours = false;

@@ -20,7 +20,7 @@ public:
     static Result<std::unique_ptr<PolicyWatch>>
     start(EventLoop& loop, std::filesystem::path policy_file, std::function<void()> changed);
 
-    /// Call it before each reload: forgets what changed until now, which that will read, and
+    /// Call it before each reload: forgets changes up to now, which the reload will read, and
     /// watches directories that have appeared since.
     void watch();
 

@@ -13,13 +13,13 @@ namespace ballast::app {
 /// As `uname -r` prints it.
 std::string kernel_release();
 
-/// With its parents; no error where it is there.
+/// With its parents; no error if it exists.
 Result<void> make_directory(const std::string& path);
 
-/// The file that keeps what outlives a restart.
+/// The file for state that survives a restart.
 std::filesystem::path store_file(const Options& options);
 
-/// Names what this kernel lacks, before the loader would fail for a reason nobody can read.
+/// Names what this kernel lacks, before the loader fails with an unreadable reason.
 Error why_not_loaded(const Error& load_error, const std::string& cgroup);
 
 } // namespace ballast::app

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs sweeps on the event loop of the thread that observes: a step a turn, at an interval that
-// their cost decides. Any thread may have what the last one found.
+// Runs sweeps on the observer thread's event loop: one step per turn, at an interval set by their
+// cost. Any thread may read the last one's results.
 #pragma once
 
 #include <cstdint>
@@ -36,11 +36,11 @@ public:
     /// Takes the shortest pause between the starts of two sweeps.
     void changed(const PolicyInForce& now);
 
-    /// Sockets of which the last sweep's rows are kept; what is more is counted.
+    /// Rows kept from the last sweep, one per socket; more are only counted.
     static constexpr std::size_t most_flows = 100'000;
 
-    /// Sweeps before it returns, in place of a sweep under way, and plans the next one. Fails when
-    /// no namespace could be looked at.
+    /// Sweeps before it returns, replacing a sweep under way, and plans the next one. Fails if no
+    /// namespace could be read.
     /// `counted` is called once the sockets that processes have open are counted, which may be long
     /// before the end.
     Result<void> run_now(SweepExtent extent, const std::function<void()>& counted);
@@ -53,13 +53,13 @@ public:
     void watch(Watcher watcher) { watchers_.push_back(std::move(watcher)); }
 
     /// The sockets that the last sweep met, when it ended (nothing before the first), and how many
-    /// more it met than are kept.
+    /// it met beyond those kept.
     struct Flows {
         std::vector<SweptFlow> rows;
         std::optional<std::chrono::steady_clock::time_point> taken;
         std::uint64_t left_out = 0;
     };
-    /// What is known since the last sweep ended; nothing in it changes.
+    /// What is known since the last sweep ended; immutable.
     struct Latest {
         SweepStatus status;
         KeepaliveStatus keepalive; ///< of the last sweep; what failed is not its business

@@ -15,12 +15,12 @@ namespace ballast::app {
 /// Longer than the longest connect_timeout (daemon/config: five minutes).
 inline constexpr std::chrono::minutes kTuneLinger{6};
 
-/// Tells when what nobody wants any more may go. Times: CLOCK_MONOTONIC.
+/// Linger timer: true once unused for the whole period. Times: CLOCK_MONOTONIC.
 class Linger {
 public:
     explicit Linger(std::chrono::nanoseconds length) : length_(length) {}
 
-    /// Call with each look; true once nobody has wanted it for the whole length.
+    /// Call at each check; true once nobody has wanted it for the whole period.
     bool is_over(bool is_wanted, std::chrono::nanoseconds now) {
         if (is_wanted)
             since_.reset();

@@ -49,7 +49,7 @@ sockaddr_in6 address_of(const PeerKey& peer) {
     return address;
 }
 
-/// Whether the peer answered; none while that is open.
+/// Whether the peer answered; none while that is undecided.
 std::optional<bool> outcome_of(const Fd& socket) {
     pollfd wanted{.fd = socket.get(), .events = POLLOUT, .revents = 0};
     if (::poll(&wanted, 1, 0) <= 0)
@@ -72,7 +72,7 @@ Result<void> Witness::ask(const PeerKey& peer, Monotonic now) {
     if (!socket)
         return fail(socket.error());
     const auto address = address_of(peer);
-    // What fails at once was refused on this host, a limit of ours included: no peer said anything.
+    // An immediate failure is a refusal on this host, perhaps by our own limit: no peer answered.
     if (::connect(socket->get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) &&
         errno != EINPROGRESS)
         return fail(Error::system("connect()", errno));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fresh connects that show whether a destination lives: made in the namespace of the flow that does
-// not, given up soon, and closed at once.
+// Fresh connects that show whether a destination is alive: made in the namespace of the dead flow,
+// given up soon, and closed at once.
 #pragma once
 
 #include <chrono>
@@ -27,10 +27,10 @@ public:
     /// `proc` is "/proc", where namespaces are found.
     explicit Witness(std::string proc) : proc_(std::move(proc)) {}
 
-    /// Begins a connect; nothing where one to that peer is under way. Fails where none can be made.
+    /// Begins a connect; does nothing if one to that peer is under way. Fails if none can be made.
     Result<void> ask(const PeerKey& peer, Monotonic now);
 
-    /// Hands out what has been decided by now; call it often while is_asking().
+    /// Reports the outcomes known by now; call it often while is_asking().
     void look(Monotonic now, const Outcome& outcome);
     [[nodiscard]] bool is_asking() const { return !asked_.empty(); }
 
