@@ -18,7 +18,7 @@ std::string line_of(const Finding& finding) {
                        finding.destination.text(), finding.service, finding.evidence);
 }
 
-/// What the store has comes before what is in memory.
+/// Findings of the store precede those in memory.
 void join(FindingPage& page, FindingPage older, const FindingQuery& query) {
     page.total += older.total;
     older.rows.insert(older.rows.end(), std::make_move_iterator(page.rows.begin()),
@@ -62,7 +62,7 @@ void Findings::open(const std::filesystem::path& file, const FindingStore::Bound
     store_ = std::move(*store);
     unreadable_ = store_->unreadable();
     recent_.recall(std::move(newest->rows), *given);
-    // what is told before the first save may be seen by somebody before a crash
+    // a finding reported before the first save may be seen by somebody before a crash
     if (auto ahead = store_->put({}, *given + ids_ahead, clock_().wall); !ahead) {
         ++saves_failed_;
         say_unsaved(ahead.error());
@@ -98,7 +98,7 @@ void Findings::close() {
     write(0, true);
 }
 
-/// is_due: though there may be nothing to save.
+/// is_due: write even if there is nothing to save.
 void Findings::write(std::uint64_t ahead, bool is_due) {
     const auto now = clock_();
     std::vector<KeptFinding> unsaved;

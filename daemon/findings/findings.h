@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one door through which everything speaks: a finding is logged, counted, kept in memory and
-// saved in the store's file. Any thread may call anything here; what a caller waits for is memory,
-// but for save() and page(), which read and write the file.
+// The single entry point for reports: a finding is logged, counted, kept in memory and saved in the
+// store's file. Any thread may call anything here; calls touch memory only, except save() and
+// page(), which read and write the file.
 #pragma once
 
 #include <array>
@@ -26,33 +26,33 @@ public:
     using Clock = std::function<Recent::Now()>;
     using Log = std::function<void(Severity severity, std::string_view line)>;
 
-    /// So many ids may be given between two saves and still not be given again after a crash.
+    /// Ids that may be given between two saves without being given again after a crash.
     static constexpr std::uint64_t ids_ahead = Recent::most;
-    /// A question waits no longer than that for the file.
+    /// A query waits no longer than this for the file.
     static constexpr std::chrono::milliseconds patience{100};
-    /// What is too old is forgotten at least so often.
+    /// Findings that are too old are removed at least this often.
     static constexpr std::chrono::hours tidy_interval{1};
 
     /// `proc` is "/proc", where owners of sockets are looked for.
     Findings(Clock clock, Log log, std::string proc = "/proc")
         : clock_(std::move(clock)), log_(std::move(log)), owners_(std::move(proc)) {}
 
-    /// Takes up the history in a file that Store::open() has opened, before anything is added.
-    /// Where that fails it is said, and findings are kept in memory alone.
+    /// Loads the history from a file that Store::open() has opened, before anything is added. A
+    /// failure is reported, and findings are then kept in memory only.
     void open(const std::filesystem::path& file, const FindingStore::Bounds& bounds = {});
 
     void add(Finding finding);
 
-    /// Who has a socket open; nothing known (pid 0) where nobody has, or too many were looked for.
+    /// The process that has a socket open; unknown (pid 0) if none has, or after too many lookups.
     SocketOwner owner_of(std::uint32_t netns, std::uint32_t inode);
 
-    /// Writes what is not saved yet, in one transaction: call it once a second. A failure is said
-    /// once and counted; what was to be saved is tried again.
+    /// Writes unsaved findings in one transaction: call it once a second. A failure is reported
+    /// once and counted; the write is retried.
     void save();
-    /// The last save, after which nothing is added: ids go on without a gap.
+    /// The last save; nothing is added afterwards, so ids continue without a gap.
     void close();
 
-    /// Where the file is being written to for longer than `patience`, what is in memory, not whole.
+    /// If a write to the file takes longer than `patience`, only what is in memory.
     FindingPage page(const FindingQuery& query);
     FindingsStatus status();
 
@@ -68,7 +68,7 @@ private:
     std::mutex owners_mutex_;
     OwnerFinder owners_;
 
-    std::mutex mutex_; ///< taken while nothing else is waited for
+    std::mutex mutex_; ///< never held while waiting for anything else
     Recent recent_;
     std::array<std::uint64_t, kReasons.size()> made_{};
     std::uint64_t saves_failed_ = 0;

@@ -42,7 +42,7 @@ const char* next_number(DIR* directory) {
     return nullptr;
 }
 
-/// The beginning of a file of /proc, empty where there is none.
+/// The beginning of a file of /proc, empty if there is none.
 std::string read_some(int directory, const char* name) {
     const Fd file(::openat(directory, name, O_RDONLY | O_CLOEXEC));
     std::array<char, 4096> buffer{};
@@ -110,7 +110,7 @@ SocketOwner OwnerFinder::describe(int process, std::uint32_t pid) const {
     return owner;
 }
 
-/// is_native: among those that live in the namespace; else among the others.
+/// is_native: among processes in the namespace; else among the others.
 SocketOwner OwnerFinder::find_among(bool is_native, const std::string& space,
                                     const std::string& socket) {
     const auto processes = open_directory(AT_FDCWD, proc_.c_str());

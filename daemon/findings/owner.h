@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which process has a socket open, found as `ss -p` finds it: by the links of /proc/PID/fd
 // (proc(5), "socket:[INODE]"). That costs one system call for each file of each process, so those
-// that live in the socket's network namespace come first, and only so many links are read in a
-// second.
+// in the socket's network namespace come first, and at most `most_links` links are read a second.
 #pragma once
 
 #include <chrono>
@@ -24,12 +23,11 @@ public:
     /// `proc` is "/proc".
     explicit OwnerFinder(std::string proc) : proc_(std::move(proc)) {}
 
-    /// Nothing known of it (pid 0) where no process has it open, or where what may be read in this
-    /// second is used up. `netns` and `inode` are inode numbers, of the namespace and of the
-    /// socket.
+    /// Unknown (pid 0) if no process has it open, or if this second's share of links is used up.
+    /// `netns` and `inode` are inode numbers, of the namespace and of the socket.
     SocketOwner find(std::uint32_t netns, std::uint32_t inode, Monotonic now);
 
-    /// Times that it was not looked for to the end.
+    /// Searches that were cut short.
     [[nodiscard]] std::uint64_t skipped() const { return skipped_; }
 
 private:
@@ -46,7 +44,7 @@ private:
 };
 
 /// Of the text of /proc/PID/cgroup: the first unit on the way down from the root, which no user can
-/// make up; the whole path where there is none. Empty: it has no cgroup v2.
+/// forge; the whole path if there is none. Empty: it has no cgroup v2.
 std::string unit_of(const std::string& cgroup_text);
 
 } // namespace ballast::findings

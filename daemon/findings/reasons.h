@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every reason there is for a finding, in one table: what cannot be named here cannot be told.
-// A code is for programs and stays what it is for good: it is stored, and people alert on it.
+// Every reason for a finding, in one table: what is not named here cannot be reported. A code is
+// for programs and never changes: it is stored, and people alert on it.
 #pragma once
 
 #include <array>
@@ -14,7 +14,7 @@ namespace ballast::findings {
 enum class Severity : std::uint8_t {
     info,     ///< something has ended, or goes on as it should
     warning,  ///< somebody ought to look at it
-    critical, ///< Ballast cannot do what it is there for, or this host is in trouble
+    critical, ///< Ballast cannot do its job, or this host is in trouble
 };
 inline constexpr std::array<std::string_view, 3> kSeverityNames{"info", "warning", "critical"};
 

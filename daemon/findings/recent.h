@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The newest findings in memory, what is alike coalesced, and what of them is not saved yet. Pure;
+// The newest findings in memory, with similar ones coalesced, and which are not saved yet. Pure;
 // time is passed in. Use it from one thread at a time.
 // Invariants
-// 1. Ids grow by one from finding to finding, and go on after those of recall().
-// 2. What is alike (reason, kind, destination, service, namespace, owner, whether anything was
-//    done) and comes within `window` of a finding is counted by it and makes no other.
-// 3. A finding that has to make room before it was saved is counted as lost.
+// 1. Ids grow by one from finding to finding, and continue after those of recall().
+// 2. A finding like another (reason, kind, destination, service, namespace, owner, whether anything
+//    was done) and within `window` of it is counted there and not added.
+// 3. A finding evicted before it was saved is counted as lost.
 #pragma once
 
 #include <chrono>
@@ -32,14 +32,14 @@ public:
         std::chrono::system_clock::time_point wall;
     };
 
-    /// What an earlier daemon saved, by id, the newest last; `given`: ids up to it are used up.
+    /// An earlier daemon's saved findings, by id, newest last; `given`: ids up to it are used up.
     void recall(std::vector<KeptFinding> saved, std::uint64_t given);
 
     void add(Finding finding, const Now& now);
 
-    /// What is to be saved, by id; it counts as saved unless it is put back.
+    /// The unsaved findings, by id; they count as saved unless put back.
     std::vector<KeptFinding> take_unsaved();
-    /// It could not be saved.
+    /// They could not be saved.
     void put_back(const std::vector<KeptFinding>& taken);
 
     /// Of those in memory; total counts no others.
