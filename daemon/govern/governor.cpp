@@ -28,7 +28,7 @@ void Governor::on_failing(std::uint32_t destination, Failing how, Monotonic now)
     if (trips_.is_known())
         trips_.told();
     else
-        charge(1, now); // taken from an earlier daemon's budget, of which only events tell
+        charge(1, now); // taken from an earlier daemon's budget, known only from events
 }
 
 void Governor::charge(std::int64_t openings, Monotonic now) {
@@ -66,7 +66,7 @@ void Governor::judge(Decision& decision, Monotonic now) {
     decision.fault_ended = was_suspect && !suspect_;
 }
 
-/// What programs may take, now that all they took is charged.
+/// What programs may take, after everything taken has been charged.
 std::uint32_t Governor::budget(std::size_t active, Monotonic now) {
     if (suspect_)
         return 0;
@@ -76,7 +76,7 @@ std::uint32_t Governor::budget(std::size_t active, Monotonic now) {
         std::min<std::size_t>({room, opens_.left(now), actions_.left(now)}));
 }
 
-/// Each turn of the loop means that programs took something or gave it back meanwhile.
+/// The loop repeats only if programs took or returned something meanwhile.
 std::uint32_t Governor::grant(std::size_t active, const Swap& swap, Monotonic now) {
     std::uint32_t left = trips_.outstanding();
     std::uint32_t wanted = budget(active, now);

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every action that changes the host passes through. For breakers, which open in the kernel,
-// that is a budget of openings and a hold: if most destinations fail at once, the host's own
-// network is suspect, and no guard may act on what it then sees. Pure; time is passed in.
+// The gate for every action that changes the host. For breakers, which open in the kernel, that is
+// a budget of openings and a hold: if most destinations fail at once, the host's own network is
+// suspect, and no guard may act on what it then sees. Pure; time is passed in.
 //
 // Invariants
-// V1  The budget that programs can take from never exceeds what is left of the caps, nor what is
-//     missing to the openings that make the observer suspect: whatever fails at once, no more
-//     breakers open than that, with the daemon dead too. What was taken is seen by the swap that
-//     puts the next budget in place, so nothing is granted twice, whenever and however often
-//     programs take. A new daemon begins with full caps.
+// V1  The budget that programs can take from never exceeds what is left of the caps, nor the
+//     openings still missing to make the observer suspect: whatever fails at once, no more breakers
+//     open than that, even with the daemon dead. The swap that sets the next budget sees what was
+//     taken, so nothing is granted twice, whenever and however often programs take. A new daemon
+//     begins with full caps.
 // V2  While the observer is suspect the budget is 0 and every destination that opened within the
 //     window is held closed.
-// V3  A hold is let go when nothing has been suspect for `release_after`, and by undo_all(); each
+// V3  A hold is released when nothing has been suspect for `release_after`, and by undo_all(); each
 //     is on the undo list, once.
 // V4  In a dry run everything is decided the same, but the budget put in place is 0.
 // V5  While the observer is suspect, by failing connects or by paths that are dead, no flow is
@@ -40,10 +40,10 @@ public:
     /// Fewer failing destinations never make the observer suspect.
     static constexpr std::size_t observer_fault_least = PathFault::least;
 
-    /// How a destination failed.
+    /// How a destination's failure was handled.
     enum class Failing {
         withheld, ///< its breaker would have opened, and had no budget or was held
-        opened,   ///< for one of the budget
+        opened,   ///< at the cost of one from the budget
         reopened, ///< a probe failed, which costs nothing
     };
 
@@ -53,9 +53,9 @@ public:
 
     struct Decision {
         std::uint32_t trip_budget = 0;      ///< what was granted
-        bool dry_run = false;               ///< it was not, nor is anything else to be done
+        bool dry_run = false;               ///< it was not granted, and nothing else may be done
         std::vector<std::uint32_t> hold;    ///< destinations whose breaker is to be held closed
-        std::vector<std::uint32_t> release; ///< whose hold is to be let go
+        std::vector<std::uint32_t> release; ///< whose hold is to be released
         bool fault_began = false;
         bool fault_ended = false;
         std::size_t failing = 0; ///< destinations that failed within the window
@@ -69,8 +69,8 @@ public:
 
     void on_failing(std::uint32_t destination, Failing how, Monotonic now);
 
-    /// What follows now, of which the budget is put in place by `swap`. `active`: destinations in
-    /// use within the window.
+    /// Decides what to do now; the budget is set through `swap`. `active`: destinations in use
+    /// within the window.
     Decision decide(std::size_t active, const Swap& swap, Monotonic now);
 
     /// Takes a hold that an earlier daemon left on the undo list.
@@ -79,8 +79,8 @@ public:
     /// All holds, for a shutdown; the list is empty afterwards.
     std::vector<std::uint32_t> undo_all();
 
-    /// Counts an action of another kind against the cap of all, beside the openings that programs
-    /// may still take; false: it has to wait.
+    /// Charges an action of another kind to the overall cap, beside the openings that programs may
+    /// still take; false: it must wait.
     bool may_act(Monotonic now) {
         return actions_.left(now) > trips_.outstanding() && actions_.take(1, now) == 1;
     }
@@ -90,7 +90,7 @@ public:
     /// Granted ones count against both caps.
     Leave leave_to_reset(Monotonic now);
 
-    /// Nothing comes from a destination any more, as flows to it show.
+    /// A destination no longer sends anything, as its flows show.
     void on_dead_path(const PeerKey& peer, Monotonic now);
     /// Destinations with flows, of which those with a dead path are a part.
     void set_paths(std::size_t paths) { paths_ = paths; }

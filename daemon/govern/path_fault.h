@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether so many paths are dead at once that this host itself is suspect. Pure; time is passed in.
+// Whether enough paths are dead at once to make this host itself suspect. Pure; time is passed in.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,7 @@ public:
 
     /// Fewer never make the observer suspect.
     static constexpr std::size_t least = 5;
-    /// Paths that are remembered; with so many dead at once it makes no difference which.
+    /// Paths remembered; with this many dead at once it makes no difference which.
     static constexpr std::size_t most = 16'384;
 
     /// The least number of `active` destinations that, failing together, make the observer suspect.
@@ -31,7 +31,7 @@ public:
             dead_[peer] = now;
     }
 
-    /// paths: destinations with flows. Lasts until there was calm for release_after.
+    /// paths: destinations with flows. Lasts until it has been calm for release_after.
     bool is_suspect(std::size_t paths, const GovernorOptions& options, Monotonic now) {
         std::erase_if(dead_, [&](const auto& known) {
             return known.second < now - options.observer_fault_window;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// So many actions a minute, saved up to one minute's worth. Pure; time is passed in.
+// Token bucket: N actions a minute, burst N. Pure; time is passed in.
 #pragma once
 
 #include <algorithm>
@@ -26,15 +26,15 @@ public:
         return static_cast<std::uint32_t>(std::max(left_, 0.0));
     }
 
-    /// Takes up to `wanted`; returns how many there were.
+    /// Takes up to `wanted`; returns how many it took.
     std::uint32_t take(std::uint32_t wanted, Monotonic now) {
         const std::uint32_t taken = std::min(wanted, left(now));
         left_ -= taken;
         return taken;
     }
 
-    /// Counts actions that have been taken; what goes beyond the cap is paid off before anything is
-    /// left again. Negative: actions that were counted and not taken after all.
+    /// Charges actions already taken; an overdraft is paid off before anything is left again.
+    /// Negative: refunds actions that were counted but not taken.
     void charge(std::int64_t taken, Monotonic now) {
         refill(now);
         left_ = std::min<double>(per_minute_, left_ - static_cast<double>(taken));

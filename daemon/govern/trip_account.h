@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What became of the openings that were granted: programs take them from a word shared with them,
-// and report each in an event of its own, later and perhaps never. Pure; time is passed in.
+// Accounts for granted openings: programs take them from a shared word and report each in an event
+// of its own, later and perhaps never. Pure; time is passed in.
 #pragma once
 
 #include <algorithm>
@@ -14,14 +14,14 @@ class TripAccount {
 public:
     using Monotonic = std::chrono::steady_clock::time_point;
 
-    /// Openings that programs may still take, as far as is known.
+    /// Openings that programs may still take, as far as known.
     [[nodiscard]] std::uint32_t outstanding() const { return outstanding_; }
 
-    /// False until the word was looked at: what was taken from it before is an earlier daemon's.
+    /// False until the word was read: what was taken before belongs to an earlier daemon.
     [[nodiscard]] bool is_known() const { return is_known_; }
 
     /// The word holds `left`. Returns how many were taken since it was last known; negative: a
-    /// program gave back what it had no use for.
+    /// program returned openings it did not use.
     std::int64_t look(std::uint32_t left, Monotonic now) {
         const std::int64_t taken = is_known_ ? std::int64_t{outstanding_} - left : 0;
         outstanding_ = left;
@@ -43,7 +43,7 @@ public:
         ahead_ = 0;
     }
 
-    /// An event told of an opening, which was taken before, whether that was seen yet or not.
+    /// An event reported an opening; it was taken before, whether look() has seen that or not.
     void told() {
         if (untold_.empty())
             ++ahead_;
@@ -51,8 +51,7 @@ public:
             untold_.pop_front();
     }
 
-    /// Openings that were taken and that no event has told of. An event may be lost, so they are
-    /// forgotten with time.
+    /// Openings taken that no event has reported. An event may be lost, so they expire.
     [[nodiscard]] std::size_t untold() const { return untold_.size(); }
     void forget_before(Monotonic from) {
         while (!untold_.empty() && untold_.front() < from)
@@ -62,7 +61,7 @@ public:
 private:
     std::uint32_t outstanding_ = 0;
     bool is_known_ = false;
-    std::uint32_t ahead_ = 0; ///< told of before they were seen to be taken
+    std::uint32_t ahead_ = 0; ///< reported before they were seen to be taken
     std::deque<Monotonic> untold_;
 };
 
