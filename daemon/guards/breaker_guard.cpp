@@ -28,7 +28,7 @@ Reason reason_of(const BreakerChange& change) {
     return Reason::breaker_closed;
 }
 
-/// Whether connections are refused for it.
+/// Whether the change causes connections to be refused.
 std::optional<bool> acted(const BreakerChange& change) {
     if (change.withheld)
         return false;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells what breakers did: one finding for each change of state, with its evidence. Pure.
+// Reports breaker activity: one finding for each change of state, with its evidence. Pure.
 //
 // Reasons: breaker_opened, breaker_reopened (a probe failed), breaker_probing, breaker_ramping,
 // breaker_closed, breaker_withheld (it would have opened, but had no budget or was held closed;
@@ -20,9 +20,9 @@ class BreakerGuard {
 public:
     using Monotonic = std::chrono::steady_clock::time_point;
 
-    /// A destination's withheld openings are told once in so long; the rest is counted.
+    /// A destination's withheld openings are reported once per this period; the rest are counted.
     static constexpr std::chrono::seconds quiet{10};
-    /// Destinations whose last telling is remembered.
+    /// Destinations whose last report is remembered.
     static constexpr std::size_t most_known = 8192;
 
     /// None for a change that was coalesced.

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What silences flows live through, from looks that sweeps take at them. Pure; time is passed in.
+// Which silences flows survive, as observed by sweeps. Pure; time is passed in.
 //
-// A flow that was silent at one look and has received something by a later one lived through the
-// silence of the first look at least. Where a single packet came in and at most one went out in
-// between, which is what a keepalive probe and its answer are, the whole silence is known.
+// A flow silent at one look that has received something by a later one survived at least the
+// silence of the first look. If one packet came in and at most one went out in between, as with a
+// keepalive probe and its answer, the whole silence is known.
 //
 // Invariants:
-//  1. No gap is told that is longer than the flow lived through, but for one round trip and for
-//     packets that were lost on the way.
-//  2. Time in which a flow had something unanswered underway is part of no gap.
+//  1. No reported gap exceeds what the flow survived, except by one round trip and by packets lost
+//     on the way.
+//  2. Time in which a flow had something unanswered in flight is part of no gap.
 //  3. Nothing is remembered of flows that are in use, and at most `most_flows` are.
 #pragma once
 
@@ -29,7 +29,7 @@ struct GapLook {
     std::chrono::milliseconds quiet{0}; ///< since a packet went either way, probes of ours apart
     std::uint32_t packets_in = 0;       ///< in its whole life; wraps
     std::uint32_t packets_out = 0;
-    bool is_trying = false; ///< something has had no answer so far
+    bool is_trying = false; ///< something is still unanswered
 };
 
 class GapWatch {
@@ -38,14 +38,14 @@ public:
     using Gap = IdleBound::Gap;
 
     static constexpr std::size_t most_flows = 262'144;
-    /// A flow that was trying when it was last met is remembered for so long.
+    /// How long a flow that was trying when last met is remembered.
     static constexpr std::chrono::minutes remembered{2};
 
-    /// The silence that the flow has lived through by now, if any.
+    /// The silence that the flow has survived by now, if any.
     std::optional<Gap> on_flow(const GapLook& look, Monotonic now);
 
-    /// How long a flow had been silent before it sent what has had no answer, within the time
-    /// between two sweeps: not more.
+    /// How long a flow had been silent before it sent what is unanswered; short by at most the time
+    /// between two sweeps, never more.
     [[nodiscard]] std::optional<Gap> before_trying(std::uint64_t cookie) const;
 
     /// Forgets flows that the sweep, which began at `began`, has not met.

@@ -37,7 +37,7 @@ Reason reason_of(HalfOpenKind kind, bool is_later) {
     return kind == HalfOpenKind::cleared ? Reason::half_open_flow_cleared : Reason::half_open_flow;
 }
 
-/// None while it waits, and where there was nothing to do.
+/// None while it waits, or if there was nothing to do.
 std::optional<bool> acted(FlowAct act) {
     switch (act) {
     case FlowAct::none:
@@ -60,7 +60,7 @@ std::string flow_names(const std::vector<HalfOpenVerdict>& verdicts) {
     return text;
 }
 
-/// Of the first flow: what it waited for, and what else was seen of its peer.
+/// For the first flow: what it waited for, and what else was seen of its peer.
 std::string evidence_of_flow(const HalfOpenVerdict& verdict) {
     std::string text = fmt::format(" silent_ms={} tries={} in_flight={}", verdict.silent.count(),
                                    verdict.tries, verdict.packets_out);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes findings of verdicts on flows: thousands at once become one for each peer and kind, with
-// how many there are and the first of them. Pure; time is passed in.
+// Turns verdicts on flows into findings: thousands at once become one for each peer and kind, with
+// their number and the first of them. Pure; time is passed in.
 //
-// Reasons: half_open_flow, half_open_flow_cleared; half_open_flow_reset for what became of one that
-// had to wait for its reset. The evidence begins with the kind; act says what was done, why why
-// nothing.
+// Reasons: half_open_flow, half_open_flow_cleared; half_open_flow_reset for the outcome of one that
+// had to wait for its reset. The evidence begins with the kind; `act` says what was done, or `why`
+// nothing was.
 #pragma once
 
 #include <cstddef>
@@ -22,20 +22,20 @@ class HalfOpenDigest {
 public:
     using Monotonic = std::chrono::steady_clock::time_point;
 
-    /// After a finding, what is alike waits so long and becomes one more.
+    /// After a finding, similar verdicts are held this long and become one more.
     static constexpr std::chrono::seconds quiet{1};
     /// Flows that a finding names; the others are counted as coalesced.
     static constexpr std::size_t most_named = 5;
-    /// Findings that are handed out at a time; the others wait for the next.
+    /// Findings returned per call; the others wait for the next.
     static constexpr std::size_t most_findings = 50;
-    /// Peers and kinds at a time; more are counted as coalesced, and told by nothing else.
+    /// Peers and kinds at a time; more are only counted as coalesced, and not reported.
     static constexpr std::size_t most_groups = 8192;
 
-    /// is_later: what became of it is told on its own, after the verdict was.
+    /// is_later: the outcome is reported separately, after the verdict.
     void add(const HalfOpenVerdict& verdict, Mode mode, FlowAct act = FlowAct::none,
              bool is_later = false);
 
-    /// What is to be told now. Call it again soon while has_pending().
+    /// The findings due now. Call it again soon while has_pending().
     std::vector<Finding> take(Monotonic now);
     [[nodiscard]] bool has_pending() const { return pending_ > 0; }
 

@@ -19,7 +19,7 @@ std::size_t count_after(const std::vector<Monotonic>& ascending, Monotonic after
     return static_cast<std::size_t>(ascending.end() - std::ranges::upper_bound(ascending, after));
 }
 
-/// Much of what it ever sent was lost, as happens on a path that loses packets from the start.
+/// Much of all it sent was lost, as on a path that loses packets from the start.
 bool lost_much(const TcpFacts& tcp) {
     return tcp.total_retrans >= 3 && tcp.total_retrans * std::uint64_t{10} >= tcp.data_segs_out &&
            tcp.data_segs_out > 0;
@@ -72,7 +72,7 @@ HalfOpenGuard::Entries::iterator HalfOpenGuard::erase(Entries::iterator at) {
     return suspects_.erase(at);
 }
 
-/// Something was received: whatever was concluded is over (H1).
+/// Something was received: any conclusion is void (H1).
 HalfOpenGuard::Entries::iterator HalfOpenGuard::clear(Entries::iterator at, Monotonic now) {
     const Entry& entry = at->second;
     if (entry.suspect.tries() > 1)
@@ -119,7 +119,7 @@ void HalfOpenGuard::on_suspicion(const Suspicion& suspicion, const Rules& rules)
         return;
     }
     Peer& peer = peers_[at->second.peer];
-    if (suspicion.what != Suspicion::What::probe) { // those, looks tell better
+    if (suspicion.what != Suspicion::What::probe) { // looks count those better
         at->second.suspect.add(suspicion);
         at->second.suspect.see_life(peer.heard); // that will have been heard of again by the next
     }
@@ -182,7 +182,7 @@ void HalfOpenGuard::on_flow(const FlowKey& key, const std::optional<DiagSocket>&
     }
 }
 
-/// No program tells of keepalive probes, so that they are counted at each look.
+/// No program reports keepalive probes, so they are counted at each look.
 void HalfOpenGuard::follow_probes(Entry& entry, const DiagSocket& socket, Monotonic now) {
     const Monotonic looked = std::exchange(entry.looked, now);
     if (socket.timer != TcpTimer::keepalive || socket.timer_retransmits == 0)
@@ -201,9 +201,9 @@ void HalfOpenGuard::follow_probes(Entry& entry, const DiagSocket& socket, Monoto
     entry.suspect.add(next);
 }
 
-/// What is heard of by flows that are not acknowledged may be heard although nothing of theirs
-/// arrives, and shows no life. One in ten that loses now, has lost twice since the first look or
-/// much in all shows a lossy path.
+/// Unacknowledged flows may hear the peer although nothing of theirs arrives, so they show no life.
+/// The path is lossy if one flow in ten loses now, has lost twice since the first look, or has lost
+/// much in all.
 void HalfOpenGuard::look_at_others(Peer& peer, const FlowList& list, const PeerKey& key,
                                    Monotonic now) {
     std::size_t losing = 0;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds half-open flows among those that programs suspect. Pure; time is passed in.
 //
-// It is told of suspicions as they come, asks for the flows of the peers concerned (due()), is told
-// what became of them (on_flows()), and judges. What makes a verdict: half_open_suspect.h. A path
-// counts as lossy while other flows of the peer retransmit, or flows under suspicion recovered.
+// It receives suspicions as they come, asks for the flows of the peers concerned (due()), receives
+// their state (on_flows()), and judges. The rules for a verdict: half_open_suspect.h. A path counts
+// as lossy while other flows of the peer retransmit, or flows under suspicion recovered.
 #pragma once
 
 #include <array>
@@ -22,16 +22,16 @@ class HalfOpenGuard {
 public:
     /// Flows under suspicion at a time; more are counted in `table_full`.
     static constexpr std::size_t most_suspects = 8192;
-    /// A peer is looked at so often while one of its flows tries, and between tries long after.
+    /// A peer is checked every `quick` while one of its flows tries, every `slow` long after a try.
     static constexpr std::chrono::milliseconds quick{100};
     static constexpr std::chrono::milliseconds slow{2000};
-    /// A path on which a flow recovered counts as lossy for so long.
+    /// How long a path counts as lossy after a flow on it recovered.
     static constexpr std::chrono::seconds lossy_for{30};
     static constexpr std::size_t most_recovered = 4096;
 
-    /// What the policy says of a flow.
+    /// The policy for a flow.
     struct Rules {
-        unsigned confirm = 3;     ///< tries in vain
+        unsigned confirm = 3;     ///< unanswered tries
         bool may_connect = false; ///< a fresh connect may be the witness
     };
 
@@ -45,24 +45,24 @@ public:
 
     void on_suspicion(const Suspicion& suspicion, const Rules& rules);
 
-    /// Peers whose flows should be looked at now.
+    /// Peers whose flows should be checked now.
     [[nodiscard]] std::vector<PeerKey> due(Monotonic now) const;
 
-    /// The flows of a peer, suspects or not, as they are at `now`. Where the list may lack some,
-    /// the suspects that it lacks are left as they are (suspects_of(), on_flow()).
+    /// The flows of a peer, suspects or not, as they are at `now`. If the list may be incomplete,
+    /// missing suspects are left unchanged (suspects_of(), on_flow()).
     void on_flows(const PeerKey& peer, const FlowList& list, Monotonic now);
 
-    /// What a single suspect is doing; none: there is no such socket any more.
+    /// The state of a single suspect; none: its socket is gone.
     void on_flow(const FlowKey& key, const std::optional<DiagSocket>& found, Monotonic now);
     [[nodiscard]] std::vector<FlowKey> suspects_of(const PeerKey& peer) const;
 
-    /// The peers could not be looked at: tried again later.
+    /// The peer could not be checked: retried later.
     void postpone(const PeerKey& peer, Monotonic until);
 
-    /// Peers to which a fresh connect should be made, since no flow shows either way; each is named
-    /// once a try.
+    /// Peers to which a fresh connect should be made, since no flow shows either way; each is
+    /// returned once a try.
     std::vector<PeerKey> wants_witness();
-    /// How it ended at `at`: answered, by whatever, or not at all.
+    /// How the connect ended at `at`: answered in any way, or not at all.
     void on_witness(const PeerKey& peer, bool is_answered, Monotonic at);
 
     std::vector<HalfOpenVerdict> judge(Monotonic now);

@@ -7,8 +7,8 @@ namespace ballast::guards {
 
 namespace {
 
-/// What it had sent, and sent again, before this silence. Of a try in vain, one segment was sent
-/// again, and the first of them may have been a tail loss probe.
+/// What it had sent and retransmitted before this silence. Each unanswered try retransmitted one
+/// segment, and the first may have been a tail loss probe.
 struct Before {
     std::uint32_t sent;
     std::uint32_t lost;
@@ -25,8 +25,8 @@ struct Before {
     [[nodiscard]] bool is_clean() const { return sent >= 20 && !is_much(); }
 };
 
-/// Who was not silent before its first tries is told of late, after several. On a lossy path that
-/// happens often to flows that are not dropped, so it takes a flow that is known to lose little.
+/// A flow that was not silent before its first tries is reported late, after several. On a lossy
+/// path that often happens to flows that are not dropped, so the flow must be known to lose little.
 bool is_lossy(const Suspicion& first) {
     const Before before(first);
     const bool is_late = first.what == Suspicion::What::retransmission && first.retransmits > 1;
@@ -55,7 +55,7 @@ bool Suspect::is_same_silence(const Suspicion& next) const {
     return next.at - next.silent <= silence_.over_after;
 }
 
-/// A life that was seen after what was the last try is now one between two tries.
+/// A sign of life seen after the previous last try is now between two tries.
 void Suspect::try_again(const Suspicion& next) {
     previous_try_ = last_try_;
     last_try_ = next.at;
@@ -64,8 +64,7 @@ void Suspect::try_again(const Suspicion& next) {
     life_after_ = false;
 }
 
-/// Of probes between the last look and the end, nothing is known but when the last of them was
-/// sent.
+/// Of probes between the last look and the end, only the time of the last one is known.
 void Suspect::end(const Suspicion& last) {
     ended_ = last.at;
     tries_ = std::max(tries_, last.probes);
@@ -101,8 +100,8 @@ void Suspect::see_life(std::span<const Monotonic> heard) {
     life_after_ = life_after_ || is_any_within(heard, last_try_ + margin, Monotonic::max());
 }
 
-/// Nothing more will be tried, and no later try can show a sign of life to have been chance. One
-/// sign alone shows neither a drop nor that nothing comes.
+/// No more tries follow that could show a sign of life to have been chance. One sign alone proves
+/// neither a drop nor a dead path.
 std::optional<HalfOpenKind> Suspect::judge_ended(Monotonic now, bool is_lossy) const {
     if (life_before_ && life_after_ && !is_lossy)
         return HalfOpenKind::silently_dropped;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One flow under suspicion: what it tried in vain, and when its peer showed itself elsewhere. Pure.
+// One flow under suspicion: its unanswered tries, and when its peer showed itself elsewhere. Pure.
 //
 // Invariants
 // H1. Anything received by the flow itself after its silence began clears it; while something waits
@@ -7,14 +7,14 @@
 // H2. silently_dropped needs signs of the peer, on other flows or to a fresh connect, both between
 //     the flow's last two tries and after its last one. So no single outage of the path, however
 //     long and wherever it begins, is taken for a drop: the path worked before the last try, which
-//     was answered if the outage was over then. A flow that keepalive gave up unwatched did not
-//     tell of its probes; for it, the peer has to show itself between the last probe and the end,
-//     and after the end, on a path that has not just failed others.
+//     was answered if the outage was over then. If keepalive gave up a flow unwatched, its probes
+//     were not reported; then the peer must show itself between the last probe and the end, and
+//     after the end, on a path that has not just failed others.
 // H3. Nothing is concluded before the last try had time to be answered, nor before `confirm` tries;
-//     on a path that loses other flows' packets too, `lossy_extra` more. As many are needed of
-//     keepalive probes of a flow that has sent too little to show that its path loses few.
-// H4. When a keepalive probe was sent is known within two looks. What was heard of the peer counts
-//     as before it only if it was before the earlier of these, as after it only after the later.
+//     on a path that loses other flows' packets too, `lossy_extra` more. The same number of
+//     keepalive probes is needed if the flow has sent too little to show that its path loses few.
+// H4. A keepalive probe's time is known only to lie between two looks. A sign of the peer counts as
+//     before the probe only if before the earlier look, as after it only if after the later.
 #pragma once
 
 #include <optional>
@@ -28,14 +28,14 @@ using Monotonic = std::chrono::steady_clock::time_point;
 
 class Suspect {
 public:
-    /// The kernel's times are jiffies of up to 10 ms, and what is read of them is a little old.
+    /// The kernel's times are in jiffies of up to 10 ms, and are slightly old when read.
     static constexpr std::chrono::milliseconds margin{25};
-    /// A receiver may delay its acknowledgement by so much (RFC 1122: 500 ms, Linux: 200 ms).
+    /// How long a receiver may delay its acknowledgement (RFC 1122: 500 ms, Linux: 200 ms).
     static constexpr std::chrono::milliseconds delayed_ack{200};
-    /// Tries more that are needed on a lossy path: at 20% loss each way, one write in 27,000 is
-    /// as unlucky as that.
+    /// Extra tries needed on a lossy path: at 20% loss each way, one write in 27,000 is that
+    /// unlucky.
     static constexpr unsigned lossy_extra = 6;
-    /// A flow that the kernel gave up tries no more: its peer is waited for so long.
+    /// How long to wait for the peer of a flow that the kernel gave up, which tries no more.
     static constexpr std::chrono::seconds last_word{2};
 
     Suspect(const Suspicion& first, unsigned confirm);
@@ -44,15 +44,15 @@ public:
     [[nodiscard]] bool is_same_silence(const Suspicion& next) const;
     void add(const Suspicion& next);
 
-    /// What clears it. What is received from now on comes long after the silence began, so that a
-    /// kernel's clock that lags misleads nobody.
+    /// What clears it. Anything received from now on comes long after the silence began, so a
+    /// lagging kernel clock does no harm.
     [[nodiscard]] const Silence& silence() const { return silence_; }
     /// When the flow itself last received anything.
     void hear(Monotonic at) { heard_ = std::max(heard_, at); }
-    /// It did while it was not acknowledged.
+    /// It received something without being acknowledged itself.
     [[nodiscard]] bool is_one_way() const { return is_one_way_ || heard_ > silence_.over_after; }
 
-    /// When the peer was last heard of on each other flow, ascending; what was known before stays.
+    /// When the peer was last heard of on each other flow, ascending; earlier knowledge is kept.
     void see_life(std::span<const Monotonic> heard);
 
     /// What to conclude at `now`, if that is more than was concluded before.
@@ -62,14 +62,14 @@ public:
     [[nodiscard]] std::optional<HalfOpenKind> verdict() const { return verdict_; }
     [[nodiscard]] bool is_final() const { return verdict_ == HalfOpenKind::silently_dropped; }
     [[nodiscard]] bool has_ended() const { return ended_.has_value(); }
-    /// It has ended, and no more will be known of it.
+    /// It has ended, and nothing more will be learned.
     [[nodiscard]] bool is_given_up(Monotonic now) const {
         return ended_ && now >= *ended_ + last_word;
     }
     [[nodiscard]] unsigned tries() const { return tries_; }
     [[nodiscard]] Monotonic silent_since() const { return silent_since_; }
     [[nodiscard]] Monotonic last_try() const { return last_try_; }
-    /// One try short of what is needed: time to look for a witness.
+    /// One try short of the number needed: time to look for a witness.
     [[nodiscard]] bool is_nearly_confirmed() const {
         return ended_ || tries_ + 1 >= needed(was_lossy_);
     }

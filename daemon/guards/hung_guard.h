@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds peers that acknowledge and yet are hung, from what sweeps see of their flows: no window for
-// what waits to be sent, or no answer to what was acknowledged. Pure; time is passed in.
+// Finds peers that acknowledge and yet are hung, from sweeps of their flows: no window for queued
+// data, or no answer to acknowledged data. Pure; time is passed in.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,7 @@ struct HungLook {
     std::string service;
     std::chrono::milliseconds silent{0};  ///< since anything was received
     bool is_window_shut = false;          ///< else it waits for an answer
-    std::chrono::milliseconds waiting{0}; ///< for an answer, so long
+    std::chrono::milliseconds waiting{0}; ///< time waited for an answer
     std::chrono::milliseconds limit{0};   ///< response_timeout
 };
 
@@ -28,19 +28,19 @@ class HungGuard {
 public:
     using Monotonic = std::chrono::steady_clock::time_point;
 
-    /// A window that stays shut for so long, whether probes of it are answered or not.
+    /// A window shut for this long counts as hung, whether its probes are answered or not.
     static constexpr std::chrono::seconds shut_for{10};
-    /// Flows that are followed at a time; more are counted.
+    /// Flows followed at a time; more are counted.
     static constexpr std::size_t most_flows = 4096;
 
     void on_look(const HungLook& look, Monotonic now);
 
-    /// A sweep that began at `began` is over: flows that it did not meet are hung no more. Returns
-    /// what is to be told since the last one.
+    /// A sweep that began at `began` is over: flows that it did not meet are no longer hung.
+    /// Returns the new verdicts.
     std::vector<HalfOpenVerdict> end_sweep(Monotonic began);
 
     [[nodiscard]] std::size_t flows() const { return flows_.size(); }
-    /// Looks that were not followed: too many at a time.
+    /// Looks not followed: too many at a time.
     [[nodiscard]] std::uint64_t table_full() const { return table_full_; }
 
 private:

@@ -11,7 +11,7 @@ namespace {
 using Gap = IdleBound::Gap;
 using Monotonic = IdleBound::Monotonic;
 
-/// As old as it gets: everything has faded long before.
+/// The greatest age: everything has faded long before.
 constexpr Gap kOldest = std::chrono::hours(24 * 3650);
 
 Gap age_of(Monotonic at, Monotonic now) {
@@ -34,7 +34,7 @@ Gap percent(Gap gap, int part) {
 
 } // namespace
 
-/// 0 where nothing is left.
+/// 0 if nothing is left.
 Gap IdleBound::faded(const Evidence& evidence, Monotonic now) {
     const Gap left =
         scaled(evidence.gap, std::exp2(-halvings(age_of(evidence.at, now), half_life)));
@@ -58,7 +58,7 @@ void IdleBound::forget_died() {
     contested_ = false;
 }
 
-/// Applies what time alone does; whether it is called in between makes no difference.
+/// Applies the effects of time alone; calls in between make no difference.
 void IdleBound::settle(Monotonic now) {
     if (died_now(now) >= longest)
         forget_died();
@@ -73,8 +73,8 @@ void IdleBound::settle(Monotonic now) {
     held_back_ = {};
 }
 
-/// What was given up for one incident returns bit by bit: if it was no false alarm after all, a few
-/// flows find out and not all.
+/// What was given up for one incident returns gradually: if it was no false alarm, only a few flows
+/// are hit.
 Gap IdleBound::survived_now(Monotonic now) const {
     const Gap survived = faded(survived_, now);
     const auto died = died_now(now);
@@ -103,7 +103,7 @@ void IdleBound::survived(Gap gap, Monotonic now) {
     agreeing_ = std::min(agreeing_ + 1, outvoting);
 }
 
-/// A flow lived through a gap that another was dropped after.
+/// A flow survived a gap after which another was dropped.
 void IdleBound::contradict(Gap gap, Gap died, Monotonic now) {
     if (gap >= faded(held_back_, now))
         held_back_ = {gap, now};
@@ -113,8 +113,8 @@ void IdleBound::contradict(Gap gap, Gap died, Monotonic now) {
     settle(now);
 }
 
-/// A drop amid many gaps as long that were acknowledged, after a long calm, was loss most likely.
-/// A changed firewall shows itself again at the next gap.
+/// After a long calm, a drop amid many acknowledged gaps as long was most likely loss. A changed
+/// firewall shows itself again at the next gap.
 bool IdleBound::outvotes(Gap gap, Monotonic now) const {
     const bool is_calm = !last_drop_ || age_of(*last_drop_, now) >= calm;
     return is_calm && agreeing_ >= outvoting && survived_now(now) >= gap;
@@ -153,12 +153,12 @@ void IdleBound::count_incident(Monotonic now) {
     held_back_ = {};
 }
 
-/// survived < dropped afterwards. What is given up is held back after a first incident, which may
-/// turn out to have been none.
+/// survived < dropped afterwards. After a first incident, which may be a false alarm, what is given
+/// up is held back.
 void IdleBound::lower_survived(Gap dropped, Monotonic now) {
     const Gap before = survived_now(now);
     if (before < dropped) {
-        if (survived_.gap >= dropped) // it must not be confirmed up to there any more
+        if (survived_.gap >= dropped) // it must no longer be confirmed up to there
             survived_ = before == Gap(0) ? Evidence{} : Evidence{before, now};
         return;
     }

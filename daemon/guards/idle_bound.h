@@ -1,28 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is known of a path's idle timeout, from what its flows lived through. Pure; time is passed
-// in.
+// What is known of a path's idle timeout, from the silences of its flows. Pure; time is passed in.
 //
 // A path (firewalls, NAT, load balancers on the way to a destination) forgets a flow that has been
 // silent for too long. A flow acknowledged again after a gap shows a longer timeout; one confirmed
 // dropped after a gap, a shorter one. Timeouts change, differ from flow to flow, and a confirmed
-// drop may have been loss, so nothing is believed for ever.
+// drop may have been loss, so nothing is believed forever.
 //
 // Invariants:
-//  1. survived < died wherever both are known. What overlaps is held back, and the bound unsettled.
+//  1. survived < died wherever both are known. An overlap is held back, and the bound unsettled.
 //  2. By time alone died rises, unsettled ends and survived falls; but what is held back returns to
 //     survived as died rises, up to half of it.
 //  3. An acknowledged gap never lowers survived and never lowers died; one below died is at once
 //     part of survived.
 //  4. A drop that counts leaves died <= its gap and survived < its gap; one that does not count
 //     leaves the bracket as it was. No drop raises survived, none widens died.
-//  5. One drop is not believed for ever: it does not count when `outvoting` gaps as long were
+//  5. One drop is not believed forever: it does not count when `outvoting` gaps as long were
 //     acknowledged since the last drop and that was `calm` ago; it is discarded when longer gaps
 //     are acknowledged `discarding` times; and without either, died doubles every `retry.front()`.
-//  6. Each further incident makes died last longer, up to `retry.back()`, so a timeout that is
-//     really there is met ever more rarely; and it makes what survived before the incidents void.
+//  6. Each further incident makes died last longer, up to `retry.back()`, so a real timeout is hit
+//     ever more rarely; and it voids what survived before the incidents.
 //  7. A bound that was saved and restored reads like the original at every later time, all in whole
 //     milliseconds.
-//  8. Gaps are within [shortest, longest] and counters saturate, whatever comes in.
+//  8. Gaps are within [shortest, longest] and counters saturate, for any input.
 #pragma once
 
 #include <array>
@@ -38,8 +37,8 @@ namespace ballast::guards {
 struct IdleBracket {
     std::optional<std::chrono::milliseconds> survived; ///< gaps up to this are acknowledged
     std::optional<std::chrono::milliseconds> died;     ///< above survived; a flow was dropped
-    /// Flows contradict each other, or the first was heard of so shortly ago that a drop of the
-    /// same time would not be confirmed yet: survived is to be trusted no further than needed.
+    /// Flows contradict each other, or the first was seen so recently that a drop of the same time
+    /// would not be confirmed yet: trust survived no further than needed.
     bool unsettled = false;
     bool operator==(const IdleBracket&) const = default;
 };
@@ -68,7 +67,7 @@ public:
     using Monotonic = std::chrono::steady_clock::time_point;
     using Gap = std::chrono::milliseconds;
 
-    /// Shorter gaps say nothing of use: keepalive counts in whole seconds.
+    /// Shorter gaps are of no use: keepalive counts in whole seconds.
     static constexpr Gap shortest = std::chrono::seconds(2);
     /// Longer ones count as this.
     static constexpr Gap longest = std::chrono::hours(24 * 30);
@@ -79,24 +78,24 @@ public:
     static constexpr std::array<Gap, 6> retry{std::chrono::minutes(15), std::chrono::hours(1),
                                               std::chrono::hours(4),    std::chrono::hours(16),
                                               std::chrono::hours(64),   std::chrono::hours(168)};
-    /// Drops no further apart than this are one incident: a firewall that is restarted forgets all
-    /// flows at once, and they find out one after the other.
+    /// Drops no further apart than this are one incident: a restarted firewall forgets all flows at
+    /// once, and they notice one after the other.
     static constexpr Gap incident = std::chrono::minutes(5);
-    /// A bound is unsettled for so long from its first evidence on. Keepalive takes a minute and a
-    /// half to give a flow up, while those that live answer at once.
+    /// How long a bound is unsettled after its first evidence. Keepalive takes a minute and a half
+    /// to give a flow up, while live ones answer at once.
     static constexpr Gap settling = std::chrono::minutes(2);
     /// See invariant 5.
     static constexpr std::uint32_t outvoting = 64;
     static constexpr Gap calm = std::chrono::hours(6);
-    /// Acknowledged gaps beyond died that discard it, for each drop there was. Of flows whose
-    /// timeouts differ, more than one in so many is dropped at a gap worth avoiding.
+    /// Acknowledged gaps beyond died that discard it, per drop. Of flows whose timeouts differ,
+    /// more than one in this many is dropped at a gap worth avoiding.
     static constexpr std::uint32_t discarding = 16;
     /// Drops are counted up to this.
     static constexpr std::uint32_t most_drops = 64;
     /// Percent of survived that a gap must have to confirm it. Keepalive chosen from survived
     /// keeps gaps above it (keepalive_choice.h), so a path in use does not fade.
     static constexpr int confirming_percent = 75;
-    /// Percent by which gaps may differ and still tell the same: firewalls are not exact.
+    /// Percent by which gaps may differ and still count as equal: firewalls are not exact.
     static constexpr int blur_percent = 10;
 
     enum class Verdict : std::uint8_t {
@@ -108,8 +107,8 @@ public:
     /// A flow was acknowledged again after `gap`: the time in which no packet went either way.
     void survived(Gap gap, Monotonic now);
     /// A flow is confirmed silently dropped; `gap` as above, before its first unanswered packet.
-    /// To be told once the flow has ended so, or has been unanswered for half a minute: one that is
-    /// acknowledged after all was not dropped, and loss alone hardly ever lasts so long.
+    /// Call it once the flow has ended so, or has been unanswered for half a minute: one
+    /// acknowledged after all was not dropped, and loss alone hardly ever lasts that long.
     Verdict died(Gap gap, Monotonic now);
 
     /// What is known at `now`. Evidence later than `now` counts as fresh.

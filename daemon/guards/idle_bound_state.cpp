@@ -14,7 +14,7 @@ namespace {
 
 using Monotonic = IdleBound::Monotonic;
 
-/// As old as it gets: everything has faded long before, and sums stay within 64 bits.
+/// The greatest age: everything has faded long before, and sums stay within 64 bits.
 constexpr std::int64_t kOldestMs = std::int64_t{3650} * 24 * 3'600'000;
 
 struct Number {
@@ -45,7 +45,7 @@ std::array<Number, 13> numbers_of(const IdleBoundState& state) {
          {"contested", state.contested, 0, 1}}};
 }
 
-/// Which rule between the numbers is broken; null for none.
+/// The rule between the numbers that is broken; null if none.
 const char* contradiction_in(const IdleBoundState& state) {
     if ((state.survived_ms == 0) != (state.survived_age_ms < 0) ||
         (state.died_ms == 0) != (state.died_age_ms < 0) ||
@@ -60,7 +60,7 @@ const char* contradiction_in(const IdleBoundState& state) {
     return nullptr;
 }
 
-/// Empty where nothing is.
+/// Empty if nothing is.
 std::string what_is_wrong(const IdleBoundState& state) {
     for (const Number& number : numbers_of(state)) {
         const bool is_within = number.value >= number.least && number.value <= number.most;

@@ -16,7 +16,7 @@ std::int64_t whole_seconds(std::int64_t ms) {
     return std::max(ms / kSecond, std::int64_t{1}) * kSecond;
 }
 
-/// A probe that is lost leaves the path's timer running: three more fit in before it ends, if the
+/// A lost probe leaves the path's timer running: three more fit in before it expires, if whole
 /// seconds allow.
 std::int64_t interval_for(std::int64_t idle_ms, std::optional<milliseconds> died) {
     const std::int64_t left = died ? (died->count() - idle_ms) / 4 : kLongestInterval;
@@ -69,7 +69,7 @@ milliseconds longest_idle(const IdleBracket& bracket, milliseconds start) {
     const milliseconds proven = survived * late_part / (late_part + 1);
     milliseconds longest = bracket.unsettled ? start : std::max(start, proven);
     if (bracket.died) {
-        // Between survived and died nothing is known: below the half the truth is as likely as
+        // Between survived and died nothing is known: the truth is as likely below the half as
         // above.
         const milliseconds half = std::max(proven, *bracket.died / 2);
         longest = std::min({longest, half, *bracket.died * died_percent / 100});

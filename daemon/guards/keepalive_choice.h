@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which keepalive a flow gets: `auto` from what is known of its path, and what becomes of it beside
-// the application's own settings. Pure.
+// Which keepalive a flow gets: `auto` from what is known of its path, and how it combines with the
+// application's own settings. Pure.
 //
 // `auto` never waits longer than `start` on hope. It waits longer only where gaps as long were
 // acknowledged, and never probes beyond them to learn more: a probe that comes too late costs the
-// application its flow, one that comes early costs a packet. What shows longer gaps is traffic that
-// Ballast did not time: flows that were idle when it was loaded, other services on the path, a
+// application its flow, one that comes early costs a packet. Longer gaps are learned from traffic
+// that Ballast did not time: flows that were idle when it was loaded, other services on the path, a
 // measurement by hand. Gaps up to its own idle time are confirmed by its own answered probes.
 //
 // Invariants:
@@ -42,12 +42,12 @@ inline constexpr int late_part = 8;
 /// Part of died that idle_ms may be: an eighth below for the timer, the rest so that a probe that
 /// is lost can be repeated in time.
 inline constexpr int died_percent = 85;
-/// Flows of one path differ in idle_ms by so much, downwards.
+/// Percent by which idle_ms varies downwards between flows of one path.
 inline constexpr int spread_percent = 10;
 /// Least time from the first probe to the end; outages shorter than this end no flow.
 inline constexpr std::chrono::seconds patience{30};
-/// Probes that have to be lost in a row before a flow is ended; the kernel's own default. With 10%
-/// of packets lost either way, 6 would end a living flow once in 21,000 times that it is probed.
+/// Probes that must be lost in a row before a flow is ended; the kernel's own default. With 10% of
+/// packets lost either way, 6 would end a live flow once in 21,000 times that it is probed.
 inline constexpr std::uint32_t least_count = 9;
 /// TCP_KEEPIDLE's own limit (include/net/tcp.h, MAX_TCP_KEEPIDLE).
 inline constexpr std::int64_t most_idle_ms = 32'767'000;
@@ -61,7 +61,7 @@ Keepalive choose_keepalive(const IdleBracket& bracket, std::chrono::milliseconds
 /// The longest idle time that choose_keepalive() gives any flow, not rounded.
 std::chrono::milliseconds longest_idle(const IdleBracket& bracket, std::chrono::milliseconds start);
 
-/// What an application has set on a socket. 0: nothing.
+/// An application's settings on a socket. 0: not set.
 struct SocketSettings {
     bool keepalive = false;
     std::int64_t idle_ms = 0;
@@ -70,7 +70,7 @@ struct SocketSettings {
     std::int64_t user_timeout_ms = 0;
 };
 
-/// What holds in the network namespace where an application has set nothing.
+/// The network namespace's defaults, for what an application has not set.
 struct KernelSettings {
     std::int64_t idle_ms = 7'200'000;  ///< net.ipv4.tcp_keepalive_time
     std::int64_t interval_ms = 75'000; ///< net.ipv4.tcp_keepalive_intvl
@@ -87,8 +87,8 @@ struct Setting {
     bool operator==(const Setting&) const = default;
 };
 
-/// What holds for a socket. Numbers that play no part while keepalive is off are shown all the
-/// same.
+/// The effective settings of a socket. Numbers without effect while keepalive is off are still
+/// shown.
 struct KeepaliveInForce {
     Setting on; ///< 0 or 1
     Setting idle_ms;
@@ -96,20 +96,20 @@ struct KeepaliveInForce {
     Setting count;
     Setting user_timeout_ms; ///< 0: none
 
-    /// Ballast where it set anything; else the application where it switched keepalive on.
+    /// Ballast if it set anything; else the application if it switched keepalive on.
     [[nodiscard]] Setter setter() const;
     bool operator==(const KeepaliveInForce&) const = default;
 };
 
-/// A user timeout is set by Ballast only if it is at least this, for it ends flows with data
-/// underway too, and only if it is sooner than the kernel's own end.
+/// A user timeout is set by Ballast only if it is at least this, for it also ends flows with data
+/// in flight, and only if it is sooner than the kernel's own end.
 inline constexpr std::int64_t least_user_timeout_ms = 30'000;
 /// An application with a shorter user timeout of its own is left alone: the kernel would end its
 /// idle flows at that age with one probe unanswered (net/ipv4/tcp_timer.c, tcp_keepalive_timer()).
 inline constexpr std::int64_t least_room_ms = 10'000;
 
-/// What holds once Ballast has applied `wanted` to a socket with these settings; without `wanted`,
-/// what holds without Ballast.
+/// The effective settings once Ballast has applied `wanted` to a socket with these; without
+/// `wanted`, those without Ballast.
 KeepaliveInForce tightened(const SocketSettings& own, const KernelSettings& kernel,
                            const std::optional<Keepalive>& wanted);
 

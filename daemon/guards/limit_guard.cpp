@@ -74,7 +74,7 @@ void LimitGuard::add(std::vector<Finding>& findings, Reason reason, const Destin
 void LimitGuard::judge(const LimitReading& reading, Known& known,
                        std::chrono::steady_clock::time_point now, const Describe& describe,
                        std::vector<Finding>& findings) {
-    // Counters that went back belong to another destination that was given the index.
+    // Counters that went back belong to another destination that reuses the index.
     if (any_below(reading.refused, known.refused) ||
         any_below(reading.over_limit, known.over_limit))
         known = {};
@@ -107,7 +107,7 @@ std::vector<Finding> LimitGuard::read(std::span<const LimitReading> readings,
         if (is_idle && !known_.contains(reading.index))
             continue;
         auto& known = known_[reading.index];
-        if (is_first_) // what an earlier daemon counted is no news
+        if (is_first_) // an earlier daemon's counts are not news
             known = {reading.refused,
                      reading.over_limit,
                      reading.refused,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells when a destination begins and ceases to turn connections away, from two readings of its
+// Reports when a destination starts and stops refusing connections, from two readings of its
 // counters. It decides nothing: admission does, in the kernel. Pure; time is passed in.
 //
 // Reasons: limit_refusing (connects were refused), limit_would_refuse (observe mode let them pass),
@@ -22,8 +22,8 @@
 
 namespace ballast::guards {
 
-/// Connections by what they were turned away for: the limit, the total, the consumer's share, the
-/// rate, in that order; what a breaker turns away, it reports itself.
+/// Refused connections by reason: the limit, the total, the consumer's share, the rate, in that
+/// order; a breaker reports its own refusals.
 inline constexpr std::size_t kLimitReasons = kReasons - 1;
 using CountsByReason = std::array<std::uint64_t, kLimitReasons>;
 
@@ -39,16 +39,16 @@ struct LimitReading {
 
 class LimitGuard {
 public:
-    /// Without a further event for so long, a destination counts as clear.
+    /// A destination without a further event for this long counts as clear.
     static constexpr std::chrono::seconds quiet{60};
-    /// Findings of one reading; more are coalesced into a count.
+    /// Findings per reading; more are coalesced into a count.
     static constexpr std::size_t most_findings = 50;
 
     using Describe = std::function<DestinationRow(std::uint32_t index)>;
 
     /// Compares with the previous readings. `describe` is called for destinations that get a
-    /// finding. The guard's first readings are only remembered: what an earlier daemon counted is
-    /// no news.
+    /// finding. The guard's first readings are only remembered: an earlier daemon's counts are not
+    /// news.
     std::vector<Finding> read(std::span<const LimitReading> readings,
                               std::chrono::steady_clock::time_point now, const Describe& describe);
 

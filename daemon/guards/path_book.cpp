@@ -32,7 +32,7 @@ PathBook::Path& PathBook::path_of(const PathKey& path, Monotonic now) {
     return at->second;
 }
 
-/// By address the destinations of a prefix follow one another.
+/// In address order, the destinations of a prefix are adjacent.
 IdleBound PathBook::beginning(const PathKey& path, Monotonic now) const {
     IdleBound first;
     if (path.prefix.length == LearnPrefixes::most_ipv6)
@@ -60,7 +60,7 @@ void PathBook::forget_oldest() {
 
 template <typename Learn>
 void PathBook::learn(const PathPlace& place, Monotonic now, const Learn& shown) {
-    if (place.shared) // first, or it would begin with what it is shown
+    if (place.shared) // first, or it would begin with the new evidence
         shown(path_of(*place.shared, now).bound);
     shown(path_of(place.own, now).bound);
 }

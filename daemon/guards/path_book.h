@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is known of the paths to destinations, and what of that is new. Pure; time is passed in.
+// What is known of the paths to destinations, and which of it is new. Pure; time is passed in.
 //
-// What a flow shows is kept of its destination, and of the prefix that this shares a path with, if
-// it does. A prefix that is heard of for the first time begins with what is known of the
-// destination in it that was dropped soonest, or lived longest; one that nobody asks for any more
-// fades like a path that nobody uses.
+// Evidence from a flow is kept for its destination and for the prefix that shares its path, if any.
+// A new prefix begins with what is known of the destination in it that was dropped soonest, or else
+// survived longest; one no longer asked for fades like an unused path.
 //
-// A flow that is found silently dropped counts once the kernel has ended it, or when it has had no
-// answer for `patience` and was not heard of again.
+// A flow found silently dropped counts once the kernel has ended it, or after `patience` without an
+// answer or other sign of it.
 #pragma once
 
 #include <cstddef>
@@ -35,34 +34,34 @@ public:
     static constexpr std::size_t most_paths = 65'536;
     static constexpr std::size_t most_suspended = 8'192;
 
-    /// A flow to the destination lived through a silence.
+    /// A flow to the destination survived a silence.
     void survived(const PathPlace& place, Gap gap, Monotonic now);
-    /// One was dropped in a silence, and that is confirmed.
+    /// One was confirmed dropped in a silence.
     void died(const PathPlace& place, Gap gap, Monotonic now);
 
-    /// One looks dropped; what settle() makes of it later.
+    /// One looks dropped; settle() decides later.
     void suspend(std::uint64_t cookie, const PathPlace& place, Gap gap, Monotonic now);
     /// It was heard of again after all.
     void acquit(std::uint64_t cookie) { suspended_.erase(cookie); }
-    /// Confirms those that have waited long enough; forgets paths of which nothing is left.
+    /// Confirms those that have waited long enough; forgets paths with nothing left.
     void settle(Monotonic now);
 
-    /// As shared_bound.h joins what is known; none where there is neither of them.
+    /// The join by shared_bound.h of what is known; none if neither is known.
     [[nodiscard]] std::optional<PathBracket> at(const PathPlace& place, Monotonic now) const;
 
-    /// What is known already, from before a restart.
+    /// Restores knowledge from before a restart.
     void recall(const PathKey& path, const IdleBound& bound, Monotonic now);
     struct Change {
         PathKey path;
         std::optional<IdleBound> bound; ///< none: forgotten
     };
-    /// The paths of which more is known, or nothing any more, since the last call.
+    /// The paths with new knowledge, or forgotten, since the last call.
     std::vector<Change> take_changes();
     [[nodiscard]] bool has_died_since_taken() const { return has_died_; }
 
     [[nodiscard]] std::size_t paths() const { return paths_.size(); }
     [[nodiscard]] bool is_empty() const { return paths_.empty(); }
-    /// Gaps and drops that were not kept: too many at a time.
+    /// Gaps and drops not kept: too many at a time.
     [[nodiscard]] std::uint64_t table_full() const { return table_full_; }
 
 private:

@@ -7,7 +7,7 @@ namespace {
 
 using Known = std::optional<std::chrono::milliseconds>;
 
-/// Nothing of the destination's own speaks against the prefix's drop, and it says more.
+/// No own evidence contradicts the prefix's drop, and the drop is sooner.
 bool is_heeded(const IdleBracket& own, const Known& died) {
     const bool was_lived_through = own.survived && died && *own.survived >= outliving * *died;
     const bool is_sooner = died && (!own.died || *died < *own.died);
@@ -33,7 +33,7 @@ SharedBracket share(const IdleBracket& own, const IdleBracket& prefix) {
     if (is_heeded(own, prefix.died)) {
         shared.bracket.died = prefix.died;
         shared.is_shared = true;
-        if (shared.bracket.survived >= prefix.died) { // as IdleBound does with what overlaps
+        if (shared.bracket.survived >= prefix.died) { // as IdleBound treats an overlap
             shared.bracket.survived = *prefix.died / 2;
             shared.bracket.unsettled = true;
         }

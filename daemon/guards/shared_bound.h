@@ -11,21 +11,21 @@
 // |                |                                    | exception                          |
 //
 // Invariants:
-//  1. survived < died wherever both are known. What overlaps counts half of died, unsettled.
-//  2. Own evidence wins: what its own flows lived through is not given up for a neighbour's drop
-//     after less than half of that; and once its own flows were dropped, no probe comes later for
-//     what neighbours' flows lived through.
-//  3. A drop is heeded: died is never later than its own, nor than the prefix's where nothing of
-//     its own speaks against it. Less than twice as much does not: a drop is told with the silence
-//     that the sweep before saw, which may be far shorter where silences are.
-//  4. Where the prefix knows nothing, or no more, the destination has its own bracket unchanged.
+//  1. survived < died wherever both are known. An overlap counts as half of died, unsettled.
+//  2. Own evidence wins: what its own flows survived is not given up for a neighbour's drop after
+//     less than half of that; and once its own flows were dropped, no probe comes later because of
+//     what neighbours' flows survived.
+//  3. A drop is heeded: died is never later than its own, nor than the prefix's unless its own
+//     evidence contradicts it. Less than twice as much does not: a drop is reported with the
+//     silence seen by the sweep before, which may be far shorter if silences are.
+//  4. If the prefix knows nothing, or no more, the destination's own bracket is unchanged.
 #pragma once
 
 #include "daemon/guards/idle_bound.h"
 
 namespace ballast::guards {
 
-/// So many times a neighbour's died says that it does not hold here.
+/// Surviving this multiple of a neighbour's died shows that it does not hold here.
 inline constexpr int outliving = 2;
 
 struct SharedBracket {
