@@ -55,10 +55,10 @@
 
 #define BALLAST_SERVICE_NAME_LENGTH 64
 
-/* Keepalive probes in a row without an answer by which a sweep tells of a flow. */
+/* A sweep reports a flow with this many unanswered keepalive probes in a row. */
 #define BALLAST_PROBES_TELLING 2
 
-/* What a guard may do. */
+/* How far a guard may go. */
 enum ballast_mode {
     BALLAST_MODE_OFF = 0,
     BALLAST_MODE_OBSERVE = 1,
@@ -95,7 +95,7 @@ struct ballast_control {
     __u32 trip_budget;       /* breakers that may open until the governor tops it up */
     __u32 tuning;            /* 1: program `tune` is attached, so that connect_timeout may be set */
     __u32 suspect_after;     /* jiffies without a sign of the peer that make a flow suspect */
-    __u32 suspect_until;     /* retransmissions in a row that are told; 0: no suspicion is */
+    __u32 suspect_until;     /* retransmissions in a row to report; 0: report no suspicion */
     __u32 ticks_per_second;  /* of the kernel's jiffies */
     __u64 reserved[4];
 };
@@ -171,7 +171,7 @@ struct ballast_service {
 
 #define BALLAST_UNLIMITED 0xffffffffu
 
-/* What a connect() was turned away for, or would have been. */
+/* Why a connect() was turned away, or would have been. */
 enum ballast_reason {
     BALLAST_REASON_LIMIT = 0,    /* max_connections */
     BALLAST_REASON_TOTAL = 1,    /* max_total */
@@ -206,10 +206,10 @@ struct ballast_destination {
     __u64 reserved_too[2];
     __u8 address[16];
     __u64 refused[BALLAST_REASONS]; /* by enum ballast_reason */
-    __u64 over[BALLAST_REASONS];    /* admitted all the same: observe, disarmed or daemon silent */
-    /* What is known of the path's idle timeout, as keepalive `auto` needs it; the daemon's. */
+    __u64 over[BALLAST_REASONS];    /* admitted nevertheless: observe, disarmed or daemon silent */
+    /* The path's idle timeout as far as known, for keepalive `auto`; written by the daemon. */
     __u32 keepalive_longest_ms; /* silence before a probe at the most; 0: nothing is known */
-    __u32 keepalive_died_ms;    /* a flow was dropped after so long a silence; 0: none was */
+    __u32 keepalive_died_ms;    /* a silence after which a flow was dropped; 0: none was */
     __u64 reserved_end[1];
 };
 
@@ -294,7 +294,7 @@ struct ballast_time {
     __u32 cookie;   /* low 32 bits: whose time it is */
 };
 struct ballast_bucket_times {
-    struct ballast_time entries[BALLAST_BUCKET_WIDTH + 1]; /* the last is nobody's */
+    struct ballast_time entries[BALLAST_BUCKET_WIDTH + 1]; /* the last is unused */
 };
 
 /* Map `user_timeouts`, kept with the socket: its TCP_USER_TIMEOUT while connect_timeout holds. */
@@ -323,7 +323,7 @@ enum ballast_flow_flags {
     BALLAST_FLOW_PROBING = 128,
 };
 
-/* What a sweep emits per socket (TIME_WAIT and NEW_SYN_RECV apart; LISTEN from the pass over files
+/* A sweep's record of one socket (TIME_WAIT and NEW_SYN_RECV apart; LISTEN from the pass over files
  * alone). */
 struct ballast_flow {
     __u64 cookie; /* 0: the kernel has not made one */
@@ -349,7 +349,7 @@ struct ballast_flow {
     struct ballast_flow_keepalive keepalive;
 };
 
-/* Map `sweep_totals`, one element: what the records do not tell; zeroed by the daemon before each
+/* Map `sweep_totals`, one element: what the records leave out; zeroed by the daemon before each
  * iterator is read. */
 struct ballast_sweep_totals {
     __u64 time_wait;

@@ -47,7 +47,7 @@ enum ballast_breaker_state {
     BALLAST_BREAKER_RAMP = 3, /* closed, with a limit that grows back */
 };
 
-/* What a person or the governor decided over the breaker's head. */
+/* A state that a person or the governor forces on the breaker. */
 enum ballast_breaker_force {
     BALLAST_FORCE_NONE = 0,
     BALLAST_FORCE_OPEN = 1,
@@ -55,8 +55,8 @@ enum ballast_breaker_force {
 };
 
 /*
- * Map `breakers`: one for each destination that has failed or is forced. What decides is changed by
- * atomics only, its meaning is lib/breaker.h's. Times are CLOCK_MONOTONIC.
+ * Map `breakers`: one for each destination that has failed or is forced. Deciding fields are
+ * changed by atomics only; lib/breaker.h defines them. Times are CLOCK_MONOTONIC.
  */
 struct ballast_breaker {
     __u64 word;            /* state, level of back-off, generation, deadline */

@@ -35,7 +35,7 @@ enum ballast_keepalive_option {
     BALLAST_KEEPALIVE_OPTIONS = 5,
 };
 
-/* What a socket's options say; `chosen`: bits of those that an application has set. Where none has,
+/* A socket's options; `chosen`: bits of those that an application has set. Where none has,
  * the value is the kernel's. */
 struct ballast_keepalive {
     __u32 value[BALLAST_KEEPALIVE_OPTIONS];
@@ -49,14 +49,14 @@ struct ballast_kept_keepalive {
     struct ballast_keepalive own;         /* what they were before */
 };
 
-/* Who decides a connection's keepalive. */
+/* The source of a connection's keepalive settings. */
 enum ballast_keepalive_setter {
     BALLAST_SET_BY_KERNEL = 0, /* or nobody: it is off */
     BALLAST_SET_BY_APPLICATION = 1,
     BALLAST_SET_BY_BALLAST = 2,
 };
 
-/* Part of what a sweep emits per socket: what is in force. */
+/* Part of a sweep's record of a socket: the settings in force. */
 struct ballast_flow_keepalive {
     __u32 idle_s;
     __u32 interval_s;

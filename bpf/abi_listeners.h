@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
-/* What bpf/listeners.bpf.c tells the daemon; lives in no map, so it has no part in the ABI version.
- */
+/* What bpf/listeners.bpf.c returns to the daemon. Not in a map, so not part of the ABI version. */
 #ifndef BALLAST_BPF_ABI_LISTENERS_H
 #define BALLAST_BPF_ABI_LISTENERS_H
 

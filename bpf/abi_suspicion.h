@@ -7,7 +7,7 @@
 
 #define BALLAST_SUSPICIONS_SIZE (1024 * 1024) /* bytes: records of some 9,000 flows at once */
 
-/* What made a flow suspect. */
+/* The event that made a flow suspect. */
 enum ballast_suspicion_kind {
     BALLAST_SUSPICION_RETRANSMISSION = 0, /* one more, with nothing received meanwhile */
     BALLAST_SUSPICION_RESET = 1,          /* RST to what was outstanding, after silence */
@@ -20,7 +20,7 @@ enum ballast_suspicion_flags {
     BALLAST_SUSPICION_ORPHAN = 4,     /* its program has closed it */
 };
 
-/* Retransmissions of the timer in a row by which a flow is told of, whatever else it receives. */
+/* A flow is reported at this many timer retransmissions in a row, whatever else it receives. */
 #define BALLAST_RETRANSMISSIONS_TELLING 3
 
 /*

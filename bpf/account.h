@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a sweep does with one socket, whichever iterator met it: describes it, marks its reservation
- * as seen, adopts it where a policy governs it and it has none, and moves the reservation where the
- * policy now names another service. All of it may be done again for the same socket: the kernel
- * runs an iterator's program a second time for one whose record no longer fitted the reader's
- * buffer (kernel/bpf/bpf_iter.c, bpf_seq_read()).
+ * Accounts for one socket in a sweep, whichever iterator met it: describes it, marks its
+ * reservation as seen, adopts it where a policy governs it and it has none, and moves the
+ * reservation where the policy now names another service. All of it may be done again for the same
+ * socket: the kernel runs an iterator's program a second time for one whose record no longer fitted
+ * the reader's buffer (kernel/bpf/bpf_iter.c, bpf_seq_read()).
  */
 #ifndef BALLAST_BPF_ACCOUNT_H
 #define BALLAST_BPF_ACCOUNT_H
@@ -18,7 +18,7 @@
 #include <bpf/bpf_endian.h>
 
 /* By a mask and not a comparison, of which 6.1's verifier forgets the outcome when the slot is read
- * from the stack again; the word behind the marks is nobody's. */
+ * from the stack again; the word behind the marks is unused. */
 _Static_assert(sizeof(struct ballast_bucket_seen) == (BALLAST_BUCKET_WIDTH + 1) * sizeof(__u32),
                "a slot under the mask is within the marks");
 BALLAST_INLINE void ballast_mark_seen(const struct ballast_place* place, __u32 sweep) {
@@ -45,7 +45,7 @@ BALLAST_INLINE const union ballast_address* ballast_remote_of(const struct balla
     return (const union ballast_address*)flow->remote_address;
 }
 
-/* What a socket needs to be accounted for. */
+/* What accounting for a socket needs. */
 struct ballast_subject {
     __u64 cookie;
     __u32 sweep;
@@ -174,7 +174,7 @@ BALLAST_INLINE void ballast_govern(struct sock_common* skc, struct ballast_flow*
         ballast_account_new(skc, flow, service, subject, sums);
 }
 
-/* A new record of what can be told without looking anything up; NULL: a bug. */
+/* A new record, filled in without any lookup; NULL: a bug. */
 BALLAST_INLINE struct ballast_flow* ballast_describe(struct sock_common* skc, struct tcp_sock* tp,
                                                      __u64 cookie) {
     struct ballast_flow* flow = BALLAST_FIRST(sweep_flow);
@@ -201,7 +201,7 @@ BALLAST_INLINE void ballast_account(struct sock_common* skc, struct tcp_sock* tp
     __u64 cgroup = ballast_cgroup_of_socket(tp);
     bool is_governed = ballast_is_governed_cgroup(cgroup, head);
     if (!is_governed)
-        flow->flags = BALLAST_FLOW_OUTSIDE; /* nobody here asks what it waits for */
+        flow->flags = BALLAST_FLOW_OUTSIDE; /* its wait is not checked here */
     if (!place.entry && ballast_is_inbound(tp, skc->skc_family)) {
         flow->flags |= BALLAST_FLOW_INBOUND;
     } else if (flow->state != TCP_CLOSE && is_governed) {
@@ -213,7 +213,7 @@ BALLAST_INLINE void ballast_account(struct sock_common* skc, struct tcp_sock* tp
     }
 }
 
-/* What keepalive the policy wishes for it, as a mode. */
+/* The keepalive that the policy wishes for it, as a mode. */
 BALLAST_INLINE int ballast_wish_for(const struct ballast_flow* flow,
                                     struct ballast_keepalive_wish* wish) {
     return flow->flags & BALLAST_FLOW_RESERVED ? ballast_wish_keepalive(flow->cookie, wish)

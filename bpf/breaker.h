@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A destination's breaker from the programs' side: where it is, what it is told, and what is told
- * of it. What it decides is lib/breaker.h's.
+ * A destination's breaker from the programs' side: finds it, reports outcomes to it, and reports
+ * its changes to the daemon. lib/breaker.h decides.
  */
 #ifndef BALLAST_BPF_BREAKER_H
 #define BALLAST_BPF_BREAKER_H
@@ -80,7 +80,7 @@ BALLAST_ONCE int ballast_add_breaker(__u32 index) {
     return 1;
 }
 
-/* What admission has to know of a breaker that is not just closed. */
+/* What admission needs from a breaker that is not just closed. */
 #define BALLAST_ASKED_VERDICT(asked) ((__u32)((asked) >> 32)) /* enum ballast_breaker_verdict */
 #define BALLAST_ASKED_LIMIT(asked) ((__u32)(asked))
 
@@ -171,7 +171,7 @@ BALLAST_ONCE int ballast_report_probe(__u32 index, __u32 success) {
     return 0;
 }
 
-/* Releases the socket's reservation, if it has one and nobody else released it first (R2). */
+/* Releases the socket's reservation, if it has one that was not released before (R2). */
 BALLAST_INLINE void ballast_release(__u64 cookie) {
     struct ballast_place place = ballast_find_reservation(cookie);
     __u32 held;

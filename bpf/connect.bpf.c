@@ -33,7 +33,7 @@ static __attribute__((noinline)) int clear_earlier(struct bpf_sock_addr* ctx, __
     return 0;
 }
 
-/* Only what is enforced changes a socket. */
+/* Changes a socket only where the limit is enforced. */
 BALLAST_INLINE void bound_connect(struct bpf_sock_addr* ctx,
                                   const struct ballast_service* service) {
     struct ballast_control* head = BALLAST_FIRST(control);
@@ -46,8 +46,8 @@ BALLAST_INLINE void bound_connect(struct bpf_sock_addr* ctx,
 #define TAKEN_ALL (-1)
 #define TAKEN_NONE (-2) /* destination is being recycled */
 
-/* Takes a place in every count, or in none and returns the reason. The counts that few attempts
- * fail at are looked at before the destination's is touched, lest a failing attempt hold a place of
+/* Takes a place in every count, or in none and returns the reason. Counts that rarely refuse are
+ * checked before the destination's is touched, so that a failing attempt does not hold a place of
  * it for a moment (lib/limit.h, C2); only one that loses a race there does. */
 BALLAST_INLINE int take_all(const struct ballast_places* at, const struct ballast_service* service,
                             __u32 ramped) {
@@ -166,7 +166,7 @@ BALLAST_INLINE bool reserve(const struct ballast_places* at, const struct ballas
     return false;
 }
 
-/* A probe that gets no reservation has no end that could tell how it went. */
+/* A probe without a reservation has no end that would report its outcome. */
 BALLAST_INLINE void lose_probe(__u32 held) {
     if (held & BALLAST_HELD_PROBE)
         ballast_report_probe(ballast_held_destination(held), 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Who opens a connection: finds a cgroup's index in `consumers`, made at its first governed
+ * The consumer of a connection: finds a cgroup's index in `consumers`, made at its first governed
  * connection where it matters, and which patterns of `from` it matches. Done here and not by the
  * daemon, so that a unit that starts a moment ago, or while the daemon is dead, is known.
  */
@@ -13,7 +13,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
-/* Levels of a path that are looked at; what is deeper counts as its ancestor there. */
+/* Levels of a path that are read; a deeper cgroup counts as its ancestor there. */
 #define BALLAST_CGROUP_LEVELS 16
 
 /* A cgroup by its address, a number because the verifier allows no variable offset on a typed
@@ -39,7 +39,7 @@ BALLAST_INLINE struct cgroup* ballast_ancestor(__u64 address, __u32 level) {
     return ancestor;
 }
 
-/* A path under construction, in the record that it is for: nobody else writes there. */
+/* A path under construction, in the record that it is for, which has no other writer. */
 struct ballast_path {
     struct ballast_consumer* consumer;
     __u64 address; /* of the cgroup */
@@ -61,7 +61,7 @@ BALLAST_INLINE __u64 ballast_path_tail(const struct ballast_consumer* consumer, 
 #define BALLAST_TAIL_SERVICE 0x2e73657276696365ull /* ".service" */
 #define BALLAST_TAIL_SCOPE 0x2e73636f7065ull       /* ".scope" */
 
-/* Whether what was put together up to now ends like a unit that has processes. */
+/* Whether the path so far ends like a unit that has processes. */
 BALLAST_INLINE bool ballast_ends_unit(const struct ballast_consumer* consumer, __u32 length) {
     __u64 tail = ballast_path_tail(consumer, length);
     return length > 8 &&
@@ -103,7 +103,7 @@ static __attribute__((noinline)) __u32 ballast_new_consumer(void) {
     return fresh > 0 ? (__u32)fresh : 0;
 }
 
-/* Enters a record that is filled in; its index, or that of whoever was quicker. */
+/* Publishes a filled-in record; its index, or that of a record entered concurrently. */
 static __attribute__((noinline)) __u32 ballast_publish_consumer(__u32 index, __u64 id, __u32 unit) {
     struct ballast_consumer* consumer = bpf_map_lookup_elem(&consumers, &index);
     if (!consumer)

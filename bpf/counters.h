@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * What the programs count of events in which Ballast let traffic pass or lost information: one row
- * a counter. struct ballast_counters, the API's JSON, the metrics and the manual page follow from
- * it, so that a counter takes its row and the line that counts.
+ * Counters of events in which Ballast let traffic pass or lost information, one row for each.
+ * struct ballast_counters, the API's JSON, the metrics and the manual page follow from it, so that
+ * a counter takes its row and the line that counts.
  *
  * ROW(name, group, what is counted). Groups: daemon/model/counters.h. The order is that of pinned
  * memory: new rows go to the end, and change BALLAST_ABI_VERSION.

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Keepalive of a connection: reads and sets its options, for sockops, which sees new connections,
- * and for the iterators, which see all. What is decided is lib/keepalive.h's.
+ * and for the iterators, which see all. lib/keepalive.h decides.
  *
- * What the application had is kept with the socket, which costs an allocation for those that
+ * The application's settings are kept with the socket, which costs an allocation for those that
  * Ballast changes.
  */
 #ifndef BALLAST_BPF_KEEPALIVE_H
@@ -40,7 +40,7 @@ BALLAST_INLINE bool ballast_may_keep_alive(const struct sock_common* skc) {
     }
 }
 
-/* What can be set again: the kernel's own may be more. */
+/* In seconds, capped at what can be set again: the kernel's own may be more. */
 BALLAST_INLINE __u32 ballast_settable_seconds(__u32 jiffies, __u32 hz) {
     __u32 seconds = jiffies / (hz ? hz : 1);
     return seconds < BALLAST_MOST_KEEPALIVE_S ? seconds : BALLAST_MOST_KEEPALIVE_S;
@@ -158,7 +158,7 @@ BALLAST_INLINE __u32 ballast_keep_alive(void* ctx, void* sk, struct tcp_sock* tp
     return ours;
 }
 
-/* What the policy in force wishes for the connection of a reservation, as a mode: off where it
+/* The wish of the policy in force for the connection of a reservation, as a mode: off where it
  * wishes nothing, observe where it may not be done. */
 BALLAST_ONCE int ballast_wish_keepalive(__u64 cookie, struct ballast_keepalive_wish* wish) {
     struct ballast_control* head = BALLAST_FIRST(control);

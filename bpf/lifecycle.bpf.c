@@ -119,13 +119,13 @@ BALLAST_INLINE void on_close(const struct ballast_control* head, struct sock* sk
     ballast_give_back_held(held);
 }
 
-/* Whether somebody may want to know: for a time, or because it is a breaker's probe. */
+/* Whether the outcome may be needed: for a time, or because it is a breaker's probe. */
 BALLAST_INLINE bool asks_of_establishment(const struct ballast_control* head) {
     return BALLAST_LOAD(head->watch_times) || BALLAST_LOAD(head->next_breaker) > 1;
 }
 
-/* What follows is not part of the programs proper, so that those need no stack and save no register
- * for the sockets that are none of Ballast's. */
+/* Kept out of the programs proper, so that those need no stack and save no register for sockets
+ * that Ballast does not govern. */
 static __attribute__((noinline)) int on_change(struct sock* sk, int old_state, int new_state,
                                                __u64 cookie) {
     struct ballast_control* head = BALLAST_FIRST(control);

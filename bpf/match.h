@@ -5,7 +5,7 @@
 
 #include "bpf/consumer.h"
 
-/* Who opens the connection, found out only where it matters. */
+/* The consumer that opens the connection, looked up only where it matters. */
 struct ballast_who {
     struct ballast_cgroup cgroup;
     __u32 consumer; /* 0: not looked up, or none */
@@ -55,7 +55,7 @@ BALLAST_ONCE __u32 ballast_choose_alternative(__u32 index, __u32 consumer) {
     return choice.row;
 }
 
-/* What the policy says of an address, or NULL: nothing there is governed. */
+/* The policy's rule for an address, or NULL: nothing there is governed. */
 BALLAST_INLINE const struct ballast_prefix_rule*
 ballast_find_rule(const union ballast_address* address) {
     struct ballast_prefix_key key = {.prefix_len = 128};

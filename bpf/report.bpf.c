@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the daemon finds out of a destination and breakers have to know. Attached nowhere: the
- * daemon runs it (BPF_PROG_TEST_RUN), so that a breaker is told in one way only, whoever tells.
+ * Reports the daemon's findings about a destination to its breaker. Attached nowhere: the daemon
+ * runs it (BPF_PROG_TEST_RUN), so that breakers have one path for reports from all sources.
  */
 #include "bpf/breaker.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What is read of a TCP socket by more than one family of programs. */
+/* Reads of a TCP socket that more than one family of programs needs. */
 #ifndef BALLAST_BPF_SOCKET_H
 #define BALLAST_BPF_SOCKET_H
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tells the daemon of flows that may be half-open, by events that a healthy flow does not have: a
- * retransmission, an RST, an error. What is told, lib/suspicion.h decides; what it means, the
- * daemon.
+ * Reports flows that may be half-open to the daemon, by events that a healthy flow does not have: a
+ * retransmission, an RST, an error. lib/suspicion.h decides what is reported, the daemon what it
+ * means.
  *
- * inet_sk_error_report also runs for each completion that a sender with MSG_ZEROCOPY or transmit
- * timestamps is told of (net/core/skbuff.c, sock_queue_err_skb()), so its common case is one load.
+ * inet_sk_error_report also runs for each completion reported to a sender with MSG_ZEROCOPY or
+ * transmit timestamps (net/core/skbuff.c, sock_queue_err_skb()), so its common case is one load.
  */
 #include "bpf/lib/suspicion.h"
 #include "bpf/socket.h"

@@ -6,7 +6,7 @@
  * socket. May meet a socket twice or miss one when a bucket changes under it (fixed in 6.17), so
  * everything it does is idempotent. Until then it may also miss a whole bucket, unless somebody
  * listens in a certain place, which is why the daemon does (daemon/kernel/iterator_listener.h).
- * What it costs is set by the size of the host's hash table, whoever's sockets are in there; hence
+ * Its cost depends on the size of the host's hash table, of all namespaces together; hence
  * sweep_files.bpf.c for hosts with many namespaces.
  */
 #include "bpf/account.h"

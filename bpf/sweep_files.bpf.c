@@ -1,29 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The sweep of all network namespaces at once, by the files that processes have open: each that is
- * a TCP socket is accounted for as in account.h, so that the cost is set by how many sockets there
- * are and not by how many namespaces. Emits one record a file; the daemon passes over those of a
+ * a TCP socket is accounted for as in account.h, so that the cost depends on the number of
+ * sockets, not of namespaces. Emits one record a file; the daemon passes over those of a
  * socket that it has had (a fork's, a dup()'s), for which each gets a cookie. Listeners are emitted
  * to be counted. One in CLOSE is no connection, and so not seen: a reservation that it may hold is
- * pending, or was left behind and is for the ledger to find.
+ * pending, or was left behind and is found by the ledger.
  *
- * What no process has open is not met: orphans, sockets that nobody has accepted yet, that are on
- * their way between processes or the kernel's own. Absence proves nothing here, so the daemon
- * visits the namespaces of reservations that were not met by sweep.bpf.c. TIME_WAIT is not met
- * either.
+ * Sockets that no process has open are not met: orphans, those not accepted yet, those on their way
+ * between processes, and the kernel's own. Absence proves nothing here, so the daemon visits the
+ * namespaces of reservations that were not met by sweep.bpf.c. TIME_WAIT is not met either.
  *
  * The file is held while the program runs, so the socket is there, but it is NOT locked:
  * - What is read may change meanwhile, and fields may not fit each other. Counters and times are
- *   shown or decide that somebody looks more closely, by means of his own. Addresses stay from
+ *   shown, or lead to a closer check by other means. Addresses stay from
  * before SYN_SENT until CLOSE (net/ipv4/tcp_ipv4.c, tcp_v4_connect(); tcp.c, tcp_disconnect()).
  * - An adoption may cross the socket's end, whose tracepoint then finds nothing to release. The
- * state is looked at again for that; in the few instructions between tracepoint and state a
+ * state is therefore checked again; in the few instructions between tracepoint and state a
  * reservation may still be left, until the socket is destroyed (lifecycle.bpf.c), which cannot be
- * before the file is let go of here.
+ * before the file is released here.
  * - An adoption may cross a disconnect and a second connect() of the same socket: it has two
  * entries then, of which CLOSE releases one and the destruction the other. Both leave the limit
  * tighter by one for a moment, never looser.
- * - Options cannot be set (bpf_setsockopt() is not to be had in this iterator): where keepalive is
+ * - Options cannot be set (this iterator has no bpf_setsockopt()): where keepalive is
  *   not what it should be, `retune` says so.
  */
 #include "bpf/account.h"

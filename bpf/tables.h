@@ -50,7 +50,7 @@ BALLAST_INLINE __s64 ballast_new_index(void* free_list, __u32* next, __u32 most)
     return -1;
 }
 
-/* Makes the destination and returns its index, or that of whoever was quicker, or -1. */
+/* Creates the destination; its index, or that of one created concurrently, or -1. */
 static __attribute__((noinline)) __s64
 ballast_add_destination(const struct ballast_destination_key* key) {
     struct ballast_control* head = BALLAST_FIRST(control);

@@ -8,15 +8,15 @@
  *        |                                            v    deadline passed
  *     CLOSED <-- deadline -- RAMP -- threshold --> OPEN --------------> HALF_OPEN --+ deadline:
  *                             ^                       ^ a probe failed      | |  ^  | probes were lost,
- *                             |                       +---------------------+ |  +--+ begins anew
+ *                             |                       +---------------------+ |  +--+ restarts
  *                             +-------- `probes` probes have succeeded -------+
  *
  * Deadlines: OPEN: half-open may begin. HALF_OPEN: probes without a verdict are forgotten. RAMP: the
  * limit is whole again. They are acted on by the next connect(); nothing here runs by itself.
  *
  * Invariants
- * B1  `word` changes only by swaps of its whole, each to the next generation. Who swapped reports the
- *     change, nobody else.
+ * B1  `word` changes only by swaps of its whole, each to the next generation. Only the one that
+ *     swapped reports the change.
  * B2  Failures count within one generation (lib/breaker_window.h): none that was recorded before the
  *     last change counts again. A verdict in the instant of a change belongs to what has ended and
  *     comes to nothing.
@@ -57,7 +57,7 @@ enum ballast_breaker_outcome {
     BALLAST_BREAKER_WITHHELD = 2, /* would have opened: no budget, or forced closed */
 };
 
-/* What a call did to the word, and what it opened for. Zeroed and filled by the call. */
+/* A call's change to the word, and the counts that it opened for. Zeroed and filled by the call. */
 struct ballast_breaker_change {
     __u64 word;    /* after it; level and deadline are in there */
     __u32 changed; /* how many steps; more than 1 where others stepped in between */
@@ -75,7 +75,7 @@ struct ballast_breaker_event {
     __u32 random; /* all 32 bits */
 };
 
-/* What stands over the breaker's head now; enum ballast_breaker_force. */
+/* The force on the breaker now; enum ballast_breaker_force. */
 BALLAST_INLINE __u32 ballast_breaker_forced(const struct ballast_breaker* breaker, __u64 now_ms) {
     __u32 forced = BALLAST_LOAD(breaker->forced);
     __u64 until_ms = BALLAST_LOAD(breaker->forced_until_ms);
@@ -352,7 +352,7 @@ BALLAST_INLINE void ballast_breaker_evidence(struct ballast_breaker* breaker,
         counts[kind] = ballast_window_sum(breaker, word, limits, kind, now_ms);
 }
 
-/* What comes of a failure that has been recorded. */
+/* The outcome of a failure that has been recorded. */
 BALLAST_INLINE enum ballast_breaker_outcome
 ballast_breaker_judge(struct ballast_breaker* breaker, const struct ballast_breaker_limits* limits,
                       const struct ballast_breaker_event* event, __u32* budget,

@@ -15,11 +15,11 @@
  * W1  A window belongs to one generation of the breaker's word and to one width: the swap that moves
  *     the word has emptied the window in the same instant, and so does a policy of another window.
  *     The words are wiped by the next failure that is recorded, before it puts `newest` in place;
- *     until then whoever counts finds a foreign `newest`, and 0.
+ *     until then a reader finds a foreign `newest`, and 0.
  * W2  A wipe takes nothing that belongs to the window it makes room for: each word was read before
  *     `newest` was found unchanged, thus before anybody could record under the next one, and is
  *     swapped out only as it was read.
- * W3  No word older than the window survives a step of `newest`, so 16 bits tell slots apart for
+ * W3  No word older than the window survives a step of `newest`, so 16 bits identify slots for
  *     ever, not for 65,536 slots only.
  * W4  Each failure is counted once. Exceptions, each of one failure for each CPU that is held up
  *     between two instructions: one that was observed while the word moved may be counted in the new
@@ -122,7 +122,7 @@ BALLAST_INLINE bool ballast_window_wipe(struct ballast_breaker* breaker, __u64 n
 /*
  * Makes `newest` reach `now_ms` and says where that is in *here; false where it has left now_ms
  * behind by a whole window. Gives up (false) when others have moved the window at each try. The
- * word is looked at twice so that a `newest` of a later generation is not taken for an earlier one.
+ * word is read twice so that a `newest` of a later generation is not taken for an earlier one.
  */
 BALLAST_INLINE bool ballast_window_reach(struct ballast_breaker* breaker,
                                          const struct ballast_breaker_limits* limits, __u64 now_ms,
@@ -144,7 +144,7 @@ BALLAST_INLINE bool ballast_window_reach(struct ballast_breaker* breaker,
     return false;
 }
 
-/* After so many lost races; never loses one, but stops short of the highest counts. */
+/* After BALLAST_BREAKER_TRIES lost races: loses none, but stops short of the highest counts. */
 BALLAST_INLINE void ballast_window_add_contended(__u32* slot, __u16 number) {
     __u32 old = BALLAST_LOAD(*slot);
     if (old >> 16 == number && (old & BALLAST_WINDOW_MAX_COUNT) < BALLAST_WINDOW_ADDABLE)

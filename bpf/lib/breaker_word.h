@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * What the words of a breaker are made of.
+ * Layout of a breaker's words.
  *
  *   word     state 2 | level of back-off 6 | generation 8 | deadline_ms 48
  *   probes   0 24 | generation 8 | succeeded 16 | undecided 16
@@ -40,7 +40,7 @@ BALLAST_INLINE __u64 ballast_breaker_deadline_ms(__u64 word) {
     return word & ((1ull << BALLAST_BREAKER_DEADLINE_BITS) - 1);
 }
 
-/* What follows on `word`, of the next generation. level: 0..BALLAST_BREAKER_MAX_LEVEL. */
+/* The successor of `word`, of the next generation. level: 0..BALLAST_BREAKER_MAX_LEVEL. */
 BALLAST_INLINE __u64 ballast_breaker_next(__u64 word, __u32 state, __u32 level, __u64 deadline_ms) {
     __u64 generation = (ballast_breaker_generation(word) + 1) & 0xff;
     return (__u64)state << 62 | (__u64)level << 56 | generation << BALLAST_BREAKER_DEADLINE_BITS |
@@ -61,7 +61,7 @@ BALLAST_INLINE __u64 ballast_probes_succeed(__u64 probes) {
     return probes - 1 + (1u << 16);
 }
 
-/* What a half-open period of `generation` starts from. */
+/* The initial value of a half-open period of `generation`. */
 BALLAST_INLINE __u64 ballast_probes_none(__u32 generation) {
     return (__u64)generation << 32;
 }

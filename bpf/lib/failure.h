@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
-/* What an errno says of a connection that did not come about. */
+/* Classifies the errno of a connection that was not established. */
 #ifndef BALLAST_BPF_LIB_FAILURE_H
 #define BALLAST_BPF_LIB_FAILURE_H
 

@@ -37,7 +37,7 @@ struct ballast_glob {
     __u32 resume; /* where the path goes on if that '*' takes no more */
 };
 
-/* What is compared. */
+/* The two strings to compare. */
 struct ballast_globbed {
     const char* pattern; /* BALLAST_FROM_LENGTH bytes */
     const char* path;    /* BALLAST_CGROUP_PATH bytes */

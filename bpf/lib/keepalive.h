@@ -6,7 +6,7 @@
  *
  * Invariants
  * K1. Nothing in force is looser than what the application has, by itself or from the kernel.
- * K2. What an application sets after Ballast did counts as its own.
+ * K2. Options that an application sets after Ballast did count as its own.
  * K3. Where nothing is wished, what is in force is what the application has.
  */
 #ifndef BALLAST_BPF_LIB_KEEPALIVE_H
@@ -79,7 +79,7 @@ BALLAST_INLINE __u32 ballast_give_up_ms(__u32 retries) {
     return ((2u << doublings) - 1) * 200 + (retries - doublings) * 120000;
 }
 
-/* What the application has (K2), given what the options say now and the kernel's values.
+/* The application's own settings (K2), from the options as they are now and the kernel's values.
  * kept: NULL where Ballast has written nothing. */
 BALLAST_INLINE void ballast_own_keepalive(const struct ballast_kept_keepalive* kept,
                                           const struct ballast_keepalive* now, const __u32* kernel,
@@ -128,7 +128,7 @@ BALLAST_INLINE __u32 ballast_fit_user_timeout(__u32* force, __u32 give_up_ms) {
            ballast_lower(force, BALLAST_KEEPALIVE_INTERVAL, ballast_whole_seconds(left / count));
 }
 
-/* What is in force once a wish is granted, if it is, as far as it tightens (K1, K3). Returns the
+/* Settings in force once a wish is granted, if it is, as far as it tightens (K1, K3). Returns the
  * bits of the options that are Ballast's then. */
 BALLAST_INLINE __u32 ballast_tighten(const struct ballast_keepalive* own,
                                      const struct ballast_keepalive_wish* wish, bool is_granted,

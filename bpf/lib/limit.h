@@ -8,7 +8,7 @@
  *     never occupies a place, not even for a moment, so it cannot make another fail. (After
  *     BALLAST_TAKE_TRIES lost races it adds, compares and undoes, which keeps C1 and can break C2
  *     for one instruction.)
- * C3  A retired count admits nobody and changes for nobody but the daemon.
+ * C3  A retired count admits no connection, and only the daemon changes it.
  * C4  in_use never wraps below 0.
  */
 #ifndef BALLAST_BPF_LIB_LIMIT_H

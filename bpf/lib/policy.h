@@ -44,7 +44,7 @@ enum ballast_verdict {
     BALLAST_PASS_DAEMON_SILENT,
 };
 
-/* What happens to a connect() that found its destination full. now_ns: CLOCK_MONOTONIC. */
+/* The verdict on a connect() that found its destination full. now_ns: CLOCK_MONOTONIC. */
 BALLAST_INLINE enum ballast_verdict ballast_over_limit(const struct ballast_control* control,
                                                        __u8 mode, __u64 now_ns) {
     if (mode != BALLAST_MODE_ENFORCE)

@@ -16,9 +16,9 @@
  * Invariants
  * R1  A socket has at most one entry. Only its own connect() (under the socket lock) and the sweep
  *     (under the socket lock too: bpf_iter_tcp_seq_show() takes it) insert, and both look first. The
- *     pass over files inserts without the lock: an entry that it makes while the socket is connected
- *     anew or ends is one too many until the socket is destroyed (bpf/sweep_files.bpf.c).
- * R2  An entry is released once: whoever swaps its cookie to 0 gives the place back, nobody else.
+ *     pass over files inserts without the lock: an entry that it makes while the socket reconnects
+ *     or ends is one too many until the socket is destroyed (bpf/sweep_files.bpf.c).
+ * R2  An entry is released once: only the caller that swaps its cookie to 0 gives the place back.
  *     Cookies are never reused, so a swap that succeeds hit the entry that was read before.
  * R3  What an entry holds is written between claim and publication of its cookie, and later changed
  *     only by swaps that name the old value.
@@ -38,7 +38,7 @@
 
 /*
  * The n-th bucket in which `cookie` may sit. Cookies are handed out in sequence, so their low bits
- * spread evenly; further choices must not be neighbours of the first, lest full stretches merge.
+ * spread evenly; further choices must not be neighbours of the first, or full runs would merge.
  */
 BALLAST_INLINE __u32 ballast_bucket_choice(__u64 cookie, __u32 n) {
     __u64 stride = ((cookie * 0x9e3779b97f4a7c15ull) >> 40) | 1;
@@ -70,7 +70,7 @@ BALLAST_INLINE int ballast_bucket_insert(struct ballast_bucket* bucket, __u64 co
     return -1;
 }
 
-/* Takes the entry out (R2); true, with what it held, for the one caller who did. */
+/* Removes the entry (R2); true, with what it held, for the one caller that did. */
 BALLAST_INLINE bool ballast_entry_release(struct ballast_reservation* entry, __u64 cookie,
                                           __u32* held) {
     *held = BALLAST_LOAD(entry->held) & ~BALLAST_PENDING;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * Which events of a flow the daemon has to know of to find out that it is half-open. Times are
- * jiffies of 32 bits, which wrap: only differences count.
+ * The events of a flow by which the daemon finds out that it is half-open. Times are jiffies of
+ * 32 bits, which wrap: only differences count.
  *
  * Invariants
- * S1. Nothing is told of a flow whose peer showed itself within suspect_after, unless it has not
- *     acknowledged what was sent again BALLAST_RETRANSMISSIONS_TELLING times by then.
- * S2. Nothing is told of a flow that cannot be half-open: not yet or no more established.
- * S3. Of one silence, at most suspect_until retransmissions of the timer are told.
+ * S1. A flow whose peer was heard from within suspect_after is not reported, unless data is still
+ *     unacknowledged after BALLAST_RETRANSMISSIONS_TELLING retransmissions.
+ * S2. A flow that cannot be half-open (not yet or no longer established) is not reported.
+ * S3. At most suspect_until retransmissions of the timer are reported for one silence.
  */
 #ifndef BALLAST_BPF_LIB_SUSPICION_H
 #define BALLAST_BPF_LIB_SUSPICION_H
@@ -19,7 +19,7 @@ BALLAST_INLINE __u32 ballast_shorter(__u32 a, __u32 b) {
     return a < b ? a : b;
 }
 
-/* Since the peer was last heard of: by an acknowledgement or by data, whichever was later. */
+/* Since the peer was last heard from: by an acknowledgement or by data, whichever was later. */
 BALLAST_INLINE __u32 ballast_silence(__u32 now, __u32 last_ack, __u32 last_data) {
     return ballast_shorter(now - last_ack, now - last_data);
 }
@@ -29,7 +29,7 @@ BALLAST_INLINE bool ballast_may_be_half_open(__u32 state) {
     return state == 1 || state == 4 || state == 8;
 }
 
-/* What every suspicion needs (S1, S2). */
+/* Conditions of every suspicion (S1, S2). */
 BALLAST_INLINE bool ballast_is_suspect(const struct ballast_control* control, __u32 state,
                                        __u32 silence) {
     return BALLAST_LOAD(control->suspect_until) && ballast_may_be_half_open(state) &&
@@ -44,22 +44,22 @@ BALLAST_INLINE bool ballast_tells_retransmission(const struct ballast_control* c
            retransmits <= BALLAST_LOAD(control->suspect_until);
 }
 
-/* An RST that answers what was sent after a silence. */
+/* An RST in answer to data sent after a silence. */
 BALLAST_INLINE bool ballast_tells_reset(const struct ballast_control* control, __u32 state,
                                         __u32 silence, __u32 packets_out) {
     return packets_out && ballast_is_suspect(control, state, silence);
 }
 
 /*
- * The end of a flow that the kernel gave up. Since Linux 6.11 it is closed by the time it is told
- * (net/ipv4/tcp_input.c, tcp_done_with_error()); a connect() that timed out has heard nothing yet.
+ * The end of a flow that the kernel gave up. Since Linux 6.11 it is closed before the error report
+ * (net/ipv4/tcp_input.c, tcp_done_with_error()); a connect() that timed out has received nothing.
  */
 BALLAST_INLINE bool ballast_tells_end(const struct ballast_control* control, __u32 state,
                                       __u32 silence, bool was_established) {
     return ballast_is_suspect(control, state == 7 && was_established ? 1 : state, silence);
 }
 
-/* What is known of a flow's last two tries; all in jiffies. */
+/* A flow's last two tries; all in jiffies. */
 struct ballast_tries {
     __u32 kind; /* enum ballast_suspicion_kind */
     __u32 retransmits;
