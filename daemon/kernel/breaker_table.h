@@ -42,10 +42,10 @@ public:
     /// The same for one destination, by its index.
     Result<void> force_one(std::uint32_t destination, const BreakerOrder& order);
 
-    /// Who forces the destination's breaker; empty: nobody.
+    /// The user or governor that forces the destination's breaker; empty: none.
     [[nodiscard]] std::string forced_by(std::uint32_t destination) const;
 
-    /// Clears what has ended by itself, so that admission need not ask. Call now and then.
+    /// Clears forced states that have expired, so that admission need not ask. Call now and then.
     /// now_ms: CLOCK_MONOTONIC.
     void expire(std::uint64_t now_ms);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Gives indexes of `consumers` back when their cgroup is gone and nothing refers to them.
 //
-// Why an index cannot be given away under somebody's hands: a cgroup that is gone has no processes
+// Why an index in use cannot be given away: a cgroup that is gone has no processes
 // that could connect; its key is taken out first, all programs that may have found it end, and only
 // then the reservations are looked through, once more. Adopting sweeps run in this process.
 #pragma once

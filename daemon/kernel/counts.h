@@ -52,7 +52,7 @@ public:
 
     explicit Counts(Memory memory) : memory_(memory) {}
 
-    /// What a reservation with this word `held` (BALLAST_PENDING apart) has a place in. A service
+    /// The counts that a reservation with this word `held` (BALLAST_PENDING apart) is in. A service
     /// or share that is not in the tables is left out.
     [[nodiscard]] std::vector<CountId> held(std::uint32_t word) const;
 
@@ -63,7 +63,7 @@ public:
 
     [[nodiscard]] std::uint32_t in_use(CountId id) const;
     void give_back(CountId id) const;
-    /// Takes off what is too much, or adds what is missing (negative).
+    /// Subtracts the excess, or adds what is missing (negative).
     void correct(CountId id, std::int64_t excess) const;
 
     /// Changes with every admission, adoption and release of the destination.

@@ -18,7 +18,7 @@ public:
 
     /// now: CLOCK_MONOTONIC.
     void beat(std::chrono::steady_clock::time_point now) const;
-    /// How old the heartbeat may be before programs only observe; 0: for ever.
+    /// How old the heartbeat may be before programs only observe; 0: no limit.
     void set_grace(std::chrono::nanoseconds grace) const;
 
     /// From when on flows are reported as suspect: after a silence of their peer, for the first

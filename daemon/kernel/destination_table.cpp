@@ -13,7 +13,7 @@ bool has_any(const __u64 (&counts)[BALLAST_REASONS]) {
     return std::ranges::any_of(counts, [](auto count) { return count != 0; });
 }
 
-/// Sockets are set anew for less, but not for a little more.
+/// Sockets are changed for a shorter time, but not for a slightly longer one.
 bool is_news(std::uint32_t known, std::uint32_t wanted) {
     return wanted < known || wanted > known + known / 20;
 }

@@ -27,7 +27,7 @@ public:
     /// Those that a connection was turned away from, or admitted to over a limit.
     [[nodiscard]] std::vector<Destination> with_refusals() const;
 
-    /// What is at `index` now, whoever it was before.
+    /// The destination that has `index` now, whichever had it before.
     [[nodiscard]] Destination at(std::uint32_t index) const;
 
     /// Those with connections, and those that somebody asked for since `from` (CLOCK_MONOTONIC).
@@ -36,8 +36,8 @@ public:
     /// All reservations.
     [[nodiscard]] std::uint64_t reservations() const;
 
-    /// Tells the programs what is known of the path to each destination in use. `times_of` is asked
-    /// for each, and nothing else is given out or corrected meanwhile.
+    /// Writes the known times of the path to each destination in use for the programs. `times_of`
+    /// is called for each; no index is given out and no count corrected meanwhile.
     template <typename TimesOf>
     void tell_of_paths(const TimesOf& times_of) {
         const std::scoped_lock lock(*maps_->bookkeeping);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the programs report through ring buffers, in the order it happened and in the words of the
-// model. What does not fit there is counted by the programs (bpf/abi.h, struct ballast_counters).
+// Events that the programs report through ring buffers, in order, in the terms of the model. Those
+// that do not fit there are counted by the programs (bpf/abi.h, struct ballast_counters).
 #pragma once
 
 #include <cstdint>

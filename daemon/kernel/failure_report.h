@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells a destination's breaker of what no program sees: a flow to it that was found half-open.
+// Reports to a destination's breaker what no program sees: a flow to it that was found half-open.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ public:
     FailureReport(const Maps& maps, int program) : maps_(maps), program_(program) {}
 
     /// A flow to `remote` that service `id` governs is half-open. Nothing to do for a destination
-    /// that Ballast does not know, or knows no more.
+    /// that Ballast does not know, or no longer knows.
     Result<void> half_open_flow(std::uint16_t id, const Endpoint& remote) const;
 
 private:

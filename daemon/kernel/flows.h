@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the programs report of flows, in the words of the model. Pure, but for the clock's tick.
+// Flow records of the programs, in the terms of the model. Pure, but for the clock's tick.
 #pragma once
 
 #include <cstdint>

@@ -15,11 +15,11 @@
 
 namespace ballast::kernel {
 
-/// Whether the running kernel's iterator does that. Told by a type that came with the mend, since
-/// distributions carry such mends to older versions; where that cannot be read, it is assumed.
+/// Whether the running kernel's iterator does that. Detected by a type that came with the fix,
+/// since distributions backport such fixes; assumed where that cannot be read.
 bool iterator_needs_listener();
 
-/// What decides into which bucket a namespace's listeners fall (bpf/listeners.bpf.c).
+/// The inputs to the bucket of a namespace's listeners (bpf/listeners.bpf.c).
 struct ListenerHash {
     std::uint32_t mix;         ///< secret of the namespace
     std::uint32_t last_bucket; ///< buckets less 1; they are a power of 2
@@ -36,8 +36,8 @@ public:
 
     /// A listener in the calling thread's network namespace, in the last bucket, which an iterator
     /// must meet in its first read; of no use after it. Bound to an address of the loopback network
-    /// that nobody uses, so that no packet from outside reaches it. Fails when the program cannot
-    /// be run or when all the ports that fall into that bucket are taken.
+    /// that is otherwise unused, so that no packet from outside reaches it. Fails when the program
+    /// cannot be run or when all the ports that fall into that bucket are taken.
     [[nodiscard]] Result<Fd> listen() const;
 
 private:

@@ -129,7 +129,7 @@ bool Ledger::may_judge(std::uint32_t netns, const std::unordered_set<std::uint32
     return !is_new && now - last->second >= lost_namespace_age;
 }
 
-/// What there is against an entry that the sweep missed; `was_there`: surely so when it began.
+/// The suspicion against an entry that the sweep missed; `was_there`: surely so when it began.
 Ledger::Suspect Ledger::suspect_unseen(std::uint32_t number, std::uint64_t cookie, bool was_there,
                                        Monotonic now) const {
     const auto known = unseen_.find(number);

@@ -6,9 +6,8 @@
 //
 // Invariants
 // L1  Nothing is changed on one observation: a second one, at least `min_age` later, must agree. A
-//     sweep observes nothing of what came after its beginning. A count is corrected only if no
-//     program can be between its two writes any more: it looks the same after all that ran have
-//     ended.
+//     sweep observes nothing of what came after its beginning. A count is corrected only once no
+//     program can still be between its two writes: it is unchanged after all that ran have ended.
 // L2  Not to have looked proves nothing: a reservation in a namespace that is there and was not
 //     visited in a sweep is not judged by it, however long that lasts; what an earlier sweep has
 //     against it stays as it was. The pass over files is no visit: it may clear, not accuse, for a
@@ -63,7 +62,7 @@ public:
     void begin_sweep(Used used);
 
     /// Inode numbers of the network namespaces that a sweep found: those whose every socket it
-    /// looked at, and the others, which could not be visited or not yet.
+    /// visited, and the others, which could not be visited or not yet.
     struct Spaces {
         const std::unordered_set<std::uint32_t>& visited;
         const std::unordered_set<std::uint32_t>& not_visited;

@@ -37,8 +37,8 @@ struct Maps {
     Fd free_consumers;
     Fd share_index;
     Fd free_shares;
-    /// Held by whoever corrects counts, and whoever gives indexes out again, so that no count of
-    /// what was an element is corrected on what it is by now. Programs know nothing of it.
+    /// Held while counts are corrected and while indexes are given out again, so that a former
+    /// element's count is never corrected on its successor. Programs know nothing of it.
     std::unique_ptr<std::mutex> bookkeeping = std::make_unique<std::mutex>();
 };
 

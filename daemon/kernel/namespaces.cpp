@@ -18,7 +18,7 @@ namespace {
 
 class Collector {
 public:
-    /// Adds the namespace behind `path` if it is new; false where it cannot be looked at.
+    /// Adds the namespace behind `path` if it is new; false where it cannot be read.
     bool add(const std::string& path) {
         struct stat status {};
         if (::stat(path.c_str(), &status))

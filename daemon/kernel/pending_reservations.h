@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reservations whose connect() failed before SYN_SENT while the application keeps the socket open.
-// No socket has to be looked at for them, so whoever looks at sockets may be held.
+// Finding them visits no socket, so the sweeper may be held up meanwhile.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace ballast::kernel {
 
 class PendingReservations {
 public:
-    /// What is met as pending twice, at least so much later, is given back.
+    /// A reservation seen pending twice, at least this far apart, is given back.
     static constexpr std::chrono::seconds min_age{1};
 
     PendingReservations(std::span<ballast_bucket> buckets, Counts::Memory memory)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What can be done to a loaded Ballast through its pins alone, with the daemon dead or alive.
+// Operations on a loaded Ballast through its pins alone, with the daemon dead or alive.
 #pragma once
 
 #include <string>

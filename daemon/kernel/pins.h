@@ -41,14 +41,14 @@ std::string link_pin(const std::string& bpffs_dir, std::string_view program);
 enum class PinState {
     none,       ///< nothing there: a first load
     complete,   ///< adopt
-    incomplete, ///< a load or unload that was cut short: remove and load anew
+    incomplete, ///< a load or unload that was cut short: remove and load again
 };
 
 /// Looks at the pins. An ABI version other than ours is an error that names both.
 Result<PinState> inspect_pins(const std::string& bpffs_dir);
 
 /// Removes all pins, links first, then the directory; returns what was removed. Once nothing
-/// changes sockets any more, those that were changed get back what they had.
+/// changes sockets, those that were changed get back what they had.
 Result<std::vector<std::string>> remove_pins(const std::string& bpffs_dir);
 
 } // namespace ballast::kernel

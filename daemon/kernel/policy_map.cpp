@@ -251,7 +251,7 @@ Result<void> PolicyMap::swap(const Fd& trie) {
     return {};
 }
 
-/// Whether programs have to look at the clock: no service does, no connection pays for it.
+/// Whether programs have to read the clock: where no service needs it, no connection pays for it.
 bool PolicyMap::watches_times(const Policy& policy) {
     return std::ranges::any_of(policy.services, [](const Service& service) {
         return service.breaker.slow_connect.count() != 0 ||

@@ -41,7 +41,7 @@ public:
     /// The same by the service's name.
     [[nodiscard]] const ballast_service* limit(const std::string& name) const;
 
-    /// What the pinned maps say of the policy in force, without the targets and `from`
+    /// The policy in force as read from the pinned maps, without the targets and `from`
     /// (daemon/kernel/service_row.h): for a daemon that adopted them and could not read its
     /// configuration.
     [[nodiscard]] std::vector<Service> recall() const;

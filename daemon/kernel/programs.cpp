@@ -18,7 +18,7 @@ namespace ballast::kernel {
 
 namespace {
 
-/// What the verifier and libbpf said of the load under way, kept for the error text; bounded.
+/// Output of the verifier and libbpf for the load under way, kept for the error text; bounded.
 std::string load_log;
 
 int keep_log(libbpf_print_level level, const char* format, va_list arguments) {

@@ -23,7 +23,7 @@ struct LoadOptions {
     std::string cgroup;      ///< subtree to govern; empty: the whole hierarchy
 };
 
-/// A program that somebody outside Ballast detached.
+/// A program that was detached from outside Ballast.
 struct LostHook {
     std::string name;  ///< of its link, "connect4"
     std::string error; ///< why it could not be attached again; empty: it was
@@ -59,7 +59,7 @@ public:
     Result<void> detach_tune();
     [[nodiscard]] bool is_tune_attached() const;
 
-    /// Attaches again what somebody detached, with the program that was there; call it every
+    /// Reattaches detached links, with the program that was there; call it every
     /// second. A cgroup's links are all that can be: the kernel detaches a tracepoint's only with
     /// its last descriptor, and one is held here (kernel/bpf/cgroup.c has bpf_cgroup_link_detach,
     /// kernel/bpf/syscall.c no such thing for tracing).
@@ -73,7 +73,7 @@ public:
     /// Whether counts and links of an earlier daemon were taken over.
     [[nodiscard]] bool adopted() const;
     [[nodiscard]] const CgroupRoot& cgroup() const;
-    /// What the operator should know of how the load went.
+    /// Notices about the load for the operator.
     [[nodiscard]] const std::vector<std::string>& notices() const;
 
 private:

@@ -42,7 +42,7 @@ Result<std::size_t> Recycler::resume() {
     return free(retired);
 }
 
-/// What a person decided about its breaker is not forgotten.
+/// A destination with a forced breaker is kept, so that a person's decision is not lost.
 bool Recycler::is_forced(const ballast_destination& destination) const {
     const std::uint32_t breaker = BALLAST_LOAD(destination.breaker);
     return breaker && BALLAST_LOAD(maps_->breakers[breaker].forced) != BALLAST_FORCE_NONE;
@@ -112,7 +112,7 @@ void Recycler::forget_shares(const std::vector<std::uint32_t>& retired) {
     }
 }
 
-/// Once no program can hold one of them any more.
+/// Called once no program can hold one of them.
 bool Recycler::free_shares() {
     for (const auto index : forgotten_) {
         maps_->shares[index] = {};

@@ -5,7 +5,7 @@
 // Why a program cannot count under an index that is another destination's by then:
 //  1. in_use goes from 0 to BALLAST_RETIRED by one swap, so nobody holds a place, and programs that
 //     come now are turned away (they admit uncounted, and count that);
-//  2. the key leaves destination_index, so no program can find the index any more;
+//  2. the key leaves destination_index, so no program can find the index;
 //  3. all programs that may have found it before end (PolicyMap::wait_for_programs());
 //  4. the element is cleared and its index offered for use.
 // A daemon that dies after 1 leaves retired elements; resume() finishes them.
@@ -27,7 +27,7 @@ public:
     /// Above this share of the table, idle destinations go after `hurried_ttl`.
     static constexpr double hurry_above = 0.9;
     static constexpr std::chrono::seconds hurried_ttl{10};
-    /// At most so many in one pass, so that the loop is not held.
+    /// Maximum in one pass, so that the loop is not held up.
     static constexpr std::size_t batch = 1024;
 
     Recycler(Maps& maps, PolicyMap& policy) : maps_(&maps), policy_(&policy) {}

@@ -32,7 +32,7 @@ public:
     [[nodiscard]] std::span<const ballast_bucket> buckets() const { return buckets_; }
     [[nodiscard]] const Counts& counts() const { return counts_; }
 
-    /// Gives back what the socket's entry holds; false: somebody else just did.
+    /// Gives back what the socket's entry holds; false: another caller just did.
     [[nodiscard]] bool release(std::uint32_t number, std::uint64_t cookie) const;
 
 private:

@@ -88,7 +88,7 @@ Breaker from_row(const ballast_breaker_limits& row) {
     return breaker;
 }
 
-/// What another kind says nothing of has its default.
+/// Fields that the kind does not use keep their defaults.
 KeepaliveRule from_row(const ballast_keepalive_rule& row) {
     KeepaliveRule rule;
     rule.mode = static_cast<Mode>(row.mode);

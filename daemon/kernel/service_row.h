@@ -13,7 +13,7 @@ namespace ballast::kernel {
 /// them may work.
 ballast_service to_row(const Service& service, std::uint16_t id);
 
-/// What `row` says, which is all but name, targets, `from`, `half_open` and origin. Limits of a
+/// The service in `row`: all but name, targets, `from`, `half_open` and origin. Limits of a
 /// service whose mode is off are gone. A rate comes back as the kernel applies it: the one that its
 /// interval, whole nanoseconds, amounts to; up to 31,622 a second that is the one that was set. The
 /// burst is always named.

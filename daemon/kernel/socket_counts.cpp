@@ -13,7 +13,7 @@ namespace ballast::kernel {
 
 namespace {
 
-/// What is behind `prefix` on the line that begins with it; empty: there is none.
+/// The rest of the line that begins with `prefix`; empty: there is none.
 std::string_view line_after(std::string_view text, std::string_view prefix) {
     while (!text.empty()) {
         const auto line = text.substr(0, text.find('\n'));

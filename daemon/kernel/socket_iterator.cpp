@@ -12,7 +12,7 @@ SocketIterator::SocketIterator() {
         listener_ = IteratorListener::create();
 }
 
-/// The iterator is bound to the namespace of whoever opens it (fs/proc/proc_net.c,
+/// The iterator is bound to the namespace of the thread that opens it (fs/proc/proc_net.c,
 /// bpf_iter_init_seq_net()), so the thread is there for the time of one call.
 Result<SocketIterator::Start> SocketIterator::open(const NetNamespace& space, int link) const {
     const auto file = space.open();

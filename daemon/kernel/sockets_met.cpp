@@ -39,7 +39,7 @@ bool SocketsMet::has_to_wait(const ballast_flow& flow) {
     return flow.retune && waiting_.size() < most_waiting && !cookies_.contains(flow.cookie);
 }
 
-/// Counts a record of the pass over files; whether it is to be told now.
+/// Counts a record of the pass over files; whether it is to be reported now.
 bool SocketsMet::note(const ballast_flow& flow) {
     if (waiting_.contains(flow.cookie))
         return false;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sockets that a sweep has met, over its pass over files and its visits, so that each is told
-// once: several processes may have the same one open, and a visit meets again what the pass over
-// files met. Told apart by their cookies. Pure.
+// The sockets that a sweep has met, over its pass over files and its visits, so that each is
+// reported once: several processes may have the same one open, and a visit meets again what the
+// pass over files met. Identified by their cookies. Pure.
 //
-// Where keepalive has to be set, it is a visit that does, so the record from the files waits: it is
-// told at the sweep's end, unless a visit told a newer one.
+// Only a visit can set keepalive, so where that is needed the record from the files waits: it is
+// reported at the sweep's end, unless a visit reported a newer one.
 #pragma once
 
 #include <cstddef>
@@ -20,32 +20,32 @@ namespace ballast::kernel {
 
 class SocketsMet {
 public:
-    /// Sockets that are told apart; beyond, they may be told twice, which is counted.
+    /// Sockets that are identified; beyond, they may be reported twice, which is counted.
     static constexpr std::size_t most = 1U << 20U;
-    /// Records that wait; further ones are told as they are.
+    /// Records that wait; further ones are reported as they are.
     static constexpr std::size_t most_waiting = 1U << 16U;
 
     /// A new sweep has met nothing yet.
     void begin();
 
-    /// Takes records of the pass over files; those to tell, moved to the front.
+    /// Takes records of the pass over files; those to report, moved to the front.
     std::span<const ballast_flow> from_files(std::span<ballast_flow> flows);
 
     /// Takes records of a visit. One without a cookie was not met by the pass over files, which
     /// makes one for each socket.
     std::span<const ballast_flow> from_visit(std::span<ballast_flow> flows);
 
-    /// Those that waited in vain for a visit. Ends the sweep.
+    /// Those still waiting for a visit. Ends the sweep.
     std::vector<ballast_flow> waited();
 
-    /// What the pass over files met in one network namespace.
+    /// Result of the pass over files in one network namespace.
     struct InNamespace {
         std::uint64_t sockets = 0; ///< listeners too
         bool is_untuned = false;   ///< some socket's keepalive is not as it should be
     };
     [[nodiscard]] InNamespace in(std::uint32_t netns) const;
 
-    /// Sockets of this sweep that may have been told twice.
+    /// Sockets of this sweep that may have been reported twice.
     [[nodiscard]] std::uint64_t not_told_apart() const { return not_told_apart_; }
 
 private:

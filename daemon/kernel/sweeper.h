@@ -31,7 +31,7 @@
 
 namespace ballast::kernel {
 
-/// What one whole sweep did, over all namespaces. A socket that was met twice counts once.
+/// Totals of one whole sweep, over all namespaces. A socket that was met twice counts once.
 struct SweepTotals {
     std::uint32_t number = 0;
     std::uint64_t sockets = 0; ///< TIME_WAIT and listeners apart
@@ -41,10 +41,10 @@ struct SweepTotals {
     std::uint64_t kept_alive = 0; ///< sockets with keepalive of Ballast's
     std::uint64_t keepalive_wanted = 0;
     std::uint64_t untracked = 0; ///< governed sockets that could not be counted: a table is full
-    std::uint64_t not_told_apart = 0; ///< sockets that may have been told twice: too many at a time
+    std::uint64_t not_told_apart = 0; ///< sockets perhaps reported twice: too many at a time
     std::chrono::nanoseconds cpu{0};
     std::uint64_t looked_at = 0; ///< namespaces that were visited or covered by the pass over files
-    /// Inode numbers of the namespaces there are: every socket was looked at, or not.
+    /// Inode numbers of the namespaces there are: every socket was visited, or not.
     std::unordered_set<std::uint32_t> visited;
     std::unordered_set<std::uint32_t> not_visited;
     std::unordered_set<std::uint32_t> missed; ///< of these, those that cannot be

@@ -7,7 +7,7 @@
 //   2. keepalive is to be set or given back,
 //   3. the kernel counts other sockets than were met: some have no file,
 //   4. all others, since counts may agree by chance.
-// Every fourth visit goes to the one that has waited longest of all, so that none waits for ever
+// Every fourth visit goes to the one that has waited longest of all, so that none starves
 // behind others whose reasons stay.
 #pragma once
 
@@ -21,10 +21,10 @@ namespace ballast::kernel {
 
 class VisitPlan {
 public:
-    /// Of so many visits one goes by waiting alone.
+    /// One visit in this many is chosen by waiting time alone.
     static constexpr std::uint64_t fair_turn = 4;
 
-    /// What speaks for a visit.
+    /// Reasons to visit a namespace.
     struct Reasons {
         bool is_unmet = false;      ///< a reservation there was not met
         bool is_untuned = false;    ///< some socket's keepalive is not as it should be
