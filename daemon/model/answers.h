@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What DNS names stand for.
+// The addresses of DNS names.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a person, or the governor, wants of a destination's breaker over its head.
+// An order by a person or the governor that forces the state of a destination's breaker.
 #pragma once
 
 #include <chrono>

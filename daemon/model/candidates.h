@@ -30,7 +30,7 @@ using Candidates = std::vector<Candidate>;
 /// The distinct elements of all `from`, in ascending order.
 std::vector<std::string> from_patterns(const Policy& policy);
 
-/// What a list costs in the table that `from` chooses among: nothing where it leaves no choice.
+/// Cost of a list in the table that `from` chooses among: 0 where it leaves no choice.
 std::size_t alternatives(const Candidates& list);
 
 /// Distinct lists, built from below. List 0 is the empty one.

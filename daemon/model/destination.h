@@ -11,7 +11,7 @@
 
 namespace ballast {
 
-/// What connections are turned away for: the limit, the total, the consumer's share, the rate, and
+/// Why connections are turned away: the limit, the total, the consumer's share, the rate, and
 /// the breaker, in that order (bpf/abi.h, enum ballast_reason).
 inline constexpr std::size_t kReasons = 5;
 using ReasonCounts = std::array<std::uint64_t, kReasons>;
@@ -32,7 +32,7 @@ struct Destination {
     ReasonCounts over_limit{}; ///< admitted over the limit, as observe mode does
 };
 
-/// What keepalive `auto` goes by; 0: not known.
+/// Times that keepalive `auto` is based on; 0: not known.
 struct KeepaliveTimes {
     std::chrono::milliseconds longest{0}; ///< silence that is sure to be survived
     std::chrono::milliseconds died{0};    ///< silence after which flows were dropped

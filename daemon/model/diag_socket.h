@@ -24,7 +24,7 @@ struct FlowKey {
     bool operator==(const FlowKey&) const = default;
 };
 
-/// What the socket waits for (idiag_timer); it has one at a time.
+/// The timer that the socket waits for (idiag_timer); it has one at a time.
 enum class TcpTimer : std::uint8_t {
     off = 0,
     retransmit = 1,
@@ -35,7 +35,7 @@ enum class TcpTimer : std::uint8_t {
     unknown = 255,
 };
 
-/// Of struct tcp_info. A value that the kernel did not give is 0; `given` tells how much it gave.
+/// Of struct tcp_info. A value that the kernel did not give is 0; `given` is how much it gave.
 struct TcpFacts {
     std::uint32_t given = 0;      ///< bytes of tcp_info, 0: none (TIME_WAIT, SYN_RECV minisockets)
     std::uint8_t retransmits = 0; ///< of the oldest segment, in a row, unacknowledged
@@ -63,7 +63,7 @@ struct DiagSocket {
     bool v6_socket = false; ///< an AF_INET6 socket, also where its addresses are IPv4
     TcpState state = TcpState::unknown;
     std::uint32_t uid = 0;
-    std::uint32_t inode = 0; ///< 0: no process has it open any more
+    std::uint32_t inode = 0; ///< 0: no process has it open
     TcpTimer timer = TcpTimer::off;
     std::uint32_t timer_expires_ms = 0; ///< from now; 0: off, or due
     std::uint8_t timer_retransmits = 0; ///< of what the timer is for
@@ -81,7 +81,7 @@ struct FlowList {
     bool operator==(const FlowList&) const = default;
 };
 
-/// What became of a socket that was to be destroyed.
+/// The outcome of destroying a socket.
 enum class Destroyed : std::uint8_t {
     destroyed,
     already_gone, ///< there is none with that cookie

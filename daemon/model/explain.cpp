@@ -24,7 +24,7 @@ bool goes_before(const std::string& a, const std::string& b) {
     return std::tuple(b.size(), std::string_view(a)) < std::tuple(a.size(), std::string_view(b));
 }
 
-/// What stands for a service in the order, and whether it applies to the consumer.
+/// The `from` element that ranks a service, and whether it applies to the consumer.
 struct Stand {
     std::string from;
     bool applies;

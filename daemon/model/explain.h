@@ -14,7 +14,7 @@
 namespace ballast {
 
 enum class Applies {
-    governs,             ///< the first that applies, to whoever is asked about
+    governs,             ///< the first that applies to the consumer in question
     to_its_consumers,    ///< nobody was named: governs those that its `from` holds for
     from_does_not_match, ///< gives way to the next
     shadowed,            ///< would apply, but one before it does

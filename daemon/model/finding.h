@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a guard concluded, with its evidence.
+// A guard's conclusion, with its evidence.
 #pragma once
 
 #include <chrono>
@@ -12,7 +12,7 @@
 
 namespace ballast {
 
-/// Who has a socket open.
+/// The process that has a socket open.
 struct SocketOwner {
     std::uint32_t pid = 0; ///< 0: not known
     std::string comm;      ///< as in /proc/PID/comm

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which findings somebody wants, and what they get.
+// A query for findings, and its answer.
 #pragma once
 
 #include <chrono>

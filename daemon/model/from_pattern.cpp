@@ -40,7 +40,7 @@ bool has_only_components(std::string_view path) {
     return is_component(path);
 }
 
-/// What programs see of a path.
+/// The part of a path that programs see.
 std::string_view seen(std::string_view path) {
     if (path.size() < BALLAST_CGROUP_PATH)
         return path;

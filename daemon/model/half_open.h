@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is known of flows that may be half-open, as plain values.
+// Flows that may be half-open, as plain values.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 
 namespace ballast {
 
-/// What is wrong with a flow, or that it is not any more.
+/// The fault of a flow, or that it has recovered.
 enum class HalfOpenKind : std::uint8_t {
     silently_dropped, ///< its packets reach nobody, while the destination answers others
     path_down,        ///< nothing comes from the destination at all
@@ -46,7 +46,7 @@ inline PeerKey peer_of(const FlowKey& key, std::uint32_t netns, Direction direct
     return {netns, direction, key.remote.address, is_inbound ? key.local.port : key.remote.port};
 }
 
-/// What was seen of one flow, by a program (bpf/abi_suspicion.h) or by a look at its keepalive.
+/// An observation of one flow, by a program (bpf/abi_suspicion.h) or by a check of its keepalive.
 struct Suspicion {
     enum class What : std::uint8_t { retransmission, reset, timed_out, probe };
 
@@ -58,7 +58,7 @@ struct Suspicion {
     bool is_tail_probe = false;
     bool is_orphan = false;                   ///< no process has it open
     std::chrono::steady_clock::time_point at; ///< of the try, at the latest
-    std::chrono::milliseconds earlier{0};     ///< by so much at most
+    std::chrono::milliseconds earlier{0};     ///< the try was at most this long before `at`
     std::chrono::milliseconds silent{0};      ///< since anything was received
     std::chrono::milliseconds rtt{0};         ///< smoothed
     std::chrono::milliseconds try_gap{0};     ///< between the last two tries; 0: not known
@@ -93,7 +93,7 @@ struct Silence {
     }
 };
 
-/// What a guard concluded of one flow, and from what.
+/// A guard's conclusion about one flow, with its evidence.
 struct HalfOpenVerdict {
     HalfOpenKind kind = HalfOpenKind::path_down;
     FlowKey key;
@@ -104,24 +104,24 @@ struct HalfOpenVerdict {
     std::uint32_t tries = 0;             ///< retransmissions and probes in a row, unanswered
     std::uint32_t packets_out = 0;
     bool is_window_shut = false;
-    std::chrono::milliseconds unanswered{0}; ///< no answer to what was acknowledged, for so long
+    std::chrono::milliseconds unanswered{0}; ///< time without an answer to acknowledged data
     std::uint32_t others = 0;                ///< other flows of the same peer
     std::uint32_t others_alive = 0;          ///< those with something received since the last try
     bool is_lossy = false;                   ///< the path loses packets of other flows too
     bool has_ended = false;                  ///< the kernel gave it up
     bool is_orphan = false;                  ///< no process has it open
-    bool is_revised = false;                 ///< another was told of the same silence
+    bool is_revised = false;                 ///< another was reported for the same silence
     bool is_one_way = false;                 ///< its peer was heard of, and acknowledged nothing
     Silence silence;
-    std::uint32_t inode = 0;            ///< of the socket, when it was last looked at; 0: never
+    std::uint32_t inode = 0;            ///< of the socket, when it was last read; 0: never
     TcpState state = TcpState::unknown; ///< likewise
-    SocketOwner owner;                  ///< nothing in it where nobody looked
+    SocketOwner owner;                  ///< empty where it was not looked up
     const char* witness = ""; ///< of a fresh connect: "answered", "silent"; empty: none made
 };
 
-/// What was done about a flow that was found half-open, or why nothing.
+/// The action on a flow that was found half-open, or why there was none.
 enum class FlowAct : std::uint8_t {
-    none,      ///< it has ended, or nobody waits in it
+    none,      ///< it has ended, or no process waits on it
     report,    ///< the service wants no more
     observe,   ///< the guard may do no more
     dry_run,   ///< the governor decides only
@@ -129,8 +129,8 @@ enum class FlowAct : std::uint8_t {
     waiting,   ///< for the caps of the governor
     held,      ///< most destinations fail at once: this host itself is suspect
     reset,     ///< destroyed
-    recovered, ///< not half-open any more when it was to be
-    gone,      ///< there was no such socket any more
+    recovered, ///< no longer half-open when it was to be reset
+    gone,      ///< the socket was gone
     too_old,   ///< it waited for too long
     full,      ///< too many were waiting
     failed,    ///< the kernel would not

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an operator set by CLI on top of the policy files; kept in the store until unset or expired.
+// Settings that an operator made by CLI on top of the policy files; kept in the store until unset
+// or expired.
 #pragma once
 
 #include <chrono>
@@ -31,7 +32,7 @@ struct Override {
     std::chrono::system_clock::time_point set_at;
     /// When it ends by itself; none: not before it is unset. Wall clock, against the rule for
     /// durations: it has to mean the same moment after a restart of the host, where the monotonic
-    /// clock begins anew, and people read it. A clock that is set shifts the end by as much.
+    /// clock restarts, and people read it. A clock that is set shifts the end by as much.
     std::optional<std::chrono::system_clock::time_point> expires_at;
 
     /// True where it names neither a limit nor a mode nor what is answered.

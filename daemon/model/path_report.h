@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is known of the path to a destination, or what somebody measured.
+// The known times of the path to a destination, or a measurement.
 #pragma once
 
 #include <chrono>

@@ -40,7 +40,7 @@ inline constexpr std::size_t kMaxServiceName = 63;
 inline constexpr std::uint32_t kMaxConnections = 1'000'000;
 inline constexpr std::uint32_t kMaxConnectRate = 1'000'000;
 
-/// What a guard may do. Values are those of `enum ballast_mode` in bpf/abi.h.
+/// How far a guard may go. Values are those of `enum ballast_mode` in bpf/abi.h.
 enum class Mode : std::uint8_t { off = 0, observe = 1, enforce = 2 };
 
 /// The errno that a refused connect() sees. Values are those of `enum ballast_on_limit`.
@@ -100,7 +100,7 @@ enum class Failure : std::uint8_t {
     unreachable,    ///< ICMP, or no neighbour
     slow,           ///< established, but later than slow_connect
     reset,          ///< RST within reset_within of establishment
-    half_open_flow, ///< established, and its packets reach nobody any more
+    half_open_flow, ///< established, but its packets no longer reach anybody
 };
 inline constexpr std::size_t kFailures = 6;
 
@@ -121,13 +121,13 @@ struct Breaker {
     bool operator==(const Breaker&) const = default;
 };
 
-/// What happens to a flow that is found half-open, where its guard enforces.
+/// The action on a flow that is found half-open, where its guard enforces.
 enum class HalfOpenAction : std::uint8_t {
-    report, ///< it is told
+    report, ///< it is reported
     reset,  ///< and the blocked program gets an error
 };
 
-/// Who shows that a destination lives, where a flow to it does not.
+/// The evidence that a destination lives, where a flow to it does not.
 enum class HalfOpenWitness : std::uint8_t {
     passive, ///< its other flows
     connect, ///< where these show nothing, a fresh connect
@@ -151,8 +151,8 @@ enum class KeepaliveKind : std::uint8_t {
     fixed = 2,     ///< the policy
 };
 
-/// Destinations with so many bits of the address in common, on one port, are taken to share a path:
-/// what flows of one show, holds for those of which nothing is known. By default none do.
+/// Destinations with this many leading address bits in common, on one port, are taken to share a
+/// path: what flows of one show holds for those of which nothing is known. By default none do.
 struct LearnPrefixes {
     static constexpr std::uint8_t most_ipv4 = 32;
     static constexpr std::uint8_t most_ipv6 = 128;
@@ -162,7 +162,7 @@ struct LearnPrefixes {
     bool operator==(const LearnPrefixes&) const = default;
 };
 
-/// How a service's connections are kept alive while nobody uses them.
+/// How a service's connections are kept alive while idle.
 struct KeepaliveRule {
     Mode mode = Mode::observe;
     KeepaliveKind kind = KeepaliveKind::automatic;
@@ -203,9 +203,9 @@ struct Service {
 struct DaemonOptions {
     std::chrono::milliseconds daemon_grace{60'000};  ///< 0: never fail open for a silent daemon
     std::chrono::milliseconds sweep_interval{5'000}; ///< shortest; stretched to stay under 1% CPU
-    std::chrono::milliseconds destination_ttl{600'000}; ///< unused for so long: forgotten
+    std::chrono::milliseconds destination_ttl{600'000}; ///< forgotten when unused for this long
     std::string metrics_listen;                         ///< "127.0.0.1:PORT" or empty: none
-    std::chrono::milliseconds resolve_every{30'000};    ///< DNS names are asked for so often
+    std::chrono::milliseconds resolve_every{30'000};    ///< interval of DNS lookups
 
     bool operator==(const DaemonOptions&) const = default;
 };
@@ -217,8 +217,8 @@ struct GovernorOptions {
     std::uint32_t resets_per_minute = 60;     ///< of half-open flows
     std::uint8_t observer_fault_percent = 50; ///< of active destinations failing: our own fault
     std::chrono::milliseconds observer_fault_window{10'000};
-    std::chrono::milliseconds release_after{30'000}; ///< calm for so long before a hold is let go
-    bool dry_run = false; ///< decide and tell, but grant, hold and let go of nothing
+    std::chrono::milliseconds release_after{30'000}; ///< calm period before a hold is released
+    bool dry_run = false; ///< decide and report, but grant, hold and release nothing
 
     bool operator==(const GovernorOptions&) const = default;
 };
@@ -237,8 +237,8 @@ struct Policy {
     bool operator==(const Policy&) const = default;
 };
 
-/// What the datapath is given of a policy. It sets options of sockets by itself, without asking the
-/// governor: in a dry run it only observes them, and connect() keeps its own timeout.
+/// The part of a policy that the datapath gets. It sets options of sockets by itself, without
+/// asking the governor: in a dry run it only observes them, and connect() keeps its own timeout.
 Policy datapath_policy(Policy policy);
 
 } // namespace ballast

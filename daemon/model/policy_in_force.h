@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The policy that holds now: one immutable value, made anew by each change (file, override, DNS
+// The policy that holds now: one immutable value, rebuilt by each change (file, override, DNS
 // answer, arm, disarm) and handed to everyone who decides by it.
 #pragma once
 
@@ -13,7 +13,7 @@
 
 namespace ballast {
 
-/// What has a mode of its own in a service.
+/// The guards that have a mode of their own in a service.
 enum class GuardKind : std::uint8_t { limit, breaker, half_open, keepalive };
 
 class PolicyInForce {
@@ -34,16 +34,16 @@ public:
 
     /// The service of that name; nullptr where the policy has none.
     [[nodiscard]] const Service* service(std::string_view name) const;
-    /// The service that the maps call so; nullptr where the policy has none, as for 0.
+    /// The service with that id in the maps; nullptr where the policy has none, as for 0.
     [[nodiscard]] const Service* service(std::uint16_t id) const;
-    /// What the maps call it; 0 where neither they nor the policy know it.
+    /// Its id in the maps; 0 where neither they nor the policy know it.
     [[nodiscard]] std::uint16_t id_of(std::string_view name) const;
     /// The service that governs the endpoint for consumers that no `from` names; nullptr: none.
     [[nodiscard]] const Service* governing(const Endpoint& endpoint) const;
 
-    /// What the guard may do for the service now; nullptr: for what no service governs.
+    /// The guard's mode for the service now; nullptr: for what no service governs.
     [[nodiscard]] Mode mode(GuardKind guard, const Service* service) const;
-    /// What is left of a mode that some row says: while disarmed, no guard does more than observe.
+    /// The effective mode for that of a row: while disarmed, no guard does more than observe.
     [[nodiscard]] Mode allowed(Mode said) const;
 
 private:

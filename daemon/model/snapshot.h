@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What Ballast knows at one moment, as plain values: filled by daemon/kernel, read by guards, the
+// Ballast's state at one moment, as plain values: filled by daemon/kernel, read by guards, the
 // API and metrics. Every list is bounded by the map it was read from.
 #pragma once
 
@@ -44,7 +44,7 @@ struct DestinationRow {
 /// State of a breaker (bpf/abi.h, enum ballast_breaker_state).
 enum class BreakerState : std::uint8_t { closed = 0, open = 1, half_open = 2, ramp = 3 };
 
-/// What a person or the governor decided over a breaker's head (enum ballast_breaker_force).
+/// A state that a person or the governor forces on a breaker (enum ballast_breaker_force).
 enum class BreakerForce : std::uint8_t { none = 0, open = 1, closed = 2 };
 
 /// The breaker of one destination that has failed at least once, or is forced.
@@ -95,10 +95,11 @@ struct PeerRow {
 
 enum class Direction : std::uint8_t { outbound = 0, inbound = 1 };
 
-/// Who decides a connection's keepalive (bpf/abi_keepalive.h, enum ballast_keepalive_setter).
+/// The source of a connection's keepalive settings (bpf/abi_keepalive.h, enum
+/// ballast_keepalive_setter).
 enum class KeepaliveSetter : std::uint8_t { kernel = 0, application = 1, ballast = 2 };
 
-/// What holds for a connection. Numbers that play no part while it is off are there all the same.
+/// A connection's settings. Numbers are filled in even while it is off.
 struct FlowKeepalive {
     bool on = false;
     KeepaliveSetter set_by = KeepaliveSetter::kernel;
@@ -136,7 +137,7 @@ struct FlowTable {
     std::uint64_t left_out = 0;                   ///< sockets that it met and that are not kept
 };
 
-/// How much of the host a sweep looks at.
+/// How much of the host a sweep covers.
 enum class SweepExtent {
     paced, ///< every socket that a process has open, and of the rest what its pace allows
     full,  ///< every socket
@@ -149,8 +150,8 @@ struct SweepStatus {
     std::chrono::milliseconds interval{0}; ///< in force now, stretched by the cost
     std::uint64_t sockets = 0;             ///< seen by the last sweep, TIME_WAIT apart
     std::uint64_t time_wait = 0;
-    std::uint64_t namespaces = 0;         ///< network namespaces that the last sweep looked at
-    std::uint64_t namespaces_visited = 0; ///< of these, those where it looked at every socket
+    std::uint64_t namespaces = 0;         ///< network namespaces that the last sweep covered
+    std::uint64_t namespaces_visited = 0; ///< of these, those where it visited every socket
     std::uint64_t namespaces_missed = 0;  ///< that are there and could not be visited
     std::uint64_t drift = 0;              ///< sum of absolute drifts found by the last sweep
     std::uint64_t repairs = 0;            ///< reservations corrected since start
@@ -161,7 +162,7 @@ struct SweepStatus {
     bool operator==(const SweepStatus&) const = default;
 };
 
-/// Flows that were suspected of being half-open since the daemon's start, and what came of it.
+/// Flows that were suspected of being half-open since the daemon's start, and the outcomes.
 struct HalfOpenStatus {
     std::uint64_t suspects = 0; ///< under suspicion now
     std::uint64_t suspected = 0;
@@ -169,12 +170,12 @@ struct HalfOpenStatus {
     std::uint64_t path_down = 0;
     std::uint64_t peer_hung = 0;
     std::uint64_t refused_late = 0;
-    std::uint64_t cleared = 0;        ///< of those, heard of again
-    std::uint64_t recovered = 0;      ///< heard of again before any verdict
+    std::uint64_t cleared = 0;        ///< of those, heard from again
+    std::uint64_t recovered = 0;      ///< heard from again before any verdict
     std::uint64_t ended = 0;          ///< closed before any verdict
     std::uint64_t coalesced = 0;      ///< flows that findings count and do not name
     std::uint64_t table_full = 0;     ///< flows not followed: too many at a time
-    std::uint64_t not_looked_at = 0;  ///< times that facts about flows were not to be had
+    std::uint64_t not_looked_at = 0;  ///< times that facts about flows were not available
     std::uint64_t reset = 0;          ///< flows destroyed
     std::uint64_t reset_withheld = 0; ///< that would have been: observe, dry run
     std::uint64_t reset_waiting = 0;  ///< that wait to be, now
@@ -197,7 +198,7 @@ struct FindingsStatus {
     bool operator==(const FindingsStatus&) const = default;
 };
 
-/// What keepalive does to connections.
+/// Effects of keepalive on connections.
 struct KeepaliveStatus {
     std::uint64_t kept_alive = 0; ///< with keepalive of Ballast's, by the last sweep
     std::uint64_t wanted = 0;     ///< that would have it if the guard enforced
@@ -216,7 +217,7 @@ struct DaemonStatus {
     bool armed = true;         ///< false: kill switch is on, everything observes
     bool adopted_pins = false; ///< this start took over what an earlier daemon had pinned
     Mode limit_mode = Mode::observe;
-    bool governor_dry_run = false; ///< the governor decides and tells only
+    bool governor_dry_run = false; ///< the governor only decides and reports
     std::string policy_file;
     WallTime policy_loaded;
     std::uint64_t policy_generation = 0; ///< grows by one with each policy put in force
@@ -227,7 +228,7 @@ struct DaemonStatus {
     std::uint64_t reservations = 0;
     std::uint64_t reservations_max = 0;
     std::vector<std::string> hooks_lost; ///< programs that are not attached, and cannot be now
-    std::uint64_t hooks_reattached = 0;  ///< times that one was, after somebody detached it
+    std::uint64_t hooks_reattached = 0;  ///< times that one was, after it had been detached
     Counters counters;                   ///< of the programs, since they were loaded
     HalfOpenStatus half_open;
     KeepaliveStatus keepalive;
