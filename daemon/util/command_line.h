@@ -14,7 +14,7 @@
 
 namespace ballast {
 
-/// What a parameter is followed by.
+/// The kind of value that a parameter takes.
 enum class Takes {
     nothing, ///< a flag
     text,
@@ -23,7 +23,7 @@ enum class Takes {
     texts,  ///< positional only: any number of texts
 };
 
-/// What a shell offers in its place.
+/// The values that a shell completes.
 enum class Completes { nothing, files, directories, services, destinations, targets, filters };
 
 /// An option ("--limit") or, where the name does not start with a dash, a positional argument.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A value that threads share, which nobody reaches without its lock.
+// A value that threads share, accessible only with its lock.
 #pragma once
 
 #include <mutex>
@@ -13,8 +13,8 @@ public:
     template <typename... Arguments>
     explicit Guarded(Arguments&&... arguments) : value_(std::forward<Arguments>(arguments)...) {}
 
-    /// Holds the lock for as long as it lives, so it is best kept for one expression. Whoever has
-    /// one must not ask for another, nor do anything that may wait for a socket.
+    /// Holds the lock for as long as it lives, so it is best kept for one expression. Its holder
+    /// must not ask for another, nor do anything that may wait for a socket.
     class Access {
     public:
         T* operator->() const { return value_; }

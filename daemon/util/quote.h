@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What others wrote (files, command lines, requests) as it may stand in a message of one line.
+// Quotes untrusted text (files, command lines, requests) for a message of one line.
 #pragma once
 
 #include <cstddef>

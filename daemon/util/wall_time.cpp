@@ -20,7 +20,7 @@ class TimeReader {
 public:
     explicit TimeReader(std::string_view text) : rest_(text) {}
 
-    /// So many digits; 0 where they are not there or are not from `least` to `most`.
+    /// Reads `digits` digits; 0 where they are missing or not from `least` to `most`.
     int number(std::size_t digits, int least, int most) {
         int value = 0;
         for (std::size_t i = 0; i < digits; ++i) {
