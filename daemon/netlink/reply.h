@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel's socket diagnosis answered, from bytes. Nothing here does I/O, and nothing in a
+// Parses the answers of the kernel's socket diagnosis. Nothing here does I/O, and nothing in a
 // datagram is trusted: every length is checked against what was received.
 #pragma once
 
@@ -12,7 +12,7 @@
 
 namespace ballast::netlink {
 
-/// What a datagram is the answer to: messages of other requests in it are skipped.
+/// The request that a datagram answers: messages of other requests in it are skipped.
 struct Addressee {
     std::uint32_t sequence = 0;
     std::uint32_t port_id = 0; ///< of the netlink socket

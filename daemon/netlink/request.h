@@ -21,7 +21,7 @@ Result<void> check_key(const FlowKey& key);
 /// Asks for the socket of `key`. The answer is one socket or an error, without an acknowledgement.
 Message find_request(const FlowKey& key, std::uint32_t sequence);
 
-/// Asks to destroy the socket of `key`, and to be told the outcome.
+/// Requests that the socket of `key` be destroyed and the outcome be reported.
 Message destroy_request(const FlowKey& key, std::uint32_t sequence);
 
 /// Asks for all sockets of `family` (AF_INET, AF_INET6) in a synchronised state, TIME_WAIT apart,
