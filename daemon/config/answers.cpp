@@ -11,7 +11,7 @@
 namespace ballast {
 namespace {
 
-/// Who has which ports of one address.
+/// The holder of some ports of one address.
 struct Holder {
     std::size_t service; ///< index of Policy::services
     Target target;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What DNS names resolve to, on top of a policy. Pure; the result keeps the invariants of
+// Adds the addresses of DNS names to a policy. Pure; the result keeps the invariants of
 // daemon/model/policy.h.
 #pragma once
 
@@ -13,7 +13,7 @@ namespace ballast {
 
 struct ResolvedPolicy {
     Policy policy;
-    /// What names have and is not governed, and why: "FILE:LINE: key service.to: ...". In the order
+    /// Answers that are not governed, and why: "FILE:LINE: key service.to: ...". In the order
     /// of the policy, at most a few for each element of `to`.
     std::vector<std::string> notices;
 };

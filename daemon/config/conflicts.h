@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What no service gets wrong by itself: names, targets and limits compared across all files.
+// Conflicts between services: names, targets and limits compared across all files.
 #pragma once
 
 #include <vector>

@@ -45,7 +45,7 @@ struct PolicyDocument {
 };
 
 /// Reads one file into `all`: its keys replace those of files read before, its services add up.
-/// What is wrong goes to `errors` and is left out; what is merely pointless goes to `warnings`. A
+/// Invalid entries go to `errors` and are left out; merely pointless ones go to `warnings`. A
 /// file that is not TOML adds nothing but one error.
 void read_document(const PolicySource& source, PolicyDocument& all, ProblemList& errors,
                    ProblemList& warnings);

@@ -42,7 +42,7 @@ void change(Service& service, const Override& wanted) {
     service.on_limit = wanted.on_limit.value_or(service.on_limit);
 }
 
-/// What is left of `target` without the one port of `hole`; both are of the same prefix.
+/// `target` without the one port of `hole`; both have the same prefix.
 std::vector<Target> without(const Target& target, const Target& hole) {
     std::vector<Target> rest;
     const std::uint16_t port = hole.port_first;
@@ -110,7 +110,7 @@ std::optional<std::string> broken_limit(const Policy& policy, const Target& endp
     return std::nullopt;
 }
 
-/// What the limits of a service, changed already, have to do with each other.
+/// A contradiction between the limits of a service, changed already; none if they fit.
 std::optional<std::string> contradiction(const Service& service) {
     const auto& max = service.max_connections;
     const auto& total = service.max_connections_total;
@@ -122,8 +122,8 @@ std::optional<std::string> contradiction(const Service& service) {
     return std::nullopt;
 }
 
-/// What an endpoint has before an override names it: all that the service has which governs it now,
-/// since a limit is no reason to treat its connections differently otherwise.
+/// An endpoint's settings before an override names it: all those of the service that governs it
+/// now, since a limit is no reason to treat its connections differently otherwise.
 Service start_from(const Policy& policy, const Explanation& explained) {
     Service start;
     start.mode = policy.limit_mode;

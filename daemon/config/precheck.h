@@ -26,7 +26,7 @@ struct Objection {
 };
 
 /// The first key with more than kMaxKeyDots dots or byte outside of ASCII; none if all is well.
-/// What is no TOML at all may pass up to the first syntax error, where toml++ stops.
+/// Text that is not TOML may pass up to the first syntax error, where toml++ stops.
 std::optional<Objection> precheck(std::string_view toml);
 
 } // namespace ballast

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is wrong with a policy file, and where: found all in one pass, bounded, printed one a line.
+// Errors in a policy file, with their place: all found in one pass, bounded, printed one a line.
 #pragma once
 
 #include <cstddef>

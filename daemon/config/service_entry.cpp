@@ -84,7 +84,7 @@ bool has_limit(const TableReader& reader) {
     return std::ranges::any_of(limits, [&](auto key) { return reader.has(key); });
 }
 
-/// What is lawful in a service and surely not meant.
+/// Warns of settings that are valid but surely not meant.
 void warn_pointless(const TableReader& reader, const ServiceEntry& entry, ProblemList& warnings) {
     const Service& row = entry.row;
     const auto warn = [&](std::string_view key, std::string message) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Typed reading of one TOML table. Each getter yields nothing for a key that is absent or wrong; of
-// what is wrong it tells the problem list, with key path, value and what is accepted.
+// Typed reading of one TOML table. Each getter yields nothing for a key that is absent or wrong; a
+// wrong one goes to the problem list, with key path, value and what is accepted.
 #pragma once
 
 #include <array>
