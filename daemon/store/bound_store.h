@@ -14,7 +14,7 @@
 
 namespace ballast {
 
-/// What is known of a path, with ages as of `saved`.
+/// The known times of a path, with ages as of `saved`.
 struct StoredBound {
     PathKey path;
     WallTime saved;

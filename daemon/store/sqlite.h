@@ -15,7 +15,7 @@
 
 namespace ballast {
 
-/// A failure of SQLite; is_corruption() tells a damaged file from everything else.
+/// A failure of SQLite; is_corruption() separates a damaged file from all others.
 class [[nodiscard]] DatabaseError {
 public:
     DatabaseError(int code, std::string message) : code_(code), message_(std::move(message)) {}

@@ -38,7 +38,7 @@ fs::path with_suffix(const fs::path& path, const std::string& suffix) {
 
 /// The first free "PATH.corrupt-N", or the last of them.
 fs::path aside_name(const fs::path& path) {
-    std::error_code ignored; // a name that cannot be looked at fails in rename(), with its reason
+    std::error_code ignored; // a name that cannot be read fails in rename(), with its reason
     int n = 1;
     while (n < kMaxCorruptFiles &&
            fs::exists(with_suffix(path, fmt::format(".corrupt-{}", n)), ignored))

@@ -32,7 +32,7 @@ public:
     /// application's.
     static Result<Store> open(const std::filesystem::path& path);
 
-    /// What open() had to do that an operator should know; empty when all was well.
+    /// Notice for the operator of what open() had to do; empty when all was well.
     [[nodiscard]] const std::string& notice() const { return notice_; }
 
     /// All overrides, oldest first.
