@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is known of the names of the policy: the last good answer of each, and why there is no newer
+// The state of the policy's names: the last good answer of each, and why there is no newer
 // one. Pure.
 #pragma once
 
@@ -12,7 +12,7 @@
 
 namespace ballast {
 
-/// What a lookup changed; at most one of the last two.
+/// Changes by a lookup; at most one of the last two.
 struct Heard {
     bool addresses = false; ///< those that are governed
     bool answer = false;    ///< these, or how many are left out
@@ -34,7 +34,7 @@ public:
 
     /// The last good ones.
     [[nodiscard]] const Answers& answers() const { return answers_; }
-    /// What the last lookup of each name that failed said, by name.
+    /// The error of each name whose last lookup failed, by name.
     [[nodiscard]] std::map<std::string, std::string> failing() const;
 
 private:

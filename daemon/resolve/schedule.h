@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// When which name is asked for. Pure: time is passed in.
+// When each name is looked up. Pure: time is passed in.
 #pragma once
 
 #include <chrono>
@@ -14,17 +14,16 @@ class Schedule {
 public:
     using Time = std::chrono::steady_clock::time_point;
 
-    /// One that failed is asked for again after so long, or at the usual interval if that is
-    /// shorter.
+    /// Delay before a failed lookup is retried; the usual interval applies if it is shorter.
     static constexpr std::chrono::seconds retry_after{5};
 
-    /// How long after an answer a name is asked for again.
+    /// The time from an answer to the next lookup of a name.
     void set_interval(std::chrono::milliseconds wanted, Time now);
 
     /// From now on these names: what is new is due at once, what is gone is forgotten.
     void follow(const std::vector<std::string>& hosts, Time now);
 
-    /// Names to ask for now, ascending; each is under way then, until answered() is told of it.
+    /// Names to ask for now, ascending; each is under way until answered() is called for it.
     std::vector<std::string> take_due(Time now);
 
     /// A name that is not followed is ignored.

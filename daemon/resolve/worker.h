@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A thread that looks names up, one after the other, so that nobody else has to wait for that.
+// A thread that looks names up, one after the other, so that no other thread waits for it.
 #pragma once
 
 #include <functional>
@@ -29,7 +29,7 @@ public:
 
     void ask(const std::vector<std::string>& hosts);
 
-    /// What has been looked up since the last call.
+    /// The lookups completed since the last call.
     std::vector<Lookup> take();
 
     /// A descriptor that is readable while take() has something.
