@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the API server asks of the daemon. The application implements it; tests give it fixed data.
-// Every call comes from the event loop's own thread, one at a time, and must not block for long:
-// nothing else of the daemon runs meanwhile.
+// The API server's interface to the daemon. The application implements it; tests give it fixed
+// data. Every call comes from the event loop's own thread, one at a time, and must not block for
+// long: nothing else of the daemon runs meanwhile.
 #pragma once
 
 #include <cstdint>
@@ -40,10 +40,10 @@ public:
     /// TCP sockets as the last sweep met them, in any order.
     virtual FlowTable flows() = 0;
 
-    /// Has sockets looked at as soon as can be, with all that a sweep leads to; the sweep's number.
+    /// Requests a sweep as soon as possible, with all that follows from it; the sweep's number.
     virtual std::uint64_t ask_for_sweep(SweepExtent extent) = 0;
 
-    /// The number of the last sweep that was asked for, be it by a change of policy.
+    /// The number of the last sweep requested, including by a change of policy.
     virtual std::uint64_t last_sweep_asked() = 0;
 
     /// Whether that sweep, or a later one, has counted the sockets that processes have open, or
@@ -74,10 +74,10 @@ public:
     /// Forces the breakers of a destination, or takes that back. Fails when no policy governs it.
     virtual Result<void> force_breaker(const BreakerOrder& order) = 0;
 
-    /// Adds what somebody measured to what is known of a path; what is known then.
+    /// Adds a measurement to the known times of a path; the result.
     virtual PathReport learn_path(const PathReport& report) = 0;
 
-    /// What guards concluded, from memory and the history.
+    /// The guards' findings, from memory and the history.
     virtual FindingPage findings_of(const FindingQuery& query) = 0;
 
     /// Which targets of the policy in force cover `endpoint`, in matching order.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What all request bodies have in common: a JSON object whose members are checked one by one.
+// Common to all request bodies: a JSON object whose members are checked one by one.
 #pragma once
 
 #include <string_view>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each route does. A handler validates, asks the backend and encodes; it knows no HTTP
+// The handlers of all routes. A handler validates, asks the backend and encodes; it knows no HTTP
 // library.
 #pragma once
 

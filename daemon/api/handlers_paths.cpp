@@ -13,7 +13,7 @@ Json encode_silence(const std::optional<std::chrono::milliseconds>& known) {
 
 } // namespace
 
-/// Answers with what is known of the path now, which may be less than was reported: a single drop
+/// Answers with the known times of the path now, which may be less than was reported: a single drop
 /// may count as loss.
 Response put_path(const Request& request, const Context& context) {
     auto report = parse_path_body(request.body);

@@ -41,7 +41,7 @@ std::string stored_target(std::string_view target) {
     return endpoint ? endpoint->text() : std::string(target);
 }
 
-/// What is done, and the breakers it was done to.
+/// Carries out an order; answers with it and the breakers that it applies to.
 Response carry_out(const BreakerOrder& order, Backend& backend) {
     if (auto forced = backend.force_breaker(order); !forced)
         return error_response(503, "not_done", forced.error());

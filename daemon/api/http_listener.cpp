@@ -21,7 +21,7 @@ constexpr unsigned kMaxConnections = 64;
 constexpr std::size_t kConnectionMemory = std::size_t{16} * 1024;
 constexpr unsigned kTimeoutSeconds = 10;
 constexpr std::size_t kMaxUnsentBytes = std::size_t{16} * 1024 * 1024;
-/// What answers wait for is looked at so often.
+/// Poll interval for the conditions that answers wait for.
 constexpr std::uint64_t kLookAgainUs = 5'000;
 constexpr std::uint64_t kTimerAccuracyUs = 1; // uploads go on by timers that are due at once
 

@@ -23,7 +23,7 @@ struct MHD_Connection;
 
 namespace ballast::api {
 
-/// Who answers what a listener receives.
+/// Handles the requests that a listener receives.
 struct HttpHandler {
     std::function<Response(const Request&)> answer;
     std::function<void()> stop; ///< called when an answer with then_stop has left

@@ -76,7 +76,7 @@ Json encode_half_open(const HalfOpenStatus& flows) {
             {"reset_waiting", flows.reset_waiting}};
 }
 
-/// What the daemon itself did not follow, beside what the programs lost.
+/// The daemon's own losses, in addition to those of the programs.
 void add_losses(Json& losses, const HalfOpenStatus& flows) {
     losses["table_full"] = flows.table_full;
     losses["not_looked_at"] = flows.not_looked_at;

@@ -30,7 +30,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kSchemaVersion = 1;
 
-/// What the limits came to over all destinations, for the status.
+/// Limit counts over all destinations, for the status.
 struct LimitTotals {
     std::uint64_t at_limit = 0; ///< destinations whose every place is taken, those over it included
     std::uint64_t over_limit = 0;    ///< of these, with more in use than the limit
@@ -56,7 +56,7 @@ Json encode_override(const Override& row, WallTime now);
 Json encode_breaker(const BreakerRow& row);
 Json encode_finding(const KeptFinding& row);
 
-/// What the reasons of these rows mean, each once, in the order of the table.
+/// Meanings of the reasons in these rows, each once, in the order of the table.
 Json encode_reasons(const std::vector<KeptFinding>& rows);
 Json encode_order(const BreakerOrder& order);
 

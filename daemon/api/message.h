@@ -34,11 +34,11 @@ struct Response {
     std::string body;
     std::string allow;      ///< value of the Allow header; empty: none
     bool then_stop = false; ///< ask the backend to stop once this has been sent
-    /// What there is to wait for before this is sent; null: nothing.
+    /// The condition to wait for before this is sent; null: none.
     std::shared_ptr<const Later> later;
 };
 
-/// What an answer waits for; nothing else waits meanwhile.
+/// A condition that one answer waits for; nothing else waits meanwhile.
 struct Later {
     std::function<bool()> is_over; ///< asked often
     std::chrono::milliseconds patience;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What Prometheus scrapes, in its text format 0.0.4.
+// Metrics for Prometheus, in its text format 0.0.4.
 #pragma once
 
 #include <cstddef>

@@ -55,7 +55,7 @@ constexpr std::string_view name_of(BreakerForce force) {
     return force == BreakerForce::open ? "open" : "closed";
 }
 
-/// What an order may force: "open" or "closed".
+/// The states that an order may force: "open" or "closed".
 constexpr std::optional<BreakerForce> force_named(std::string_view name) {
     for (const auto force : {BreakerForce::open, BreakerForce::closed})
         if (name_of(force) == name)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who is at the other end of a Unix socket.
+// The user at the other end of a Unix socket.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 namespace ballast::api {
 
 /// The user that connected, as the kernel recorded it (SO_PEERCRED): "root (uid 0)", "uid 1234"
-/// where the user has no name, "unknown user" where the socket does not tell.
+/// where the user has no name, "unknown user" where the socket has none.
 std::string peer_name(int socket);
 
 } // namespace ballast::api

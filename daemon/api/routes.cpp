@@ -35,7 +35,7 @@ constexpr std::array<Route, 17> kRoutes{{
     {"GET", "/metrics", false, false, get_metrics},
 }};
 
-/// What "{...}" stands for in `path`: empty for a route without one, none where `path` is
+/// The value of "{...}" in `path`: empty for a route without one, none where `path` is
 /// another's. It may hold slashes.
 std::optional<std::string_view> match(const Route& route, std::string_view path) {
     const std::size_t brace = route.path.find('{');
@@ -84,7 +84,7 @@ Response handle(const Route& route, const Request& request, const Context& conte
     return route.handle(request, context);
 }
 
-/// What `make` makes; an error answer for what it throws.
+/// The result of `make`; an error answer if it throws.
 Response caught(const std::function<Response()>& make) {
     try {
         return make();

@@ -15,7 +15,7 @@
 
 namespace ballast::api {
 
-/// What a handler may use. `target` is the part of the path that "{...}" stands for.
+/// A handler's inputs. `target` is the part of the path that "{...}" stands for.
 struct Context {
     Backend& backend;
     WallTime now;

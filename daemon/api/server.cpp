@@ -14,7 +14,7 @@ Server::Server(sd_event* event, Backend& backend, ServerOptions options)
 Result<std::unique_ptr<Server>> Server::start(sd_event* event, Backend& backend,
                                               ServerOptions options) {
     std::unique_ptr<Server> server(new Server(event, backend, std::move(options)));
-    // control.sock first: it alone tells whether another daemon is in charge here
+    // control.sock first: it alone shows whether another daemon is in charge here
     auto control = server->open("control.sock", true);
     if (!control)
         return fail(control.error());

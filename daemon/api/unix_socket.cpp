@@ -51,12 +51,12 @@ Result<Fd> open_socket() {
     return fd;
 }
 
-/// Fails unless nobody listens at the address.
+/// Fails if a process listens at the address.
 Result<void> expect_dead(const std::string& path, const sockaddr_un& address) {
     const auto probe = open_socket();
     if (!probe)
         return fail(probe.error());
-    // EAGAIN: its backlog is full, so somebody listens
+    // EAGAIN: its backlog is full, so a process listens
     if (::connect(probe->get(), generic(address), sizeof(address)) == 0 || errno == EAGAIN)
         return fail(Error(path + " is served by another process", EADDRINUSE)
                         .hint("stop that ballastd first, or use another runtime directory"));
