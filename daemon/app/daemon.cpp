@@ -83,7 +83,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options) {
         return daemon;
     const bool was_there = daemon->programs_.adopted();
     if (daemon->stop_threads())
-        daemon.reset(); // removes the pins
+        daemon.reset(); // closes what is pinned, so that it can be removed
     else
         (void)daemon.release(); // the held thread uses it until the process ends
     if (!was_there)
