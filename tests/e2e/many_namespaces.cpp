@@ -142,10 +142,10 @@ void older_than_the_policy(const Loopback& loopback) {
     auto& crowd = make_crowd(dest);
     ballastd.write_policy(policy({{.to = {dest.text()}, .limit = older + 1}}));
     ballastd.reload();
-    const auto sweep = sweep_of(ballastd);
-    check_paced(sweep, Where::current());
     check_equal(ballastd.in_use(dest), long{older}, "in_use at once");
     check_equal(ballastd.value(dest, "adopted"), long{older}, "adopted");
+    ballastd.sweep_paced();
+    check_paced(sweep_of(ballastd), Where::current());
     check_limit(crowd, dest);
     crowd.open.clear();
     await_in_use(ballastd, dest, 0);
