@@ -86,10 +86,11 @@ void Sweeper::pass_over_files(const Sink& sink) {
     maps_->sweep_totals[0] = {};
     Fd iterator(::bpf_iter_create(links_.files));
     const auto passed =
-        iterator
-            ? read_all({std::move(iterator), Fd()},
-                       [&](std::span<ballast_flow> flows) { tell(met_.from_files(flows), sink); })
-            : Result<void>(fail(Error::system("open the iterator over files", errno)));
+        iterator ? read_all({std::move(iterator), Fd()},
+                            [&](std::span<ballast_flow> flows) {
+                                hand_over(met_.from_files(flows), sink);
+                            })
+                 : Result<void>(fail(Error::system("open the iterator over files", errno)));
     add_totals();
     if (!passed) {
         totals_.failures.push_back(passed.error().text());
@@ -162,8 +163,9 @@ Result<void> Sweeper::visit(const NetNamespace& space, const Sink& sink) {
     auto start = iterators_.open(space, links_.sockets);
     if (!start)
         return fail(start.error());
-    return read_all(std::move(*start),
-                    [&](std::span<ballast_flow> flows) { tell(met_.from_visit(flows), sink); });
+    return read_all(std::move(*start), [&](std::span<ballast_flow> flows) {
+        hand_over(met_.from_visit(flows), sink);
+    });
 }
 
 Result<void> Sweeper::read_all(SocketIterator::Start start,
@@ -191,7 +193,7 @@ Result<void> Sweeper::read_all(SocketIterator::Start start,
     }
 }
 
-void Sweeper::tell(std::span<const ballast_flow> flows, const Sink& sink) {
+void Sweeper::hand_over(std::span<const ballast_flow> flows, const Sink& sink) {
     totals_.sockets += flows.size();
     for (const auto& flow : flows) {
         totals_.untracked += flow.flags & BALLAST_FLOW_UNTRACKED ? 1U : 0U;
@@ -213,7 +215,7 @@ void Sweeper::add_totals() {
 }
 
 void Sweeper::finish(const Sink& sink) {
-    tell(met_.waited(), sink);
+    hand_over(met_.waited(), sink);
     totals_.not_told_apart = met_.not_told_apart();
     totals_.looked_at = totals_.visited.size();
     if (stage_ == Stage::chosen)

@@ -92,13 +92,13 @@ private:
     bool advance(const Sink& sink);
     void pass_over_files(const Sink& sink);
     void plan_visits();
-    /// None: nobody lives there any more.
+    /// None: no process is left there.
     [[nodiscard]] Result<std::optional<SocketCounts>>
     count_in_kernel(const NetNamespace& space) const;
     void finish(const Sink& sink);
     Result<void> read_all(SocketIterator::Start start,
                           const std::function<void(std::span<ballast_flow>)>& take);
-    void tell(std::span<const ballast_flow> flows, const Sink& sink);
+    void hand_over(std::span<const ballast_flow> flows, const Sink& sink);
     void sweep_one(const NetNamespace& space, const Sink& sink);
     Result<void> visit(const NetNamespace& space, const Sink& sink);
     void add_totals();
