@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bpf/abi.h"
+#include "daemon/kernel/hooks.h"
 #include "daemon/kernel/restorer.h"
 
 namespace ballast::kernel {
@@ -22,8 +23,9 @@ bool exists(const std::string& path) {
 
 bool all_pinned(const std::string& dir) {
     return std::ranges::all_of(pinned_maps, [&](auto map) { return exists(map_pin(dir, map)); }) &&
-           std::ranges::all_of(pinned_links,
-                               [&](auto link) { return exists(link_pin(dir, link)); });
+           std::ranges::all_of(kHooks, [&](const Hook& hook) {
+               return !hook.is_permanent() || exists(link_pin(dir, hook.name));
+           });
 }
 
 /// Reads element 0 of the pinned control map as far as this and any other ABI agree: its version.
@@ -85,16 +87,16 @@ Result<PinState> inspect_pins(const std::string& bpffs_dir) {
 
 Result<std::vector<std::string>> remove_pins(const std::string& bpffs_dir) {
     std::vector<std::string> removed;
-    auto restore = Restorer::open(link_pin(bpffs_dir, restore_link_name));
+    const std::string restore_pin = link_pin(bpffs_dir, hook_of(Stage::unload).name);
+    auto restore = Restorer::open(restore_pin);
     if (!restore)
         return fail(restore.error());
-    for (const auto link : pinned_links)
-        if (auto done = remove_one(link_pin(bpffs_dir, link), removed); !done)
-            return fail(done.error());
-    if (auto done = remove_one(link_pin(bpffs_dir, tune_link_name), removed); !done)
-        return fail(done.error());
+    for (const auto& hook : kHooks)
+        if (hook.is_pinned() && hook.stage != Stage::unload)
+            if (auto done = remove_one(link_pin(bpffs_dir, hook.name), removed); !done)
+                return fail(done.error());
     const auto restored = restore->run("/proc");
-    if (auto done = remove_one(link_pin(bpffs_dir, restore_link_name), removed); !done)
+    if (auto done = remove_one(restore_pin, removed); !done)
         return fail(done.error());
     for (const auto map : pinned_maps)
         if (auto done = remove_one(map_pin(bpffs_dir, map), removed); !done)

@@ -25,16 +25,6 @@ inline constexpr std::array<std::string_view, 27> pinned_maps{
     "free_destinations", "free_consumers", "free_shares",
     "user_timeouts",     "suspicions",     "keepalives"};
 
-/// Links, pinned as "link_NAME"; admission last in both attaching and pinning.
-inline constexpr std::array<std::string_view, 7> pinned_links{
-    "set_state", "destroy", "retransmit", "reset", "error", "connect4", "connect6"};
-
-/// A link that is there only while some service has a connect_timeout or enforces keepalive.
-inline constexpr std::string_view tune_link_name = "tune";
-
-/// The iterator that gives sockets back what their applications had.
-inline constexpr std::string_view restore_link_name = "restore";
-
 std::string map_pin(const std::string& bpffs_dir, std::string_view map);
 std::string link_pin(const std::string& bpffs_dir, std::string_view program);
 

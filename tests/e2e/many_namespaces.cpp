@@ -80,7 +80,7 @@ void await_own_sweeps(Ballastd& ballastd, Where where = Where::current()) {
     const auto sweep = sweep_of(ballastd);
     check(sweep.at("namespaces").get<int>() > some, "all are looked at: " + sweep.dump(), where);
     check_paced(sweep, where);
-    check(ballastd.log().find("no iterator over files") == std::string::npos,
+    check(ballastd.log().find("refuses program") == std::string::npos,
           "the kernel has the iterator over files", where);
     check_equal(sweep.at("failures").get<long>(), 0, "sweeps that failed", where);
 }
