@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
  * Which keepalive a connection gets, and what becomes of it beside the application's own settings.
- * The arithmetic is that of daemon/guards/keepalive_choice.h, which has the reasons; a test
- * compares the two.
+ * The arithmetic is that of daemon/guards/keepalive/keepalive_choice.h, which has the reasons; a
+ * test compares the two.
  *
  * Invariants
  * K1. Nothing in force is looser than what the application has, by itself or from the kernel.

@@ -18,7 +18,8 @@ namespace ballast::api {
 struct ServerOptions {
     std::string runtime_dir;             ///< must exist; the sockets are made in it
     std::string query_group = "ballast"; ///< who may read; without that group only the daemon's own
-    std::function<WallTime()> now;       ///< for set_at and ages; never used for durations
+    /// For set_at and ages; never used for durations.
+    std::function<WallTime()> now = [] { return std::chrono::system_clock::now(); };
 };
 
 class Server {

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// What findings need from the daemon: its clocks and its log.
 #pragma once
 
-#include <string_view>
-
-#include "daemon/findings/recent.h"
+#include "daemon/findings/findings.h"
 
 namespace ballast::app {
 
-findings::Recent::Now both_clocks();
-
-/// Critical findings are logged as errors, all others as warnings.
-void log_finding(findings::Severity severity, std::string_view line);
+/// The daemon's log: critical findings are errors there, all others warnings.
+class FindingLog final : public findings::Outlet {
+public:
+    [[nodiscard]] findings::Recent::Now now() const override;
+    void write(findings::Severity severity, std::string_view line) override;
+};
 
 } // namespace ballast::app

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/app/options.h"
 
-#include <utility>
-
 #include "daemon/app/version.h"
 
 namespace ballast::app {
@@ -54,12 +52,12 @@ Options options_of(const Arguments& args) {
 
 } // namespace
 
-Program program(std::function<int(const Options&)> run) {
+Program program(int (*run)(const Options&)) {
     return {
         {.name = "ballastd",
          .summary = "Keeps this host's TCP connections steady: caps connections per destination.",
          .parameters = daemon_parameters(),
-         .run = [run = std::move(run)](const Arguments& args) { return run(options_of(args)); }},
+         .run = [run](const Arguments& args) { return run(options_of(args)); }},
         version(),
         ""};
 }

@@ -2,7 +2,6 @@
 // ballastd's command-line options.
 #pragma once
 
-#include <functional>
 #include <string>
 
 #include "daemon/util/command_line.h"
@@ -20,6 +19,6 @@ struct Options {
 };
 
 /// ballastd's command line; `run` is called with what was parsed and returns the exit code.
-Program program(std::function<int(const Options&)> run);
+Program program(int (*run)(const Options&));
 
 } // namespace ballast::app

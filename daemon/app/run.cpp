@@ -11,17 +11,17 @@
 #include <sys/resource.h>
 
 #include "daemon/app/daemon.h"
-#include "daemon/app/doubts.h"
-#include "daemon/app/log.h"
 #include "daemon/app/options.h"
 #include "daemon/config/policy_files.h"
+#include "daemon/policy/doubts.h"
+#include "daemon/util/log.h"
 
 namespace ballast::app {
 namespace {
 
 void print_warnings(const PolicyReport& report) {
-    const auto from = find_unmatched_from(report.from);
-    const auto names = find_unresolved(report.names);
+    const auto from = policy::find_unmatched_from(report.from);
+    const auto names = policy::find_unresolved(report.names);
     const char* header = "warnings:\n";
     for (const auto* list : {&report.warnings, &from, &names})
         if (!list->empty())
@@ -72,10 +72,10 @@ int serve(const Options& options) {
 
 int run(int argc, char** argv) {
     try {
-        const auto chosen = [](const Options& options) {
-            return options.check ? check_config(options.config) : serve(options);
-        };
-        return run_program(program(chosen), argc, argv);
+        return run_program(program([](const Options& options) {
+                               return options.check ? check_config(options.config) : serve(options);
+                           }),
+                           argc, argv);
     } catch (const std::exception& error) {
         fmt::print(stderr, "ballastd: {}\n", error.what());
         return 1;

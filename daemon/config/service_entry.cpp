@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-#include "daemon/config/breaker_entry.h"
-#include "daemon/config/half_open_entry.h"
-#include "daemon/config/keepalive_entry.h"
+#include "daemon/guards/breaker/breaker_entry.h"
+#include "daemon/guards/half_open/half_open_entry.h"
+#include "daemon/guards/keepalive/keepalive_entry.h"
 #include "daemon/config/service_lists.h"
 #include "daemon/util/quote.h"
 

@@ -63,18 +63,18 @@ void Findings::open(const std::filesystem::path& file, const FindingStore::Bound
     unreadable_ = store_->unreadable();
     recent_.recall(std::move(newest->rows), *given);
     // a finding reported before the first save may be seen by somebody before a crash
-    if (auto ahead = store_->put({}, *given + ids_ahead, clock_().wall); !ahead) {
+    if (auto ahead = store_->put({}, *given + ids_ahead, outlet_->now().wall); !ahead) {
         ++saves_failed_;
         say_unsaved(ahead.error());
     }
-    tidied_ = clock_().monotonic;
+    tidied_ = outlet_->now().monotonic;
     rows_ = store_->rows();
 }
 
 void Findings::add(Finding finding) {
     const auto severity = row_of(finding.reason).severity;
     const std::string line = line_of(finding);
-    const auto now = clock_();
+    const auto now = outlet_->now();
     {
         const std::scoped_lock lock(mutex_);
         ++made_.at(static_cast<std::size_t>(finding.reason));
@@ -85,12 +85,29 @@ void Findings::add(Finding finding) {
 
 SocketOwner Findings::owner_of(std::uint32_t netns, std::uint32_t inode) {
     const std::scoped_lock lock(owners_mutex_);
-    return owners_.find(netns, inode, clock_().monotonic);
+    return owners_.find(netns, inode, outlet_->now().monotonic);
+}
+
+Result<void> Findings::start_writer() {
+    auto made = LoopThread::create("writer");
+    if (!made)
+        return fail(made.error());
+    writer_ = std::move(*made);
+    return writer_->start();
+}
+
+void Findings::save_soon() {
+    if (writer_->busy_for().count() == 0)
+        writer_->post([this] { save(); });
+}
+
+bool Findings::stop_writer(std::chrono::nanoseconds at_most) {
+    return !writer_ || writer_->stop(at_most);
 }
 
 void Findings::save() {
     const std::scoped_lock store_lock(store_mutex_);
-    write(ids_ahead, clock_().monotonic - tidied_ >= tidy_interval);
+    write(ids_ahead, outlet_->now().monotonic - tidied_ >= tidy_interval);
 }
 
 void Findings::close() {
@@ -100,7 +117,7 @@ void Findings::close() {
 
 /// is_due: write even if there is nothing to save.
 void Findings::write(std::uint64_t ahead, bool is_due) {
-    const auto now = clock_();
+    const auto now = outlet_->now();
     std::vector<KeptFinding> unsaved;
     std::uint64_t last = 0;
     {

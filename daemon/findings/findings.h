@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The single entry point for reports: a finding is logged, counted, kept in memory and saved in the
 // store's file. Any thread may call anything here; calls touch memory only, except save() and
-// page(), which read and write the file.
+// page(), which read and write the file. Saving has a thread of its own: the file system may be
+// slow or frozen.
 #pragma once
 
 #include <array>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -18,14 +19,24 @@
 #include "daemon/findings/recent.h"
 #include "daemon/model/snapshot.h"
 #include "daemon/store/finding_store.h"
+#include "daemon/util/loop_thread.h"
 
 namespace ballast::findings {
 
+/// What findings need of the daemon: its clocks and its log.
+class Outlet {
+public:
+    Outlet() = default;
+    Outlet(const Outlet&) = delete;
+    Outlet& operator=(const Outlet&) = delete;
+    virtual ~Outlet() = default;
+
+    [[nodiscard]] virtual Recent::Now now() const = 0;
+    virtual void write(Severity severity, std::string_view line) = 0;
+};
+
 class Findings {
 public:
-    using Clock = std::function<Recent::Now()>;
-    using Log = std::function<void(Severity severity, std::string_view line)>;
-
     /// Ids that may be given between two saves without being given again after a crash.
     static constexpr std::uint64_t ids_ahead = Recent::most;
     /// A query waits no longer than this for the file.
@@ -34,8 +45,8 @@ public:
     static constexpr std::chrono::hours tidy_interval{1};
 
     /// `proc` is "/proc", where owners of sockets are looked for.
-    Findings(Clock clock, Log log, std::string proc = "/proc")
-        : clock_(std::move(clock)), log_(std::move(log)), owners_(std::move(proc)) {}
+    explicit Findings(std::unique_ptr<Outlet> outlet, std::string proc = "/proc")
+        : outlet_(std::move(outlet)), owners_(std::move(proc)) {}
 
     /// Loads the history from a file that Store::open() has opened, before anything is added. A
     /// failure is reported, and findings are then kept in memory only.
@@ -46,8 +57,16 @@ public:
     /// The process that has a socket open; unknown (pid 0) if none has, or after too many lookups.
     SocketOwner owner_of(std::uint32_t netns, std::uint32_t inode);
 
-    /// Writes unsaved findings in one transaction: call it once a second. A failure is reported
-    /// once and counted; the write is retried.
+    /// Starts the thread that saves.
+    Result<void> start_writer();
+    /// Has it write what is unsaved, unless it is at it: call it once a second.
+    void save_soon();
+    /// Ends the thread; false: the file system has held it for `at_most`. Then nothing here may be
+    /// destroyed.
+    bool stop_writer(std::chrono::nanoseconds at_most);
+
+    /// Writes unsaved findings in one transaction. A failure is reported once and counted; the
+    /// write is retried.
     void save();
     /// The last save; nothing is added afterwards, so ids continue without a gap.
     void close();
@@ -57,13 +76,13 @@ public:
     FindingsStatus status();
 
 private:
-    void say(Severity severity, std::string_view line) const { log_(severity, line); }
+    void say(Severity severity, std::string_view line) const { outlet_->write(severity, line); }
     void write(std::uint64_t ahead, bool is_due);
     void say_once(bool& said, std::string_view line) const;
     void say_unsaved(const Error& error);
 
-    Clock clock_;
-    Log log_;
+    std::unique_ptr<Outlet> outlet_;
+    std::unique_ptr<LoopThread> writer_;
 
     std::mutex owners_mutex_;
     OwnerFinder owners_;

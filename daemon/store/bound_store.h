@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "daemon/guards/idle_bound.h"
+#include "daemon/guards/keepalive/idle_bound.h"
 #include "daemon/model/path_key.h"
 #include "daemon/model/snapshot.h"
 #include "daemon/store/sqlite.h"

@@ -41,18 +41,22 @@ libmnl="$include<libmnl/"
 clock='clock_gettime|gettimeofday|timespec_get|_clock::now|\btime\((NULL|nullptr|0)\)|std::time\(|sd_event_now|CLOCK_(MONOTONIC|REALTIME|BOOTTIME)'
 all=(bpf daemon cli tests)
 pure=(daemon/guards daemon/govern daemon/model)
+# what connects a guard to the kernel and the clock is no part of its logic
+logic() { sources "${pure[@]}" | except 'daemon/guards/[a-z_]+/wiring'; }
 
 forbid 'only daemon/kernel knows libbpf and the skeletons (and bpf/, its tests and benchmark)' "$libbpf" \
 	< <(sources "${all[@]}" | except bpf tests/bpf tests/bench daemon/kernel)
 forbid 'only daemon/netlink knows libmnl' "$libmnl" \
 	< <(sources "${all[@]}" | except daemon/netlink)
 forbid 'guards, govern and model know neither daemon/kernel nor daemon/netlink' "$include\"daemon/(kernel|netlink)/" \
-	< <(sources "${pure[@]}")
+	< <(logic)
 forbid 'guards, govern and model read no clock: time is passed in' "$clock" \
-	< <(sources "${pure[@]}")
+	< <(logic)
 shared='\bballast_(bucket|breaker|control|counters|destination|event|flow|reservation|service|suspicion)\b'
 forbid 'only daemon/kernel knows the memory that the programs share' "$include\"bpf/abi|$shared" \
 	< <(sources daemon | except daemon/kernel)
+forbid 'daemon/app wires parts that have interfaces, not callbacks (but those of the event loop)' 'std::function' \
+	< <(sources daemon/app)
 forbid 'the command line uses the API and daemon/kernel/pinned.h, not the maps' "$include\"bpf/" \
 	< <(sources cli)
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "daemon/guards/idle_bound.h"
-#include "daemon/guards/keepalive_choice.h"
+#include "daemon/guards/keepalive/idle_bound.h"
+#include "daemon/guards/keepalive/keepalive_choice.h"
 #include "tests/sim/path.h"
 #include "tests/sim/random.h"
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "bpf/abi.h"
-#include "daemon/guards/half_open_guard.h"
+#include "daemon/guards/half_open/half_open_guard.h"
 
 namespace ballast::test {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Each change of a breaker becomes one finding with its evidence; withheld openings are coalesced.
-#include "daemon/guards/breaker_guard.h"
+#include "daemon/guards/breaker/breaker_guard.h"
 #include "tests/harness/cmocka.hpp"
 #include "tests/harness/group.h"
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// daemon/app/doubts: what a policy says and this host does not know, with file, line and key.
+// daemon/policy/doubts: what a policy says and this host does not know, with file, line and key.
 #include <array>
 #include <string>
 
-#include "daemon/app/doubts.h"
+#include "daemon/policy/doubts.h"
 #include "tests/harness/cmocka.hpp"
 #include "tests/harness/group.h"
 
@@ -39,7 +39,7 @@ void elements_of_from(void**) {
          }) {
         const auto report = report_of(
             fmt::format("[[service]]\nname = 'a'\nto = ['10.0.0.1']\nfrom = [{}]\n", c.from));
-        assert_string_equal(app::unmatched_from(report.from, cgroups).text().c_str(), c.wanted);
+        assert_string_equal(policy::unmatched_from(report.from, cgroups).text().c_str(), c.wanted);
     }
 }
 
@@ -47,20 +47,20 @@ void elements_of_from(void**) {
 void an_element_of_two_services(void**) {
     const auto report = report_of("[[service]]\nname='a'\nto=['10.0.0.1']\nfrom=['x.service']\n"
                                   "[[service]]\nname='b'\nto=['10.0.0.2']\nfrom=['x.service']\n");
-    const auto doubts = app::unmatched_from(report.from, {"/"});
+    const auto doubts = policy::unmatched_from(report.from, {"/"});
     assert_int_equal(doubts.problems().size(), 2);
     assert_int_equal(doubts.problems()[1].line, 8);
-    assert_true(app::unmatched_from(report.from, {"/x.service"}).empty());
+    assert_true(policy::unmatched_from(report.from, {"/x.service"}).empty());
 }
 
 /// "*" holds for any cgroup that there is, and no host is without one.
 void the_cgroups_of_this_host(void**) {
     const auto report = report_of("[[service]]\nname='a'\nto=['10.0.0.1']\n"
                                   "from=['/',\n'no-such-unit-here.service']\n");
-    const auto doubts = app::find_unmatched_from(report.from);
+    const auto doubts = policy::find_unmatched_from(report.from);
     assert_int_equal(doubts.problems().size(), 1);
     assert_string_equal(doubts.problems()[0].key.c_str(), "service.from");
-    assert_true(app::find_unmatched_from({}).empty());
+    assert_true(policy::find_unmatched_from({}).empty());
 }
 
 void names_that_do_not_resolve(void**) {
@@ -69,12 +69,12 @@ void names_that_do_not_resolve(void**) {
     const std::vector<Lookup> lookups{{"bad", {}, "Name or service not known"},
                                       {"good", {*parse_address("10.0.0.1")}, {}}};
     assert_string_equal(
-        app::unresolved(report.names, lookups).text().c_str(),
+        policy::unresolved(report.names, lookups).text().c_str(),
         "p.toml:4: key service.to: \"bad:80\" does not resolve at present: Name or service not "
         "known; its addresses will be governed once it does\n"
         "p.toml:7: key service.to: \"bad:90\" does not resolve at present: Name or service not "
         "known; its addresses will be governed once it does");
-    assert_true(app::find_unresolved({}).empty());
+    assert_true(policy::find_unresolved({}).empty());
 }
 
 } // namespace

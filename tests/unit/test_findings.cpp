@@ -29,12 +29,18 @@ std::filesystem::path file() {
 }
 
 struct World {
+    struct Outlet final : findings::Outlet {
+        explicit Outlet(World& of) : world(of) {}
+        [[nodiscard]] Recent::Now now() const override { return world.now; }
+        void write(Severity severity, std::string_view line) override {
+            world.lines.push_back(std::string(name_of(severity)) + ": " + std::string(line));
+        }
+        World& world;
+    };
+
     Recent::Now now{std::chrono::steady_clock::time_point(10h), WallTime(1'714'539'600s)};
     std::vector<std::string> lines;
-    Findings sink{[this] { return now; },
-                  [this](Severity severity, std::string_view line) {
-                      lines.push_back(std::string(name_of(severity)) + ": " + std::string(line));
-                  }};
+    Findings sink{std::make_unique<Outlet>(*this)};
 
     explicit World(bool opens = true) {
         if (!opens)
@@ -222,10 +228,14 @@ void the_old_is_forgotten_though_nothing_is_new(void**) {
 /// Four threads tell while one saves and one asks.
 void threads_may_tell_at_once(void**) {
     const World world(false);
+    struct Silent final : findings::Outlet {
+        explicit Silent(Recent::Now at) : time(at) {}
+        [[nodiscard]] Recent::Now now() const override { return time; }
+        void write(Severity, std::string_view) override {}
+        Recent::Now time;
+    };
     assert_true(Store::open(file()).has_value());
-    std::mutex lines;
-    Findings sink([&world] { return world.now; },
-                  [&lines](Severity, std::string_view) { const std::scoped_lock lock(lines); });
+    Findings sink(std::make_unique<Silent>(world.now));
     sink.open(file());
     std::vector<std::thread> threads;
     constexpr unsigned each = 200;

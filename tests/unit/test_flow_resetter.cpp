@@ -3,7 +3,7 @@
 #include <map>
 #include <vector>
 
-#include "daemon/app/flow_resetter.h"
+#include "daemon/guards/half_open/wiring/flow_resetter.h"
 #include "tests/harness/cmocka.hpp"
 #include "tests/harness/group.h"
 
@@ -13,14 +13,14 @@ namespace {
 
 using namespace ballast;
 using namespace std::chrono_literals;
-using app::FlowResetter;
+using guards::FlowResetter;
 using Leave = govern::Governor::Leave;
 using Monotonic = FlowResetter::Monotonic;
 
 const Monotonic start{1h};
 
 /// Sockets by cookie: silent since before the start unless said otherwise.
-class Sockets final : public app::FlowFacts {
+class Sockets final : public guards::FlowFacts {
 public:
     Result<FlowList> flows_of(const PeerKey&, std::size_t) override { return FlowList{}; }
     Result<std::optional<DiagSocket>> find(std::uint32_t, const FlowKey& key) override {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // daemon/guards/gap_watch: what silences flows live through, by looks of sweeps.
-#include "daemon/guards/gap_watch.h"
+#include "daemon/guards/keepalive/gap_watch.h"
 #include "tests/harness/cmocka.hpp"
 #include "tests/harness/group.h"
 

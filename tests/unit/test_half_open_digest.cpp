@@ -2,7 +2,7 @@
 // Verdicts become findings: one at once, many as a number, none lost without being counted.
 #include <string>
 
-#include "daemon/guards/half_open_digest.h"
+#include "daemon/guards/half_open/half_open_digest.h"
 #include "tests/harness/cmocka.hpp"
 #include "tests/harness/group.h"
 

@@ -4,7 +4,7 @@
 #include <initializer_list>
 #include <string>
 
-#include "daemon/guards/half_open_guard.h"
+#include "daemon/guards/half_open/half_open_guard.h"
 #include "tests/harness/cmocka.hpp"
 #include "tests/harness/group.h"
 #include "tests/unit/half_open_path.h"

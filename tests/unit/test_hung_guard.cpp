@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Peers that keep their window shut, or do not answer in time, as sweeps see them.
-#include "daemon/guards/hung_guard.h"
+#include "daemon/guards/half_open/hung_guard.h"
 #include "tests/harness/cmocka.hpp"
 #include "tests/harness/group.h"
 

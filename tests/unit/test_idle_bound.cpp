@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "daemon/guards/idle_bound.h"
+#include "daemon/guards/keepalive/idle_bound.h"
 #include "tests/harness/cmocka.hpp"
 #include "tests/harness/group.h"
 

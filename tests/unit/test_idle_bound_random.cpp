@@ -6,7 +6,7 @@
 #include <cmath>
 #include <random>
 
-#include "daemon/guards/idle_bound.h"
+#include "daemon/guards/keepalive/idle_bound.h"
 #include "tests/harness/cmocka.hpp"
 #include "tests/harness/group.h"
 

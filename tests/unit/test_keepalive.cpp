@@ -7,7 +7,7 @@
 #include <random>
 
 #include "bpf/lib/keepalive.h"
-#include "daemon/guards/keepalive_choice.h"
+#include "daemon/guards/keepalive/keepalive_choice.h"
 #include "tests/harness/cmocka.hpp"
 #include "tests/harness/group.h"
 

@@ -3,7 +3,7 @@
 #include <set>
 #include <vector>
 
-#include "daemon/guards/keepalive_choice.h"
+#include "daemon/guards/keepalive/keepalive_choice.h"
 #include "tests/harness/cmocka.hpp"
 #include "tests/harness/group.h"
 

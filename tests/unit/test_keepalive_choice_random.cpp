@@ -4,7 +4,7 @@
 #include <cmath>
 #include <random>
 
-#include "daemon/guards/keepalive_choice.h"
+#include "daemon/guards/keepalive/keepalive_choice.h"
 #include "tests/harness/cmocka.hpp"
 #include "tests/harness/group.h"
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "daemon/guards/limit_guard.h"
+#include "daemon/guards/limit/limit_guard.h"
 #include "tests/harness/cmocka.hpp"
 #include "tests/harness/group.h"
 

@@ -2,7 +2,7 @@
 // daemon/guards/path_book: when a drop counts, what is new, and that the book stays bounded.
 #include <algorithm>
 
-#include "daemon/guards/path_book.h"
+#include "daemon/guards/keepalive/path_book.h"
 #include "tests/harness/cmocka.hpp"
 #include "tests/harness/group.h"
 

@@ -3,8 +3,8 @@
 #include <array>
 #include <random>
 
-#include "daemon/guards/keepalive_choice.h"
-#include "daemon/guards/shared_bound.h"
+#include "daemon/guards/keepalive/keepalive_choice.h"
+#include "daemon/guards/keepalive/shared_bound.h"
 #include "tests/harness/cmocka.hpp"
 #include "tests/harness/group.h"
 

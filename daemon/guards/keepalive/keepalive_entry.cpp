@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/guards/keepalive/keepalive_entry.h"
+
+#include "daemon/util/quote.h"
+
+namespace ballast {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::array<std::string_view, 6> kKeepaliveKeys{
+    "mode", "idle", "interval", "count", "learn_prefix_ipv4", "learn_prefix_ipv6"};
+
+/// TCP_KEEPIDLE and TCP_KEEPINTVL take up to 32,767 seconds, TCP_KEEPCNT up to 127.
+constexpr DurationRange kIdle{1s, 9h};
+constexpr DurationRange kInterval{1s, 1h};
+constexpr std::uint8_t kMaxCount = 127;
+
+/// The kernel counts in seconds.
+void fill_seconds(const TableReader& reader, std::chrono::seconds& field, std::string_view key,
+                  const DurationRange& range) {
+    const auto value = reader.duration(key, range);
+    if (!value)
+        return;
+    field = std::chrono::duration_cast<std::chrono::seconds>(*value);
+    if (field != *value)
+        reader.problem(key, fmt::format("{} is not a whole number of seconds",
+                                        in_quotes(duration_text(*value))));
+}
+
+void read_word(const TableReader& service, const std::string& word, ServiceEntry& entry) {
+    KeepaliveRule& out = entry.row.keepalive;
+    if (word == "auto") {
+        out.kind = KeepaliveKind::automatic;
+    } else if (word == "off") {
+        out.kind = KeepaliveKind::off;
+        entry.keepalive_mode = Mode::off;
+    } else {
+        service.problem("keepalive", fmt::format("{} is not one of auto, off; or wanted a table "
+                                                 "such as {{ idle = \"60s\" }}",
+                                                 in_quotes(word)));
+    }
+}
+
+void read_table(const TableReader& reader, ServiceEntry& entry) {
+    reader.refuse_unknown(kKeepaliveKeys);
+    KeepaliveRule& out = entry.row.keepalive;
+    entry.keepalive_mode = reader.choice<Mode>("mode", kModeNames);
+    if (reader.has("idle"))
+        out.kind = KeepaliveKind::fixed;
+    fill_seconds(reader, out.idle, "idle", kIdle);
+    fill_seconds(reader, out.interval, "interval", kInterval);
+    reader.fill(out.count, "count", std::uint8_t{1}, kMaxCount);
+    for (const auto* key : {"interval", "count"})
+        if (reader.has(key) && !reader.has("idle"))
+            reader.problem(key, "needs idle; without it keepalive is chosen by what is known of "
+                                "the path");
+    reader.fill(out.learn_prefix.ipv4, "learn_prefix_ipv4", std::uint8_t{0},
+                LearnPrefixes::most_ipv4);
+    reader.fill(out.learn_prefix.ipv6, "learn_prefix_ipv6", std::uint8_t{0},
+                LearnPrefixes::most_ipv6);
+    for (const auto* key : {"learn_prefix_ipv4", "learn_prefix_ipv6"})
+        if (reader.has(key) && reader.has("idle"))
+            reader.problem(key, "has no meaning beside idle, which is never learned");
+}
+
+} // namespace
+
+void read_keepalive(const TableReader& service, const toml::node* node,
+                    const KeepaliveComplaints& complaints, ServiceEntry& entry) {
+    if (node != nullptr && node->is_string())
+        read_word(service, *node->value<std::string>(), entry);
+    else if (node != nullptr && node->is_table())
+        read_table({*node->as_table(), complaints.file, "service.keepalive.", complaints.errors},
+                   entry);
+    else if (node != nullptr)
+        service.problem("keepalive", described(*node) + " is neither \"auto\", \"off\" nor a table "
+                                                        "such as { idle = \"60s\" }");
+    fill_seconds(service, entry.row.keepalive.start, "keepalive_start", kIdle);
+    if (service.has("keepalive_start") && entry.row.keepalive.kind != KeepaliveKind::automatic)
+        complaints.warnings.add(service.place("keepalive_start"),
+                                service.full_key("keepalive_start"),
+                                "has no effect: keepalive is not \"auto\"");
+}
+
+} // namespace ballast

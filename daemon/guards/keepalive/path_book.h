@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is known of the paths to destinations, and which of it is new. Pure; time is passed in.
+//
+// Evidence from a flow is kept for its destination and for the prefix that shares its path, if any.
+// A new prefix begins with what is known of the destination in it that was dropped soonest, or else
+// survived longest; one no longer asked for fades like an unused path.
+//
+// A flow found silently dropped counts once the kernel has ended it, or after `patience` without an
+// answer or other sign of it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "daemon/guards/keepalive/idle_bound.h"
+#include "daemon/guards/keepalive/keepalive_choice.h"
+#include "daemon/model/path_key.h"
+
+namespace ballast::guards {
+
+struct PathBracket : IdleBracket {
+    std::optional<Prefix> learned_in; ///< whose flows showed it; none: the destination's own
+};
+
+class PathBook {
+public:
+    using Monotonic = IdleBound::Monotonic;
+    using Gap = IdleBound::Gap;
+
+    static constexpr std::size_t most_paths = 65'536;
+    static constexpr std::size_t most_suspended = 8'192;
+
+    /// A flow to the destination survived a silence.
+    void survived(const PathPlace& place, Gap gap, Monotonic now);
+    /// One was confirmed dropped in a silence.
+    void died(const PathPlace& place, Gap gap, Monotonic now);
+
+    /// One looks dropped; settle() decides later.
+    void suspend(std::uint64_t cookie, const PathPlace& place, Gap gap, Monotonic now);
+    /// It was heard of again after all.
+    void acquit(std::uint64_t cookie) { suspended_.erase(cookie); }
+    /// Confirms those that have waited long enough; forgets paths with nothing left.
+    void settle(Monotonic now);
+
+    /// The join by shared_bound.h of what is known; none if neither is known.
+    [[nodiscard]] std::optional<PathBracket> at(const PathPlace& place, Monotonic now) const;
+
+    /// Restores knowledge from before a restart.
+    void recall(const PathKey& path, const IdleBound& bound, Monotonic now);
+    struct Change {
+        PathKey path;
+        std::optional<IdleBound> bound; ///< none: forgotten
+    };
+    /// The paths with new knowledge, or forgotten, since the last call.
+    std::vector<Change> take_changes();
+    [[nodiscard]] bool has_died_since_taken() const { return has_died_; }
+
+    [[nodiscard]] std::size_t paths() const { return paths_.size(); }
+    [[nodiscard]] bool is_empty() const { return paths_.empty(); }
+    /// Gaps and drops not kept: too many at a time.
+    [[nodiscard]] std::uint64_t table_full() const { return table_full_; }
+
+private:
+    struct Path {
+        IdleBound bound;
+        Monotonic used;
+        bool is_changed = false;
+    };
+    struct Suspended {
+        PathPlace place;
+        Gap gap;
+        Monotonic since;
+    };
+    template <typename Learn>
+    void learn(const PathPlace& place, Monotonic now, const Learn& shown);
+    Path& path_of(const PathKey& path, Monotonic now);
+    [[nodiscard]] IdleBound beginning(const PathKey& shared, Monotonic now) const;
+    [[nodiscard]] std::optional<IdleBracket> known(const PathKey& path, Monotonic now) const;
+    void forget_oldest();
+
+    std::map<PathKey, Path> paths_;
+    std::vector<PathKey> forgotten_;
+    std::unordered_map<std::uint64_t, Suspended> suspended_; ///< by cookie
+    std::uint64_t table_full_ = 0;
+    bool has_died_ = false;
+};
+
+} // namespace ballast::guards

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/guards/keepalive/wiring/path_keeper.h"
+
+#include <algorithm>
+
+#include "daemon/guards/keepalive/keepalive_choice.h"
+#include "daemon/kernel/instance.h"
+#include "daemon/policy/policy_publisher.h"
+#include "daemon/util/clock.h"
+#include "daemon/util/log.h"
+#include "daemon/util/loop_thread.h"
+
+namespace ballast::guards {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+guards::GapLook look_at(const SweptFlow& flow) {
+    return {.cookie = flow.cookie,
+            .heard = flow.heard,
+            .quiet = flow.quiet,
+            .packets_in = flow.packets_in,
+            .packets_out = flow.packets_out,
+            .is_trying = flow.retransmits != 0 || flow.probes != 0};
+}
+
+/// `service` may be null: none governs it.
+PathPlace place_of(const Endpoint& destination, const Service* service) {
+    return service ? PathPlace{destination, service->keepalive.learn_prefix}
+                   : PathPlace{destination};
+}
+
+/// The silence before a probe if nothing is known.
+milliseconds start_of(const KeepaliveRule& rule) {
+    return rule.kind == KeepaliveKind::fixed ? rule.idle : rule.start;
+}
+
+} // namespace
+
+PathKeeper::PathKeeper(const Surroundings& around)
+    : destinations_(around.instance.maps()), policy_(around.policy), thread_(around.observer),
+      sweep_began_(now()), saved_(sweep_began_) {}
+
+Result<std::unique_ptr<Guard>> PathKeeper::make(const Surroundings& around) {
+    std::unique_ptr<PathKeeper> keeper(new PathKeeper(around));
+    keeper->open_store(around.store_file);
+    return keeper;
+}
+
+void PathKeeper::open_store(const std::filesystem::path& file) {
+    auto store = BoundStore::open(file);
+    if (!store) {
+        log::error("what is learned of paths will not outlive this daemon: {}",
+                   store.error().text());
+        return;
+    }
+    store_ = std::move(*store);
+    recall();
+}
+
+void PathKeeper::recall() {
+    const auto stored = store_->bounds();
+    if (!stored) {
+        log::error("what was learned of paths is lost: {}", stored.error().text());
+        return;
+    }
+    const auto wall = std::chrono::system_clock::now();
+    for (const auto& row : *stored) {
+        const auto age = std::chrono::duration_cast<milliseconds>(wall - row.saved);
+        const auto bound = guards::IdleBound::restore(row.state, age, now());
+        if (bound)
+            book_.recall(row.path, *bound, now());
+        else
+            log::warn("what was learned of the path to {} is lost: {}", row.path.text(),
+                      bound.error().text());
+    }
+}
+
+void PathKeeper::observe(std::span<const SweptFlow> flows) {
+    const auto in_force = policy_.now();
+    const std::scoped_lock lock(mutex_);
+    for (const auto& flow : flows) {
+        const bool is_governed = flow.is_reserved && flow.cookie;
+        const Service* service = is_governed ? in_force->service(flow.service) : nullptr;
+        if (!service || service->keepalive.mode == Mode::off || flow.state != TcpState::established)
+            continue;
+        if (const auto gap = watch_.on_flow(look_at(flow), now())) {
+            book_.acquit(flow.cookie);
+            book_.survived(place_of(flow.remote, service), *gap, now());
+        }
+    }
+}
+
+void PathKeeper::report(DaemonStatus& status) const {
+    status.keepalive = kept_alive_.get();
+}
+
+void PathKeeper::end_sweep(const SweepSummary& summary) {
+    kept_alive_.set(summary.keepalive);
+    if (settle())
+        save();
+}
+
+/// Whether to save what is known now.
+bool PathKeeper::settle() {
+    const std::scoped_lock lock(mutex_);
+    watch_.end_sweep(sweep_began_);
+    book_.settle(now());
+    sweep_began_ = now();
+    tell_programs();
+    if (const auto full = watch_.table_full() + book_.table_full(); full != told_full_) {
+        log::warn("paths: a table is full, {} times so far something was not learned", full);
+        told_full_ = full;
+    }
+    return book_.has_died_since_taken() || now() - saved_ >= save_interval;
+}
+
+/// Unconfirmed drops wait in the book.
+void PathKeeper::on_verdict(const HalfOpenVerdict& verdict) {
+    const auto in_force = policy_.now();
+    const std::scoped_lock lock(mutex_);
+    if (verdict.kind == HalfOpenKind::cleared)
+        book_.acquit(verdict.key.cookie);
+    const auto gap = watch_.before_trying(verdict.key.cookie);
+    if (verdict.kind != HalfOpenKind::silently_dropped || !gap)
+        return;
+    const auto place = place_of(verdict.key.remote, in_force->service(verdict.service));
+    if (!verdict.has_ended) {
+        book_.suspend(verdict.key.cookie, place, *gap, now());
+        return;
+    }
+    book_.acquit(verdict.key.cookie);
+    book_.died(place, *gap, now());
+}
+
+void PathKeeper::tell_programs() {
+    if (book_.is_empty() && !has_told_)
+        return;
+    has_told_ = !book_.is_empty();
+    const auto in_force = policy_.now();
+    destinations_.tell_of_paths([&](const Destination& destination) {
+        return times_of(destination.endpoint, in_force->service(destination.service));
+    });
+}
+
+KeepaliveTimes PathKeeper::times_of(const Endpoint& destination, const Service* service) const {
+    const auto bracket = book_.at(place_of(destination, service), now());
+    if (!service || !bracket || !(bracket->survived || bracket->died))
+        return {};
+    return {.longest = guards::longest_idle(*bracket, start_of(service->keepalive)),
+            .died = bracket->died.value_or(milliseconds(0))};
+}
+
+std::optional<PathReport> PathKeeper::at(const Endpoint& destination, std::uint16_t service) const {
+    const auto in_force = policy_.now();
+    const std::scoped_lock lock(mutex_);
+    return report_of(destination, in_force->service(service));
+}
+
+std::optional<PathReport> PathKeeper::report_of(const Endpoint& destination,
+                                                const Service* service) const {
+    const auto bracket = book_.at(place_of(destination, service), now());
+    if (!bracket || !(bracket->survived || bracket->died))
+        return std::nullopt;
+    return PathReport{destination, bracket->survived, bracket->died, bracket->learned_in};
+}
+
+PathReport PathKeeper::learn(const PathReport& report, const std::string& service) {
+    const auto in_force = policy_.now();
+    const Service* by = in_force->service(service);
+    const auto place = place_of(report.path, by);
+    const std::scoped_lock lock(mutex_);
+    if (report.survived)
+        book_.survived(place, *report.survived, now());
+    if (report.died)
+        book_.died(place, *report.died, now());
+    tell_programs();
+    thread_.post([this] { save(); });
+    log::info("path measured destination={} survived_ms={} died_ms={}", report.path.text(),
+              report.survived.value_or(milliseconds(0)).count(),
+              report.died.value_or(milliseconds(0)).count());
+    return report_of(report.path, by).value_or(PathReport{report.path, {}, {}, {}});
+}
+
+void PathKeeper::save() {
+    std::vector<StoredBound> known;
+    std::vector<PathKey> gone;
+    {
+        const std::scoped_lock lock(mutex_);
+        saved_ = now();
+        for (const auto& change : book_.take_changes()) {
+            if (change.bound)
+                known.push_back(
+                    {change.path, std::chrono::system_clock::now(), change.bound->save(saved_)});
+            else
+                gone.push_back(change.path);
+        }
+    }
+    if (known.empty() && gone.empty())
+        return;
+    const std::scoped_lock lock(store_mutex_);
+    if (!store_)
+        return;
+    if (auto written = store_->put(known, gone); !written)
+        log::error("what was learned of paths may be lost: {}", written.error().text());
+}
+
+} // namespace ballast::guards

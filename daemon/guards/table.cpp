@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/guards/table.h"
+
+#include <array>
+
+#include "daemon/guards/breaker/wiring/breaker_keeper.h"
+#include "daemon/guards/half_open/wiring/flow_keeper.h"
+#include "daemon/guards/keepalive/wiring/path_keeper.h"
+#include "daemon/guards/limit/wiring/limit_keeper.h"
+
+namespace ballast::guards {
+
+std::span<const GuardRow> guard_table() {
+    static constexpr std::array<GuardRow, 4> rows{{
+        {"limit", Thread::main, LimitKeeper::make},
+        {"breaker", Thread::main, BreakerKeeper::make},
+        {"half_open", Thread::observer, FlowKeeper::make},
+        {"keepalive", Thread::observer, PathKeeper::make},
+    }};
+    return rows;
+}
+
+} // namespace ballast::guards
