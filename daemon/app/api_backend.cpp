@@ -30,7 +30,7 @@ DaemonStatus ApiBackend::status() {
     status.pid = static_cast<std::uint32_t>(::getpid());
     status.armed = policy->is_armed();
     status.adopted_pins = programs.adopted();
-    status.limit_mode = policy->policy().limit_mode;
+    status.limit_mode = policy->policy().mode(GuardKind::limit);
     status.policy_file = keeper.file();
     status.policy_loaded = keeper.loaded();
     status.policy_generation = policy->generation();

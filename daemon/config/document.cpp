@@ -73,10 +73,8 @@ void read_daemon(const TableReader& reader, DaemonOptions& out) {
 
 void read_guards(const TableReader& reader, Policy& out) {
     reader.refuse_unknown(kGuardsKeys);
-    reader.fill(out.limit_mode, "limit", kModeNames);
-    reader.fill(out.breaker_mode, "breaker", kModeNames);
-    reader.fill(out.half_open_mode, "half_open", kModeNames);
-    reader.fill(out.keepalive_mode, "keepalive", kModeNames);
+    for (std::size_t guard = 0; guard < kGuardNames.size(); ++guard)
+        reader.fill(out.modes.at(guard), kGuardNames.at(guard), kModeNames);
 }
 
 void read_governor(const TableReader& reader, GovernorOptions& out) {

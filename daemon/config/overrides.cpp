@@ -126,10 +126,10 @@ std::optional<std::string> contradiction(const Service& service) {
 /// now, since a limit is no reason to treat its connections differently otherwise.
 Service start_from(const Policy& policy, const Explanation& explained) {
     Service start;
-    start.mode = policy.limit_mode;
-    start.breaker.mode = policy.breaker_mode;
-    start.half_open.mode = policy.half_open_mode;
-    start.keepalive.mode = policy.keepalive_mode;
+    start.mode = policy.mode(GuardKind::limit);
+    start.breaker.mode = policy.mode(GuardKind::breaker);
+    start.half_open.mode = policy.mode(GuardKind::half_open);
+    start.keepalive.mode = policy.mode(GuardKind::keepalive);
     if (!explained.governing)
         return start;
     start = policy.services.at(explained.targets.at(*explained.governing).service);

@@ -11,14 +11,14 @@ namespace {
 
 Service service_of(const ServiceEntry& entry, const Policy& options) {
     Service service = entry.row;
-    service.mode = entry.mode.value_or(options.limit_mode);
+    service.mode = entry.mode.value_or(options.mode(GuardKind::limit));
     // "off" leaves alone what the service governs, unless another guard is asked for by itself
-    const auto mode_of = [&](std::optional<Mode> named, Mode by_default) {
-        return named.value_or(service.mode == Mode::off ? Mode::off : by_default);
+    const auto mode_of = [&](std::optional<Mode> named, GuardKind guard) {
+        return named.value_or(service.mode == Mode::off ? Mode::off : options.mode(guard));
     };
-    service.breaker.mode = mode_of(entry.breaker_mode, options.breaker_mode);
-    service.half_open.mode = mode_of(entry.half_open_mode, options.half_open_mode);
-    service.keepalive.mode = mode_of(entry.keepalive_mode, options.keepalive_mode);
+    service.breaker.mode = mode_of(entry.breaker_mode, GuardKind::breaker);
+    service.half_open.mode = mode_of(entry.half_open_mode, GuardKind::half_open);
+    service.keepalive.mode = mode_of(entry.keepalive_mode, GuardKind::keepalive);
     service.origin = entry.place.text();
     for (const auto& placed : entry.to)
         service.to.push_back(placed.value);

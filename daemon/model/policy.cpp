@@ -165,6 +165,20 @@ Result<NamedTarget> parse_named_target(std::string_view text) {
     return target;
 }
 
+Mode mode_of(GuardKind guard, const Service& service) {
+    switch (guard) {
+    case GuardKind::limit:
+        return service.mode;
+    case GuardKind::breaker:
+        return service.breaker.mode;
+    case GuardKind::half_open:
+        return service.half_open.mode;
+    case GuardKind::keepalive:
+        return service.keepalive.mode;
+    }
+    return Mode::off;
+}
+
 Policy datapath_policy(Policy policy) {
     if (!policy.governor.dry_run)
         return policy;

@@ -223,17 +223,33 @@ struct GovernorOptions {
     bool operator==(const GovernorOptions&) const = default;
 };
 
+/// The guards that have a mode, each in [guards] and in every service.
+enum class GuardKind : std::uint8_t { limit, breaker, half_open, keepalive };
+/// Their keys in [guards], in that order.
+inline constexpr std::array<std::string_view, 4> kGuardNames{"limit", "breaker", "half_open",
+                                                             "keepalive"};
+
+/// [guards]: the mode of each for services that name none, and for what no service governs.
+using GuardModes = std::array<Mode, kGuardNames.size()>;
+constexpr GuardModes observing() {
+    GuardModes modes{};
+    modes.fill(Mode::observe);
+    return modes;
+}
+
+/// The guard's mode as the service's row has it.
+Mode mode_of(GuardKind guard, const Service& service);
+
 struct Policy {
     DaemonOptions daemon;
     GovernorOptions governor;
-    Mode limit_mode = Mode::observe;   ///< [guards] limit: default mode of services that name none
-    Mode breaker_mode = Mode::observe; ///< [guards] breaker: the same for breakers
-    /// [guards] half_open: the same for half-open flows, and the mode of flows that no service
-    /// governs.
-    Mode half_open_mode = Mode::observe;
-    Mode keepalive_mode = Mode::observe; ///< [guards] keepalive
+    GuardModes modes = observing();
     std::vector<Service> services;
 
+    /// By [guards].
+    [[nodiscard]] Mode mode(GuardKind guard) const {
+        return modes.at(static_cast<std::size_t>(guard));
+    }
     bool operator==(const Policy&) const = default;
 };
 

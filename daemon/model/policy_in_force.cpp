@@ -6,38 +6,6 @@
 #include "daemon/model/explain.h"
 
 namespace ballast {
-namespace {
-
-Mode default_mode(GuardKind guard, const Policy& policy) {
-    switch (guard) {
-    case GuardKind::limit:
-        return policy.limit_mode;
-    case GuardKind::breaker:
-        return policy.breaker_mode;
-    case GuardKind::half_open:
-        return policy.half_open_mode;
-    case GuardKind::keepalive:
-        return policy.keepalive_mode;
-    }
-    return Mode::off;
-}
-
-Mode mode_of(GuardKind guard, const Service& service) {
-    switch (guard) {
-    case GuardKind::limit:
-        return service.mode;
-    case GuardKind::breaker:
-        return service.breaker.mode;
-    case GuardKind::half_open:
-        return service.half_open.mode;
-    case GuardKind::keepalive:
-        return service.keepalive.mode;
-    }
-    return Mode::off;
-}
-
-} // namespace
-
 PolicyInForce::PolicyInForce(Policy policy, std::vector<std::uint16_t> ids,
                              std::uint64_t generation, bool is_armed)
     : policy_(std::move(policy)), ids_(std::move(ids)), generation_(generation),
@@ -79,7 +47,7 @@ const Service* PolicyInForce::governing(const Endpoint& endpoint) const {
 }
 
 Mode PolicyInForce::mode(GuardKind guard, const Service* service) const {
-    return allowed(service ? mode_of(guard, *service) : default_mode(guard, policy_));
+    return allowed(service ? mode_of(guard, *service) : policy_.mode(guard));
 }
 
 Mode PolicyInForce::allowed(Mode said) const {

@@ -13,9 +13,6 @@
 
 namespace ballast {
 
-/// The guards that have a mode of their own in a service.
-enum class GuardKind : std::uint8_t { limit, breaker, half_open, keepalive };
-
 class PolicyInForce {
 public:
     PolicyInForce() = default;

@@ -152,7 +152,7 @@ to = ["10.0.0.2"]
 breaker = { open_for = "2m", ramp_start = 100, reset_within = "5m" }
 )"});
     assert_string_equal(report.warnings.text().c_str(), "");
-    assert_true(report.policy->breaker_mode == Mode::enforce);
+    assert_true(report.policy->mode(GuardKind::breaker) == Mode::enforce);
     const Breaker first{Mode::off, 20s, {1, 2, 3, 4, 0, 65535}, 1ms, 0ms, 100ms, 24h, 100, 0ms, 10};
     assert_true(report.policy->services.at(0).breaker == first);
     Breaker second;
@@ -185,7 +185,7 @@ to = ["10.0.0.3"]
 mode = "off"
 )"});
     assert_string_equal(report.warnings.text().c_str(), "");
-    assert_true(report.policy->half_open_mode == Mode::enforce);
+    assert_true(report.policy->mode(GuardKind::half_open) == Mode::enforce);
     const HalfOpen first{Mode::observe, HalfOpenAction::reset, 10, 24h, HalfOpenWitness::connect};
     assert_true(report.policy->services.at(0).half_open == first);
     HalfOpen second;
@@ -242,7 +242,7 @@ to = ["10.0.0.2"]
     assert_int_equal(policy.daemon.daemon_grace.count(), 0);
     assert_int_equal(policy.daemon.sweep_interval / 1s, 15);
     assert_string_equal(policy.daemon.metrics_listen.c_str(), "");
-    assert_true(policy.limit_mode == Mode::off);
+    assert_true(policy.mode(GuardKind::limit) == Mode::off);
     assert_int_equal(policy.services.size(), 2);
     assert_true(policy.services[0].mode == Mode::off);
     assert_string_equal(policy.services[0].origin.c_str(), "1.toml:7");
@@ -384,8 +384,8 @@ void the_installed_example(void**) {
     assert_string_equal(used.warnings.text().c_str(), "");
     assert_true(used.policy->daemon == DaemonOptions{});
     assert_true(used.policy->governor == GovernorOptions{});
-    assert_true(used.policy->limit_mode == Mode::observe);
-    assert_true(used.policy->breaker_mode == Mode::observe);
+    assert_true(used.policy->mode(GuardKind::limit) == Mode::observe);
+    assert_true(used.policy->mode(GuardKind::breaker) == Mode::observe);
     assert_int_equal(used.policy->services.size(), 1);
     assert_int_equal(used.policy->services[0].max_connections.value_or(0), 100);
 }

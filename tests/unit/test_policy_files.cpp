@@ -62,7 +62,7 @@ void lexical_order_after_the_main_file(void**) {
     write("policy.d/9.toml", service("nine", 4));
     const auto policy = load_policy(main_file());
     assert_string_equal(policy ? "" : policy.error().text().c_str(), "");
-    assert_true(policy->limit_mode == Mode::enforce);
+    assert_true(policy->mode(GuardKind::limit) == Mode::enforce);
     std::string names;
     for (const Service& s : policy->services)
         names += s.name + " ";

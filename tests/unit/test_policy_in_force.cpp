@@ -13,8 +13,8 @@ namespace {
 
 PolicyInForce in_force(bool is_armed) {
     Policy policy;
-    policy.limit_mode = Mode::off;
-    policy.half_open_mode = Mode::enforce;
+    policy.modes.at(static_cast<std::size_t>(GuardKind::limit)) = Mode::off;
+    policy.modes.at(static_cast<std::size_t>(GuardKind::half_open)) = Mode::enforce;
     Service db;
     db.name = "db";
     db.to = {*parse_target("10.0.0.0/8")};

@@ -67,7 +67,7 @@ learn_prefix_ipv6 = 0
 void keepalive_keys(void**) {
     const auto report = accepted(all_keys);
     assert_string_equal(report.warnings.text().c_str(), "");
-    assert_true(report.policy->keepalive_mode == Mode::enforce);
+    assert_true(report.policy->mode(GuardKind::keepalive) == Mode::enforce);
     const auto& services = report.policy->services;
     const KeepaliveRule first{Mode::observe, KeepaliveKind::fixed, 60s, 9h, 1h, 127, {}};
     assert_true(services.at(0).keepalive == first);

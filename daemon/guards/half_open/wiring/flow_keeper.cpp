@@ -71,7 +71,7 @@ Result<void> FlowKeeper::listen(EventLoop& loop) {
 void FlowKeeper::changed(const PolicyInForce& now) {
     const Policy& policy = now.policy();
     unsigned confirm =
-        policy.half_open_mode == Mode::off ? 0U : HalfOpen{}.confirm_retransmits;
+        policy.mode(GuardKind::half_open) == Mode::off ? 0U : HalfOpen{}.confirm_retransmits;
     wants_answers_ = false;
     for (const auto& service : policy.services) {
         if (service.half_open.mode == Mode::off)
