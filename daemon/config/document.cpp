@@ -17,18 +17,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::array<std::string_view, 4> kTopKeys{"daemon", "guards", "governor", "service"};
-constexpr std::array<std::string_view, 5> kDaemonKeys{
-    "daemon_grace", "sweep_interval", "destination_ttl", "metrics_listen", "resolve_every"};
-constexpr std::array<std::string_view, 4> kGuardsKeys{"limit", "breaker", "half_open", "keepalive"};
-constexpr std::array<std::string_view, 7> kGovernorKeys{"actions_per_minute",
-                                                        "breaker_opens_per_minute",
-                                                        "resets_per_minute",
-                                                        "observer_fault_ratio",
-                                                        "observer_fault_window",
-                                                        "release_after",
-                                                        "dry_run"};
-
 constexpr DurationRange kDaemonGrace{1s, 24h, true};
 constexpr DurationRange kSweepInterval{1s, 1h};
 constexpr DurationRange kDestinationTtl{10s, 7 * 24h};
@@ -63,22 +51,21 @@ std::optional<std::string> read_listen(const TableReader& reader, std::string_vi
 }
 
 void read_daemon(const TableReader& reader, DaemonOptions& out) {
-    reader.refuse_unknown(kDaemonKeys);
     reader.fill(out.daemon_grace, "daemon_grace", kDaemonGrace);
     reader.fill(out.sweep_interval, "sweep_interval", kSweepInterval);
     reader.fill(out.destination_ttl, "destination_ttl", kDestinationTtl);
     out.metrics_listen = read_listen(reader, "metrics_listen").value_or(out.metrics_listen);
     reader.fill(out.resolve_every, "resolve_every", kResolveEvery);
+    reader.refuse_the_rest();
 }
 
 void read_guards(const TableReader& reader, Policy& out) {
-    reader.refuse_unknown(kGuardsKeys);
     for (std::size_t guard = 0; guard < kGuardNames.size(); ++guard)
         reader.fill(out.modes.at(guard), kGuardNames.at(guard), kModeNames);
+    reader.refuse_the_rest();
 }
 
 void read_governor(const TableReader& reader, GovernorOptions& out) {
-    reader.refuse_unknown(kGovernorKeys);
     reader.fill(out.actions_per_minute, "actions_per_minute", 1U, kMaxPerMinute);
     reader.fill(out.breaker_opens_per_minute, "breaker_opens_per_minute", 1U, kMaxPerMinute);
     reader.fill(out.resets_per_minute, "resets_per_minute", 1U, kMaxPerMinute);
@@ -87,6 +74,7 @@ void read_governor(const TableReader& reader, GovernorOptions& out) {
     reader.fill(out.observer_fault_window, "observer_fault_window", kFaultWindow);
     reader.fill(out.release_after, "release_after", kReleaseAfter);
     out.dry_run = reader.boolean("dry_run").value_or(out.dry_run);
+    reader.refuse_the_rest();
 }
 
 void read_services(const TableReader& top, const std::string& file, ProblemList& errors,
@@ -105,7 +93,6 @@ void read_services(const TableReader& top, const std::string& file, ProblemList&
 void read_top(const toml::table& top, const std::string& file, ProblemList& errors,
               ProblemList& warnings, PolicyDocument& out) {
     const TableReader reader(top, file, "", errors);
-    reader.refuse_unknown(kTopKeys);
     if (const auto* table = reader.table("daemon"))
         read_daemon({*table, file, "daemon.", errors}, out.options.daemon);
     if (const auto* table = reader.table("guards"))
@@ -113,6 +100,7 @@ void read_top(const toml::table& top, const std::string& file, ProblemList& erro
     if (const auto* table = reader.table("governor"))
         read_governor({*table, file, "governor.", errors}, out.options.governor);
     read_services(reader, file, errors, warnings, out.services);
+    reader.refuse_the_rest();
 }
 
 } // namespace

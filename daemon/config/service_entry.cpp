@@ -3,32 +3,16 @@
 
 #include <algorithm>
 
+#include "daemon/config/service_lists.h"
 #include "daemon/guards/breaker/breaker_entry.h"
 #include "daemon/guards/half_open/half_open_entry.h"
 #include "daemon/guards/keepalive/keepalive_entry.h"
-#include "daemon/config/service_lists.h"
 #include "daemon/util/quote.h"
 
 namespace ballast {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr std::array<std::string_view, 15> kServiceKeys{"name",
-                                                        "to",
-                                                        "from",
-                                                        "max_connections",
-                                                        "max_connections_total",
-                                                        "max_per_consumer",
-                                                        "max_connect_rate",
-                                                        "burst",
-                                                        "connect_timeout",
-                                                        "on_limit",
-                                                        "mode",
-                                                        "breaker",
-                                                        "half_open",
-                                                        "keepalive",
-                                                        "keepalive_start"};
 
 constexpr std::string_view kNameCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                              "abcdefghijklmnopqrstuvwxyz"
@@ -108,7 +92,6 @@ void warn_pointless(const TableReader& reader, const ServiceEntry& entry, Proble
 ServiceEntry read_service(const toml::table& table, const std::string& file, ProblemList& errors,
                           ProblemList& warnings) {
     const TableReader reader(table, file, "service.", errors);
-    reader.refuse_unknown(kServiceKeys);
     ServiceEntry entry;
     entry.place = reader.place();
     entry.name_place = reader.place("name");
@@ -124,8 +107,9 @@ ServiceEntry read_service(const toml::table& table, const std::string& file, Pro
         read_breaker({*breaker, file, "service.breaker.", errors}, entry, warnings);
     if (const auto* half_open = reader.table("half_open"))
         read_half_open({*half_open, file, "service.half_open.", errors}, entry, warnings);
-    read_keepalive(reader, table.get("keepalive"), {file, errors, warnings}, entry);
+    read_keepalive(reader, reader.find("keepalive"), {file, errors, warnings}, entry);
     warn_pointless(reader, entry, warnings);
+    reader.refuse_the_rest();
     return entry;
 }
 

@@ -43,21 +43,27 @@ std::string described(const toml::node& node) {
     return std::string(type);
 }
 
-void TableReader::refuse_unknown(std::span<const std::string_view> known) const {
+const toml::node* TableReader::find(std::string_view key) const {
+    if (std::ranges::find(asked_, key) == asked_.end())
+        asked_.push_back(key);
+    return table_.get(key);
+}
+
+void TableReader::refuse_the_rest() const {
     for (const auto& [key, node] : table_) {
         const std::string_view name = key.str();
-        if (std::find(known.begin(), known.end(), name) != known.end())
+        if (std::ranges::find(asked_, name) != asked_.end())
             continue;
-        std::string hint = did_you_mean(name, known);
+        std::string hint = did_you_mean(name, asked_);
         if (hint.empty())
-            hint = fmt::format("; known here: {}", listed(known));
+            hint = fmt::format("; known here: {}", listed(asked_));
         problems_.add({file_, key.source().begin.line}, path_ + printable(name),
                       "not a key of the policy" + hint);
     }
 }
 
 std::optional<std::string> TableReader::string(std::string_view key) const {
-    const toml::node* node = table_.get(key);
+    const toml::node* node = find(key);
     if (node == nullptr)
         return std::nullopt;
     if (const auto* text = node->as_string())
@@ -67,7 +73,7 @@ std::optional<std::string> TableReader::string(std::string_view key) const {
 }
 
 std::optional<bool> TableReader::boolean(std::string_view key) const {
-    const toml::node* node = table_.get(key);
+    const toml::node* node = find(key);
     if (node == nullptr)
         return std::nullopt;
     if (const auto* flag = node->as_boolean())
@@ -78,7 +84,7 @@ std::optional<bool> TableReader::boolean(std::string_view key) const {
 
 std::optional<std::int64_t> TableReader::integer(std::string_view key, std::int64_t min,
                                                  std::int64_t max) const {
-    const toml::node* node = table_.get(key);
+    const toml::node* node = find(key);
     if (node == nullptr)
         return std::nullopt;
     const auto* number = node->as_integer();
@@ -94,7 +100,7 @@ std::optional<std::int64_t> TableReader::integer(std::string_view key, std::int6
 }
 
 std::optional<double> TableReader::number(std::string_view key, double min, double max) const {
-    const toml::node* node = table_.get(key);
+    const toml::node* node = find(key);
     if (node == nullptr)
         return std::nullopt;
     const auto value = node->value<double>();
@@ -110,7 +116,7 @@ std::optional<double> TableReader::number(std::string_view key, double min, doub
 
 std::optional<std::chrono::milliseconds> TableReader::duration(std::string_view key,
                                                                const DurationRange& range) const {
-    const toml::node* node = table_.get(key);
+    const toml::node* node = find(key);
     if (node == nullptr)
         return std::nullopt;
     if (range.zero_allowed && node->is_integer() && node->as_integer()->get() == 0)
@@ -127,7 +133,7 @@ std::optional<std::chrono::milliseconds> TableReader::duration(std::string_view 
 }
 
 const toml::table* TableReader::table(std::string_view key) const {
-    const toml::node* node = table_.get(key);
+    const toml::node* node = find(key);
     if (node == nullptr || node->is_table())
         return node == nullptr ? nullptr : node->as_table();
     wrong_type(key, *node, fmt::format("a table, written [{}]", key));
@@ -135,7 +141,7 @@ const toml::table* TableReader::table(std::string_view key) const {
 }
 
 const toml::array* TableReader::array(std::string_view key, std::string_view wanted) const {
-    const toml::node* node = table_.get(key);
+    const toml::node* node = find(key);
     if (node == nullptr || node->is_array())
         return node == nullptr ? nullptr : node->as_array();
     wrong_type(key, *node, wanted);
@@ -156,7 +162,7 @@ std::string TableReader::full_key(std::string_view key) const {
 }
 
 Place TableReader::place(std::string_view key) const {
-    const toml::node* node = table_.get(key);
+    const toml::node* node = find(key);
     return place_of(node == nullptr ? table_ : *node);
 }
 

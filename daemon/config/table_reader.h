@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Typed reading of one TOML table. Each getter yields nothing for a key that is absent or wrong; a
-// wrong one goes to the problem list, with key path, value and what is accepted.
+// wrong one goes to the problem list, with key path, value and what is accepted. A key that nobody
+// asked for is refused: what is read is all there is.
 #pragma once
 
 #include <array>
@@ -11,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <toml++/toml.h>
 
@@ -31,10 +33,13 @@ public:
                 ProblemList& problems)
         : table_(table), file_(file), path_(std::move(path)), problems_(problems) {}
 
-    /// Reports each key of the table that is not in `known`, with the nearest known one.
-    void refuse_unknown(std::span<const std::string_view> known) const;
+    /// Reports each key of the table that no call here has asked for, with the nearest that one
+    /// has: call it last. Keys must be literals.
+    void refuse_the_rest() const;
 
-    [[nodiscard]] bool has(std::string_view key) const { return table_.contains(key); }
+    [[nodiscard]] bool has(std::string_view key) const { return find(key) != nullptr; }
+    /// Its value, of whatever type; nullptr: absent.
+    [[nodiscard]] const toml::node* find(std::string_view key) const;
 
     std::optional<std::string> string(std::string_view key) const;
     std::optional<bool> boolean(std::string_view key) const;
@@ -97,6 +102,7 @@ private:
     const std::string& file_;
     std::string path_;
     ProblemList& problems_;
+    mutable std::vector<std::string_view> asked_; ///< keys, each once, in order
 };
 
 } // namespace ballast

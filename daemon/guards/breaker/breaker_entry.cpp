@@ -10,11 +10,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::array<std::string_view, 15> kBreakerKeys{
-    "mode",     "window",   "timed_out",      "refused",      "unreachable",
-    "slow",     "reset",    "half_open_flow", "slow_connect", "reset_within",
-    "open_for", "open_max", "probes",         "ramp",         "ramp_start"};
-
 constexpr DurationRange kWindow{1s, 10min};
 constexpr DurationRange kConnectTime{1ms, 5min, true};
 constexpr DurationRange kOpenFor{100ms, 1h};
@@ -81,7 +76,6 @@ void warn_pointless_breaker(const TableReader& reader, const ServiceEntry& entry
 } // namespace
 
 void read_breaker(const TableReader& reader, ServiceEntry& entry, ProblemList& warnings) {
-    reader.refuse_unknown(kBreakerKeys);
     Breaker& out = entry.row.breaker;
     entry.breaker_mode = reader.choice<Mode>("mode", kModeNames);
     reader.fill(out.window, "window", kWindow);
@@ -94,6 +88,7 @@ void read_breaker(const TableReader& reader, ServiceEntry& entry, ProblemList& w
     reader.fill(out.ramp, "ramp", kRamp);
     reader.fill(out.ramp_start, "ramp_start", std::uint8_t{1}, kMaxPercent);
     warn_pointless_breaker(reader, entry, warnings);
+    reader.refuse_the_rest();
 }
 
 } // namespace ballast

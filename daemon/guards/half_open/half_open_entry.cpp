@@ -6,9 +6,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::array<std::string_view, 5> kHalfOpenKeys{"mode", "action", "confirm_retransmits",
-                                                        "response_timeout", "witness"};
-
 constexpr std::uint8_t kMinConfirm = 2; ///< one lost packet is no news
 constexpr std::uint8_t kMaxConfirm = 10;
 constexpr DurationRange kResponseTimeout{1s, 24h, true};
@@ -16,7 +13,6 @@ constexpr DurationRange kResponseTimeout{1s, 24h, true};
 } // namespace
 
 void read_half_open(const TableReader& reader, ServiceEntry& entry, ProblemList& warnings) {
-    reader.refuse_unknown(kHalfOpenKeys);
     HalfOpen& out = entry.row.half_open;
     entry.half_open_mode = reader.choice<Mode>("mode", kModeNames);
     reader.fill(out.action, "action", kHalfOpenActionNames);
@@ -26,6 +22,7 @@ void read_half_open(const TableReader& reader, ServiceEntry& entry, ProblemList&
     if (entry.half_open_mode == Mode::enforce && out.action == HalfOpenAction::report)
         warnings.add(reader.place("mode"), reader.full_key("mode"),
                      "enforces nothing: action is \"report\"");
+    reader.refuse_the_rest();
 }
 
 } // namespace ballast

@@ -8,9 +8,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::array<std::string_view, 6> kKeepaliveKeys{
-    "mode", "idle", "interval", "count", "learn_prefix_ipv4", "learn_prefix_ipv6"};
-
 /// TCP_KEEPIDLE and TCP_KEEPINTVL take up to 32,767 seconds, TCP_KEEPCNT up to 127.
 constexpr DurationRange kIdle{1s, 9h};
 constexpr DurationRange kInterval{1s, 1h};
@@ -43,7 +40,6 @@ void read_word(const TableReader& service, const std::string& word, ServiceEntry
 }
 
 void read_table(const TableReader& reader, ServiceEntry& entry) {
-    reader.refuse_unknown(kKeepaliveKeys);
     KeepaliveRule& out = entry.row.keepalive;
     entry.keepalive_mode = reader.choice<Mode>("mode", kModeNames);
     if (reader.has("idle"))
@@ -62,6 +58,7 @@ void read_table(const TableReader& reader, ServiceEntry& entry) {
     for (const auto* key : {"learn_prefix_ipv4", "learn_prefix_ipv6"})
         if (reader.has(key) && reader.has("idle"))
             reader.problem(key, "has no meaning beside idle, which is never learned");
+    reader.refuse_the_rest();
 }
 
 } // namespace
