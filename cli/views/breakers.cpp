@@ -5,9 +5,11 @@
 
 #include <fmt/format.h>
 
+#include "cli/columns.h"
 #include "cli/format.h"
 #include "cli/human.h"
 #include "cli/views/views.h"
+#include "daemon/model/columns/breaker.h"
 
 namespace ballast::cli {
 namespace {
@@ -76,24 +78,14 @@ std::string format_until(const Json& value) {
 }
 
 std::vector<Column> breaker_columns() {
-    constexpr auto left = Align::left;
-    constexpr auto right = Align::right;
-    return {
-        {.key = "state", .title = "STATE", .format = format_text, .tone = tone_of_breaker},
-        {.key = "endpoint", .title = "DESTINATION", .format = format_text},
-        {.key = "service", .title = "SERVICE", .format = format_text},
-        {.key = "mode", .title = "MODE", .format = format_text},
-        {"since_ms", "FOR", format_ms, right, false, 4},
-        {.key = "until_ms", .title = "ENDS", .format = format_until, .align = right},
-        {.key = "failures", .title = "FAILURES", .format = format_text},
-        {"last_error", "LAST ERROR", format_text, left, true, 3},
-        {"opened", "OPENED", format_nonzero, right, true, 6},
-        {"withheld", "WITHHELD", format_nonzero, right, true, 7},
-        {.key = "refused", .title = "REFUSED", .format = format_nonzero, .align = right},
-        {"would_refuse", "LET PASS", format_nonzero, right, true, 5},
-        {"else", "ELSE", format_text, left, true, 2},
-        {"forced_by", "FORCED BY", format_text, left, true, 1},
-    };
+    auto columns = columns_of(kBreakerColumns);
+    column_at(columns, "state").tone = tone_of_breaker;
+    auto& until = column_at(columns, "until_ms");
+    until.format = format_until;
+    until.align = Align::right;
+    const auto forced_by = std::ranges::find(columns, "forced_by", &Column::key);
+    columns.insert(forced_by, column_of("else", "ELSE", Format::text, 2, true));
+    return columns;
 }
 
 /// "1 open, 2 closed; 1 of them forced closed", without what there is none of.

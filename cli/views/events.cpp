@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include "cli/columns.h"
 #include "cli/format.h"
 #include "cli/human.h"
 #include "cli/views/views.h"
+#include "daemon/model/columns/finding.h"
 
 namespace ballast::cli {
 namespace {
@@ -22,16 +24,10 @@ std::string format_owner(const Json& value) {
 }
 
 std::vector<Column> event_columns() {
-    return {
-        {.key = "at", .title = "TIME", .format = format_time},
-        {.key = "severity", .title = "SEVERITY", .format = format_text, .tone = tone_of_severity},
-        {.key = "reason", .title = "REASON", .format = format_text},
-        {.key = "destination", .title = "DESTINATION", .format = format_text},
-        {.key = "service", .title = "SERVICE", .format = format_text},
-        {"coalesced", "MORE", format_nonzero, Align::right, true},
-        {"owner", "OWNER", format_owner, Align::left, true},
-        {.key = "evidence", .title = "EVIDENCE", .format = format_text},
-    };
+    auto columns = columns_of(kFindingColumns);
+    column_at(columns, "severity").tone = tone_of_severity;
+    column_at(columns, "owner").format = format_owner;
+    return columns;
 }
 
 /// The meaning of a reason, and what to do if anything.

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include "cli/columns.h"
 #include "cli/format.h"
 #include "cli/human.h"
 #include "cli/views/views.h"
+#include "daemon/model/columns/flow.h"
 
 namespace ballast::cli {
 namespace {
@@ -21,19 +23,10 @@ std::string format_keepalive(const Json& value) {
 }
 
 std::vector<Column> flow_columns() {
-    constexpr auto right = Align::right;
-    return {
-        {.key = "state", .title = "STATE", .format = format_text, .tone = tone_of_flow},
-        {.key = "remote", .title = "REMOTE", .format = format_text},
-        {"local", "LOCAL", format_text, Align::left, false, 2},
-        {"direction", "DIRECTION", format_text, Align::left, false, 1},
-        {.key = "service", .title = "SERVICE", .format = format_text},
-        {"reserved", "RESERVED", format_yes, Align::left, false, 4},
-        {"retransmits", "RETRANS", format_nonzero, right},
-        {"rtt_us", "RTT", format_us, right, false, 3},
-        {"idle_ms", "IDLE", format_ms, right},
-        {"keepalive", "KEEPALIVE", format_keepalive, Align::left, true, 5},
-    };
+    auto columns = columns_of(kFlowColumns);
+    column_at(columns, "state").tone = tone_of_flow;
+    column_at(columns, "keepalive").format = format_keepalive;
+    return columns;
 }
 
 } // namespace

@@ -5,9 +5,11 @@
 
 #include <fmt/format.h>
 
+#include "cli/columns.h"
 #include "cli/format.h"
 #include "cli/human.h"
 #include "cli/views/views.h"
+#include "daemon/model/columns/health.h"
 
 namespace ballast::cli {
 namespace {
@@ -45,29 +47,9 @@ Tone tone_of_state(const Json& value) {
 }
 
 std::vector<Column> health_columns() {
-    constexpr auto right = Align::right;
-    return {
-        {.key = "state", .title = "STATE", .format = format_text, .tone = tone_of_state},
-        {.key = "endpoint", .title = "DESTINATION", .format = format_text},
-        {.key = "service", .title = "SERVICE", .format = format_text},
-        {.key = "mode", .title = "MODE", .format = format_text, .drop = 5},
-        {.key = "in_use", .title = "IN USE", .format = format_count, .align = right},
-        {.key = "max_connections", .title = "LIMIT", .format = format_count, .align = right},
-        {.key = "refused", .title = "REFUSED", .format = format_nonzero, .align = right},
-        {"over_limit", "LET OVER", format_nonzero, right, true, 4},
-        {"adopted", "ADOPTED", format_nonzero, right, true, 8},
-        {"drift", "DRIFT", format_nonzero, right, true},
-        {.key = "connections", .title = "CONNS", .format = format_count, .align = right},
-        {"established", "ESTAB", format_count, right, false, 6},
-        {"connecting", "SYN", format_nonzero, right, true, 3},
-        {"closing", "CLOSING", format_nonzero, right, true, 7},
-        {"retransmitting", "RETRANS", format_nonzero, right, true},
-        {"rtt_median_us", "RTT", format_us, right, false, 1},
-        {"idle_max_ms", "IDLE", format_ms, right, false, 2},
-        {"idle_survived_ms", "SURVIVED", format_ms, right, true, 9},
-        {"idle_died_ms", "DIED", format_ms, right, true, 10},
-        {"idle_learned_in", "LEARNED IN", format_text, Align::left, true, 11},
-    };
+    auto columns = columns_of(kHealthColumns);
+    column_at(columns, "state").tone = tone_of_state;
+    return columns;
 }
 
 /// "1 unreachable, 2 at limit, 9 ok", worst first, as the document has them.

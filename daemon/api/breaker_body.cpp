@@ -5,7 +5,7 @@
 #include <string>
 
 #include "daemon/api/body.h"
-#include "daemon/api/names.h"
+#include "daemon/model/state_names.h"
 
 namespace ballast::api {
 

@@ -6,8 +6,8 @@
 #include <cstddef>
 #include <vector>
 
-#include "daemon/api/names.h"
 #include "daemon/model/snapshot.h"
+#include "daemon/model/state_names.h"
 
 namespace ballast::api {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "daemon/api/health.h"
+#include "daemon/model/health.h"
 #include "daemon/model/snapshot.h"
 #include "daemon/util/address.h"
 #include "daemon/util/error.h"

@@ -7,8 +7,10 @@
 #include <cstdlib>
 
 #include "daemon/api/json_values.h"
-#include "daemon/api/names.h"
+#include "daemon/model/columns/flow.h"
+#include "daemon/model/columns/health.h"
 #include "daemon/model/names.h"
+#include "daemon/model/state_names.h"
 
 namespace ballast::api {
 namespace {
@@ -126,35 +128,6 @@ Json encode_sweep(const SweepStatus& sweep) {
             {"repairs", sweep.repairs}};
 }
 
-void add_reservations(Json& json, const DestinationRow* row) {
-    const bool governed = row != nullptr;
-    json["mode"] = governed ? Json(name_of(row->mode)) : Json(nullptr);
-    json["max_connections"] = governed ? or_null(row->max_connections) : Json(nullptr);
-    json["in_use"] = governed ? Json(row->in_use) : Json(nullptr);
-    json["admitted"] = governed ? Json(row->admitted) : Json(nullptr);
-    json["refused"] = governed ? Json(row->refused) : Json(nullptr);
-    json["over_limit"] = governed ? Json(row->over_limit) : Json(nullptr);
-    json["adopted"] = governed ? Json(row->adopted) : Json(nullptr);
-    json["drift"] = governed ? Json(row->drift) : Json(nullptr);
-    const auto time = [](const std::optional<std::chrono::milliseconds>& known) {
-        return known ? Json(known->count()) : Json(nullptr);
-    };
-    json["idle_survived_ms"] = governed ? time(row->survived) : Json(nullptr);
-    json["idle_died_ms"] = governed ? time(row->died) : Json(nullptr);
-    json["idle_learned_in"] =
-        governed && row->learned_in ? Json(row->learned_in->text()) : Json(nullptr);
-}
-
-void add_sockets(Json& json, const PeerRow& peer) {
-    json["connections"] = peer.connections;
-    json["established"] = peer.established;
-    json["connecting"] = peer.connecting;
-    json["closing"] = peer.closing;
-    json["retransmitting"] = peer.retransmitting;
-    json["rtt_median_us"] = nonzero_or_null(peer.rtt_median_us);
-    json["idle_max_ms"] = peer.connections != 0 ? Json(peer.idle_max_ms) : Json(nullptr);
-}
-
 } // namespace
 
 LimitTotals total_limits(const std::vector<DestinationRow>& destinations) {
@@ -211,44 +184,30 @@ Json encode_status(const DaemonStatus& status, const LimitTotals& totals,
     return json;
 }
 
-Json encode_health(const HealthRow& row) {
-    Json json;
-    json["endpoint"] = row.endpoint().text();
-    json["service"] = or_null(row.service());
-    json["state"] = name_of(row.state);
-    json["reason"] = reason_of(row);
-    add_reservations(json, row.destination);
-    add_sockets(json, *row.peer);
-    return json;
+Json json_of(const Cell& cell) {
+    return std::visit(
+        [](const auto& value) -> Json {
+            using Value = std::decay_t<decltype(value)>;
+            if constexpr (std::is_same_v<Value, std::monostate>) {
+                return nullptr;
+            } else if constexpr (std::is_same_v<Value, std::vector<Member>>) {
+                Json json = Json::object();
+                for (const auto& member : value)
+                    json[std::string(member.key)] = json_of(member.value);
+                return json;
+            } else {
+                return value;
+            }
+        },
+        cell.value);
 }
 
-/// Null for a connection that is not established, or is closing.
-Json encode_keepalive(const FlowKeepalive& keepalive) {
-    constexpr std::array<std::string_view, 3> setters{"kernel", "app", "ballast"};
-    if (keepalive.count == 0)
-        return nullptr;
-    return {{"on", keepalive.on},
-            {"set_by", setters.at(static_cast<std::size_t>(keepalive.set_by))},
-            {"wanted", keepalive.wanted},
-            {"idle_s", keepalive.idle_s},
-            {"interval_s", keepalive.interval_s},
-            {"count", keepalive.count},
-            {"user_timeout_ms", nonzero_or_null(keepalive.user_timeout_ms)}};
+Json encode_health(const HealthRow& row) {
+    return encode_row(row, kHealthColumns);
 }
 
 Json encode_flow(const FlowRow& row) {
-    return {{"local", row.local.text()},
-            {"remote", row.remote.text()},
-            {"direction", name_of(row.direction)},
-            {"state", row.state},
-            {"service", or_null(row.service)},
-            {"reserved", row.reserved},
-            {"retransmits", row.retransmits},
-            {"rtt_us", nonzero_or_null(row.rtt_us)},
-            {"idle_ms", row.idle_ms},
-            {"keepalive", encode_keepalive(row.keepalive)},
-            {"cookie", row.cookie == 0 ? Json(nullptr) : Json(row.cookie)},
-            {"netns", row.netns}};
+    return encode_row(row, kFlowColumns);
 }
 
 Json encode_error(std::string_view code, std::string_view message, std::string_view hint) {

@@ -13,14 +13,14 @@
 #include <nlohmann/json.hpp>
 
 #include "daemon/api/breakers.h"
-#include "daemon/api/health.h"
-#include "daemon/api/names.h"
 #include "daemon/model/breaker_order.h"
 #include "daemon/model/explain.h"
 #include "daemon/model/finding.h"
+#include "daemon/model/health.h"
 #include "daemon/model/override.h"
 #include "daemon/model/policy.h"
 #include "daemon/model/snapshot.h"
+#include "daemon/model/state_names.h"
 #include "daemon/util/wall_time.h"
 
 namespace ballast::api {

@@ -3,8 +3,8 @@
 #include "daemon/api/json.h"
 
 #include "daemon/api/json_values.h"
-#include "daemon/api/names.h"
 #include "daemon/model/names.h"
+#include "daemon/model/state_names.h"
 
 namespace ballast::api {
 namespace {

@@ -2,11 +2,13 @@
 // How "none" is written: null, whatever the model says it with.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <optional>
 #include <string_view>
 
 #include "daemon/api/json.h"
+#include "daemon/model/column.h"
 
 namespace ballast::api {
 
@@ -21,6 +23,18 @@ inline Json or_null(const std::optional<std::chrono::milliseconds>& time) {
 
 inline Json or_null(std::string_view text) {
     return text.empty() ? Json(nullptr) : Json(text);
+}
+
+/// A cell as JSON.
+Json json_of(const Cell& cell);
+
+/// {"state": ..., ...}: a member for each column of the table.
+template <typename Row, std::size_t N>
+Json encode_row(const Row& row, const std::array<ColumnOf<Row>, N>& columns) {
+    Json json = Json::object();
+    for (const auto& column : columns)
+        json[std::string(column.key)] = json_of(column.value(row));
+    return json;
 }
 
 inline Json nonzero_or_null(std::uint32_t value) {

@@ -9,7 +9,7 @@
 
 #include <fmt/ranges.h>
 
-#include "daemon/api/names.h"
+#include "daemon/model/state_names.h"
 #include "daemon/util/quote.h"
 #include "daemon/util/wall_time.h"
 

@@ -3,7 +3,7 @@
 #include <array>
 #include <string>
 
-#include "daemon/api/health.h"
+#include "daemon/model/health.h"
 #include "tests/harness/cmocka.hpp"
 #include "tests/harness/group.h"
 
@@ -12,7 +12,7 @@ namespace test_health {
 namespace {
 
 using namespace ballast;
-using namespace ballast::api;
+using namespace ballast;
 
 Endpoint at(std::string_view text) {
     return parse_endpoint(text).value();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/api/health.h"
+#include "daemon/model/health.h"
 
 #include <algorithm>
 #include <tuple>
 
-namespace ballast::api {
+namespace ballast {
 namespace {
 
 constexpr std::array<std::string_view, kHealthStates> state_names{
@@ -175,4 +175,4 @@ std::array<std::size_t, kHealthStates> count_states(const std::vector<HealthRow>
     return counts;
 }
 
-} // namespace ballast::api
+} // namespace ballast

@@ -12,7 +12,7 @@
 #include "daemon/model/policy.h"
 #include "daemon/model/snapshot.h"
 
-namespace ballast::api {
+namespace ballast {
 
 /// Words in the order of the enumerators.
 inline constexpr std::size_t kBreakerStates = 4;
@@ -63,4 +63,4 @@ constexpr std::optional<BreakerForce> force_named(std::string_view name) {
     return std::nullopt;
 }
 
-} // namespace ballast::api
+} // namespace ballast

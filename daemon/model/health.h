@@ -12,7 +12,7 @@
 
 #include "daemon/model/snapshot.h"
 
-namespace ballast::api {
+namespace ballast {
 
 /// Worst first; a destination has the first that is true of it.
 enum class HealthState {
@@ -61,4 +61,4 @@ std::vector<HealthRow> join_health(const std::vector<DestinationRow>& destinatio
 /// How many rows are in each state, indexed by HealthState.
 std::array<std::size_t, kHealthStates> count_states(const std::vector<HealthRow>& rows);
 
-} // namespace ballast::api
+} // namespace ballast

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// A table that people and programs read: one row here is a member of the API's JSON and, where it
+// has a title, a column of the text that `ballast` prints.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace ballast {
+
+struct Member;
+
+/// A value as JSON has it; std::monostate is null, and stands for "none".
+struct Cell {
+    std::variant<std::monostate, bool, std::int64_t, std::uint64_t, std::string,
+                 std::vector<Member>>
+        value;
+
+    Cell() = default;
+    Cell(bool flag) : value(flag) {}
+    Cell(std::int64_t number) : value(number) {}
+    Cell(std::uint64_t number) : value(number) {}
+    Cell(std::uint32_t number) : value(std::uint64_t{number}) {}
+    Cell(std::uint8_t number) : value(std::uint64_t{number}) {}
+    Cell(std::string text) : value(std::move(text)) {}
+    Cell(const char*) = delete; // would be a bool
+    Cell(std::string_view text) : value(std::string(text)) {}
+    Cell(std::vector<Member> members);
+    template <typename T>
+    Cell(const std::optional<T>& known) {
+        if (known)
+            *this = Cell(*known);
+    }
+    Cell(std::chrono::milliseconds time) : value(std::int64_t{time.count()}) {}
+};
+
+/// Of a cell that is an object.
+struct Member {
+    std::string_view key;
+    Cell value;
+};
+
+inline Cell::Cell(std::vector<Member> members) : value(std::move(members)) {}
+
+/// Null for empty text, and for 0.
+inline Cell unless_empty(std::string_view text) {
+    return text.empty() ? Cell() : Cell(text);
+}
+inline Cell unless_zero(std::uint64_t number) {
+    return number == 0 ? Cell() : Cell(number);
+}
+
+/// How text shows a cell; null is "-".
+enum class Format {
+    text,
+    count,
+    nonzero, ///< "-" for 0, so that others stand out
+    ms,
+    us,
+    yes,   ///< "-" for false
+    time,  ///< RFC 3339 without its fraction
+    state, ///< text, in a colour
+    own,   ///< as its view says
+};
+
+template <typename Row>
+struct ColumnOf {
+    std::string_view key;
+    Cell (*value)(const Row& row);
+    std::string_view title = {}; ///< empty: JSON only
+    Format format = Format::text;
+    int drop = 0;               ///< on a narrow terminal the highest go first; 0: never
+    bool hide_if_blank = false; ///< leave the column out when no row has other than 0 or "-"
+};
+
+} // namespace ballast
