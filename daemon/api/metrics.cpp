@@ -130,7 +130,7 @@ void write_counters(Text& text, const DaemonStatus& status) {
 void write_half_open(Text& text, const HalfOpenStatus& flows) {
     MetricFamily found = family("ballast_half_open_flows_total",
                                 "Flows found half-open, by kind; and of those, the "
-                                "ones that were heard of again (cleared).",
+                                "ones that were heard from again (cleared).",
                                 MetricType::Counter);
     const auto one = [](MetricFamily& to, const char* label, const char* name,
                         std::uint64_t count) {

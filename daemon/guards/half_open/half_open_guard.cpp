@@ -121,7 +121,7 @@ void HalfOpenGuard::on_suspicion(const Suspicion& suspicion, const Rules& rules)
     Peer& peer = peers_[at->second.peer];
     if (suspicion.what != Suspicion::What::probe) { // looks count those better
         at->second.suspect.add(suspicion);
-        at->second.suspect.see_life(peer.heard); // that will have been heard of again by the next
+        at->second.suspect.see_life(peer.heard); // that will have been heard from again by the next
     }
     peer.next_look = suspicion.at;
 }

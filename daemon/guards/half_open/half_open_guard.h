@@ -38,7 +38,7 @@ public:
     struct Counts {
         std::uint64_t suspected = 0;
         std::array<std::uint64_t, 5> verdicts{}; ///< by HalfOpenKind
-        std::uint64_t recovered = 0;             ///< heard of again before any verdict
+        std::uint64_t recovered = 0;             ///< heard from again before any verdict
         std::uint64_t ended = 0;                 ///< closed before any verdict
         std::uint64_t table_full = 0;            ///< suspicions not followed
     };

@@ -41,7 +41,7 @@ public:
 
     /// One looks dropped; settle() decides later.
     void suspend(std::uint64_t cookie, const PathPlace& place, Gap gap, Monotonic now);
-    /// It was heard of again after all.
+    /// It was heard from again after all.
     void acquit(std::uint64_t cookie) { suspended_.erase(cookie); }
     /// Confirms those that have waited long enough; forgets paths with nothing left.
     void settle(Monotonic now);

@@ -33,7 +33,7 @@ public:
 
     void observe(std::span<const SweptFlow> flows) override;
     void end_sweep(const SweepSummary& summary) override;
-    /// A flow was found half-open, or heard of again after that.
+    /// A flow was found half-open, or heard from again after that.
     void on_verdict(const HalfOpenVerdict& verdict) override;
     void report(DaemonStatus& status) const override;
     void stop() override { save(); }
