@@ -11,12 +11,12 @@
 namespace ballast::guards {
 
 std::span<const GuardRow> guard_table() {
-    static constexpr std::array<GuardRow, 4> rows{{
-        {"limit", Thread::main, LimitKeeper::make},
-        {"breaker", Thread::main, BreakerKeeper::make},
-        {"half_open", Thread::observer, FlowKeeper::make},
-        {"keepalive", Thread::observer, PathKeeper::make},
-    }};
+    static constexpr std::array rows{
+        GuardRow{"limit", Thread::main, LimitKeeper::make},
+        GuardRow{"breaker", Thread::main, BreakerKeeper::make},
+        GuardRow{"half_open", Thread::observer, FlowKeeper::make},
+        GuardRow{"keepalive", Thread::observer, PathKeeper::make},
+    };
     return rows;
 }
 
