@@ -55,6 +55,25 @@ inline Cell unless_zero(std::uint64_t number) {
     return number == 0 ? Cell() : Cell(number);
 }
 
+/// A member of the row as it is, or null for empty text, or for 0.
+template <auto Field, typename Row>
+Cell field(const Row& row) {
+    return row.*Field;
+}
+template <auto Field, typename Row>
+Cell text_field(const Row& row) {
+    return unless_empty(row.*Field);
+}
+template <auto Field, typename Row>
+Cell nonzero_field(const Row& row) {
+    return unless_zero(row.*Field);
+}
+/// The word for a member.
+template <auto Field, typename Row>
+Cell name_field(const Row& row) {
+    return name_of(row.*Field);
+}
+
 /// How text shows a cell; null is "-".
 enum class Format {
     text,

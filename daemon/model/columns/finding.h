@@ -10,6 +10,8 @@
 
 namespace ballast {
 
+using FindingColumn = ColumnOf<KeptFinding>;
+
 /// Null where nobody is known.
 inline Cell owner_cell(const SocketOwner& owner) {
     if (owner.pid == 0)
@@ -18,38 +20,36 @@ inline Cell owner_cell(const SocketOwner& owner) {
         {"pid", owner.pid}, {"comm", owner.comm}, {"unit", unless_empty(owner.unit)}};
 }
 
+inline Cell destination_cell(const KeptFinding& finding) {
+    const auto& place = finding.what.destination;
+    return place.port ? Cell(place.text()) : Cell();
+}
+inline const findings::ReasonRow& reason_of(const KeptFinding& finding) {
+    return findings::row_of(finding.what.reason);
+}
+
 inline constexpr std::array kFindingColumns{
-    ColumnOf<KeptFinding>{"id", [](const KeptFinding& f) -> Cell { return f.id; }},
-    ColumnOf<KeptFinding>{"at", [](const KeptFinding& f) -> Cell { return rfc3339(f.at); }, "TIME",
-                          Format::time},
-    ColumnOf<KeptFinding>{"last_at", [](const KeptFinding& f) -> Cell { return rfc3339(f.last); }},
-    ColumnOf<KeptFinding>{"severity",
-                          [](const KeptFinding& f) -> Cell {
-                              return name_of(findings::row_of(f.what.reason).severity);
-                          },
-                          "SEVERITY", Format::state},
-    ColumnOf<KeptFinding>{
-        "reason", [](const KeptFinding& f) -> Cell { return findings::row_of(f.what.reason).code; },
-        "REASON"},
-    ColumnOf<KeptFinding>{"kind", [](const KeptFinding& f) { return unless_empty(f.what.kind); }},
-    ColumnOf<KeptFinding>{"destination",
-                          [](const KeptFinding& f) {
-                              const auto& place = f.what.destination;
-                              return place.port ? Cell(place.text()) : Cell();
-                          },
-                          "DESTINATION"},
-    ColumnOf<KeptFinding>{
-        "service", [](const KeptFinding& f) { return unless_empty(f.what.service); }, "SERVICE"},
-    ColumnOf<KeptFinding>{"coalesced", [](const KeptFinding& f) -> Cell { return f.coalesced; },
-                          "MORE", Format::nonzero, 0, true},
-    ColumnOf<KeptFinding>{"acted", [](const KeptFinding& f) -> Cell { return f.what.acted; }},
-    ColumnOf<KeptFinding>{"netns", [](const KeptFinding& f) { return unless_zero(f.what.netns); }},
-    ColumnOf<KeptFinding>{"tcp_state",
-                          [](const KeptFinding& f) { return unless_empty(f.what.tcp_state); }},
-    ColumnOf<KeptFinding>{"owner", [](const KeptFinding& f) { return owner_cell(f.what.owner); },
-                          "OWNER", Format::own, 0, true},
-    ColumnOf<KeptFinding>{"evidence", [](const KeptFinding& f) -> Cell { return f.what.evidence; },
-                          "EVIDENCE"},
+    FindingColumn{"id", field<&KeptFinding::id>},
+    FindingColumn{"at", [](const KeptFinding& f) -> Cell { return rfc3339(f.at); }, "TIME",
+                  Format::time},
+    FindingColumn{"last_at", [](const KeptFinding& f) -> Cell { return rfc3339(f.last); }},
+    FindingColumn{"severity",
+                  [](const KeptFinding& f) -> Cell { return name_of(reason_of(f).severity); },
+                  "SEVERITY", Format::state},
+    FindingColumn{"reason", [](const KeptFinding& f) -> Cell { return reason_of(f).code; },
+                  "REASON"},
+    FindingColumn{"kind", [](const KeptFinding& f) { return unless_empty(f.what.kind); }},
+    FindingColumn{"destination", destination_cell, "DESTINATION"},
+    FindingColumn{"service", [](const KeptFinding& f) { return unless_empty(f.what.service); },
+                  "SERVICE"},
+    FindingColumn{"coalesced", field<&KeptFinding::coalesced>, "MORE", Format::nonzero, 0, true},
+    FindingColumn{"acted", [](const KeptFinding& f) -> Cell { return f.what.acted; }},
+    FindingColumn{"netns", [](const KeptFinding& f) { return unless_zero(f.what.netns); }},
+    FindingColumn{"tcp_state", [](const KeptFinding& f) { return unless_empty(f.what.tcp_state); }},
+    FindingColumn{"owner", [](const KeptFinding& f) { return owner_cell(f.what.owner); }, "OWNER",
+                  Format::own, 0, true},
+    FindingColumn{"evidence", [](const KeptFinding& f) -> Cell { return f.what.evidence; },
+                  "EVIDENCE"},
 };
 
 } // namespace ballast

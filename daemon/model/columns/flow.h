@@ -10,6 +10,8 @@
 
 namespace ballast {
 
+using FlowColumn = ColumnOf<FlowRow>;
+
 /// Null for a connection that is not established, or is closing.
 inline Cell keepalive_cell(const FlowKeepalive& keepalive) {
     constexpr std::array<std::string_view, 3> setters{"kernel", "app", "ballast"};
@@ -25,27 +27,20 @@ inline Cell keepalive_cell(const FlowKeepalive& keepalive) {
 }
 
 inline constexpr std::array kFlowColumns{
-    ColumnOf<FlowRow>{"state", [](const FlowRow& f) -> Cell { return f.state; }, "STATE",
-                      Format::state},
-    ColumnOf<FlowRow>{"remote", [](const FlowRow& f) -> Cell { return f.remote.text(); }, "REMOTE"},
-    ColumnOf<FlowRow>{"local", [](const FlowRow& f) -> Cell { return f.local.text(); }, "LOCAL",
-                      Format::text, 2},
-    ColumnOf<FlowRow>{"direction", [](const FlowRow& f) -> Cell { return name_of(f.direction); },
-                      "DIRECTION", Format::text, 1},
-    ColumnOf<FlowRow>{"service", [](const FlowRow& f) { return unless_empty(f.service); },
-                      "SERVICE"},
-    ColumnOf<FlowRow>{"reserved", [](const FlowRow& f) -> Cell { return f.reserved; }, "RESERVED",
-                      Format::yes, 4},
-    ColumnOf<FlowRow>{"retransmits", [](const FlowRow& f) -> Cell { return f.retransmits; },
-                      "RETRANS", Format::nonzero},
-    ColumnOf<FlowRow>{"rtt_us", [](const FlowRow& f) { return unless_zero(f.rtt_us); }, "RTT",
-                      Format::us, 3},
-    ColumnOf<FlowRow>{"idle_ms", [](const FlowRow& f) -> Cell { return f.idle_ms; }, "IDLE",
-                      Format::ms},
-    ColumnOf<FlowRow>{"keepalive", [](const FlowRow& f) { return keepalive_cell(f.keepalive); },
-                      "KEEPALIVE", Format::own, 5, true},
-    ColumnOf<FlowRow>{"cookie", [](const FlowRow& f) { return unless_zero(f.cookie); }},
-    ColumnOf<FlowRow>{"netns", [](const FlowRow& f) -> Cell { return f.netns; }},
+    FlowColumn{"state", field<&FlowRow::state>, "STATE", Format::state},
+    FlowColumn{"remote", [](const FlowRow& f) -> Cell { return f.remote.text(); }, "REMOTE"},
+    FlowColumn{"local", [](const FlowRow& f) -> Cell { return f.local.text(); }, "LOCAL",
+               Format::text, 2},
+    FlowColumn{"direction", name_field<&FlowRow::direction>, "DIRECTION", Format::text, 1},
+    FlowColumn{"service", text_field<&FlowRow::service>, "SERVICE"},
+    FlowColumn{"reserved", field<&FlowRow::reserved>, "RESERVED", Format::yes, 4},
+    FlowColumn{"retransmits", field<&FlowRow::retransmits>, "RETRANS", Format::nonzero},
+    FlowColumn{"rtt_us", nonzero_field<&FlowRow::rtt_us>, "RTT", Format::us, 3},
+    FlowColumn{"idle_ms", field<&FlowRow::idle_ms>, "IDLE", Format::ms},
+    FlowColumn{"keepalive", [](const FlowRow& f) { return keepalive_cell(f.keepalive); },
+               "KEEPALIVE", Format::own, 5, true},
+    FlowColumn{"cookie", nonzero_field<&FlowRow::cookie>},
+    FlowColumn{"netns", field<&FlowRow::netns>},
 };
 
 } // namespace ballast
