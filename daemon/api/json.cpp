@@ -184,22 +184,24 @@ Json encode_status(const DaemonStatus& status, const LimitTotals& totals,
     return json;
 }
 
-Json json_of(const Cell& cell) {
+Json json_of(const Scalar& scalar) {
     return std::visit(
         [](const auto& value) -> Json {
-            using Value = std::decay_t<decltype(value)>;
-            if constexpr (std::is_same_v<Value, std::monostate>) {
+            if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::monostate>)
                 return nullptr;
-            } else if constexpr (std::is_same_v<Value, std::vector<Member>>) {
-                Json json = Json::object();
-                for (const auto& member : value)
-                    json[std::string(member.key)] = json_of(member.value);
-                return json;
-            } else {
+            else
                 return value;
-            }
         },
-        cell.value);
+        scalar.value);
+}
+
+Json json_of(const Cell& cell) {
+    if (const auto* scalar = std::get_if<Scalar>(&cell.value))
+        return json_of(*scalar);
+    Json json = Json::object();
+    for (const auto& member : std::get<std::vector<Member>>(cell.value))
+        json[std::string(member.key)] = json_of(member.value);
+    return json;
 }
 
 Json encode_health(const HealthRow& row) {

@@ -25,7 +25,7 @@ inline Json or_null(std::string_view text) {
     return text.empty() ? Json(nullptr) : Json(text);
 }
 
-/// A cell as JSON.
+Json json_of(const Scalar& scalar);
 Json json_of(const Cell& cell);
 
 /// {"state": ..., ...}: a member for each column of the table.

@@ -3,19 +3,10 @@
 #include "daemon/app/api_backend.h"
 #include "daemon/guards/breaker/wiring/breaker_keeper.h"
 #include "daemon/guards/keepalive/wiring/path_keeper.h"
+#include "daemon/model/state_names.h"
 #include "daemon/util/log.h"
 
 namespace ballast::app {
-
-namespace {
-
-const char* name_of(BreakerForce force) {
-    if (force == BreakerForce::none)
-        return "none";
-    return force == BreakerForce::open ? "open" : "closed";
-}
-
-} // namespace
 
 Result<void> ApiBackend::put_override(Override wanted) {
     auto put = parts_.policy.keeper().put_override(wanted);

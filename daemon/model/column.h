@@ -4,55 +4,60 @@
 #pragma once
 
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
 namespace ballast {
 
-struct Member;
+/// A single value as JSON has it; std::monostate is null, and stands for "none".
+struct Scalar {
+    std::variant<std::monostate, bool, std::int64_t, std::uint64_t, std::string> value;
 
-/// A value as JSON has it; std::monostate is null, and stands for "none".
-struct Cell {
-    std::variant<std::monostate, bool, std::int64_t, std::uint64_t, std::string,
-                 std::vector<Member>>
-        value;
-
-    Cell() = default;
-    Cell(bool flag) : value(flag) {}
-    Cell(std::int64_t number) : value(number) {}
-    Cell(std::uint64_t number) : value(number) {}
-    Cell(std::uint32_t number) : value(std::uint64_t{number}) {}
-    Cell(std::uint8_t number) : value(std::uint64_t{number}) {}
-    Cell(std::string text) : value(std::move(text)) {}
-    Cell(const char*) = delete; // would be a bool
-    Cell(std::string_view text) : value(std::string(text)) {}
-    Cell(std::vector<Member> members);
+    Scalar() = default;
+    Scalar(bool flag) : value(flag) {}
+    Scalar(std::int64_t number) : value(number) {}
+    Scalar(std::uint64_t number) : value(number) {}
+    Scalar(std::uint32_t number) : value(std::uint64_t{number}) {}
+    Scalar(std::uint8_t number) : value(std::uint64_t{number}) {}
+    Scalar(std::string text) : value(std::move(text)) {}
+    Scalar(std::string_view text) : value(std::string(text)) {}
+    Scalar(const char*) = delete; // would be a bool
+    Scalar(std::chrono::milliseconds time) : value(std::int64_t{time.count()}) {}
     template <typename T>
-    Cell(const std::optional<T>& known) {
+    Scalar(const std::optional<T>& known) {
         if (known)
-            *this = Cell(*known);
+            *this = Scalar(*known);
     }
-    Cell(std::chrono::milliseconds time) : value(std::int64_t{time.count()}) {}
 };
 
 /// Of a cell that is an object.
 struct Member {
     std::string_view key;
-    Cell value;
+    Scalar value;
 };
 
-inline Cell::Cell(std::vector<Member> members) : value(std::move(members)) {}
+/// A value in a row: a scalar, or an object of scalars.
+struct Cell {
+    std::variant<Scalar, std::vector<Member>> value;
+
+    Cell() = default;
+    Cell(std::vector<Member> members) : value(std::move(members)) {}
+    template <std::convertible_to<Scalar> T>
+    Cell(T scalar) : value(Scalar(std::move(scalar))) {}
+};
 
 /// Null for empty text, and for 0.
-inline Cell unless_empty(std::string_view text) {
-    return text.empty() ? Cell() : Cell(text);
+inline Scalar unless_empty(std::string_view text) {
+    return text.empty() ? Scalar() : Scalar(text);
 }
-inline Cell unless_zero(std::uint64_t number) {
-    return number == 0 ? Cell() : Cell(number);
+inline Scalar unless_zero(std::uint64_t number) {
+    return number == 0 ? Scalar() : Scalar(number);
 }
 
 /// A member of the row as it is, or null for empty text, or for 0.

@@ -42,7 +42,7 @@ inline constexpr std::array kHealthColumns{
                  Format::state},
     HealthColumn{"endpoint", [](const HealthRow& h) -> Cell { return h.endpoint().text(); },
                  "DESTINATION"},
-    HealthColumn{"service", [](const HealthRow& h) { return unless_empty(h.service()); },
+    HealthColumn{"service", [](const HealthRow& h) -> Cell { return unless_empty(h.service()); },
                  "SERVICE"},
     HealthColumn{"reason", [](const HealthRow& h) -> Cell { return reason_of(h); }},
     HealthColumn{"mode", mode_cell, "MODE", Format::text, 5},
