@@ -41,9 +41,8 @@ void Findings::say_once(bool& said, std::string_view line) const {
 }
 
 void Findings::say_unsaved(const Error& error) {
-    say_once(
-        has_failed_to_save_,
-        fmt::format("findings are not saved, which is tried again and counted: {}", error.text()));
+    say_once(has_failed_to_save_,
+             fmt::format("findings are not saved (retrying, counted): {}", error.text()));
 }
 
 void Findings::open(const std::filesystem::path& file, const FindingStore::Bounds& bounds) {

@@ -66,7 +66,7 @@ void PolicyControl::tick() {
 bool PolicyControl::take_answers() {
     const auto changed = keeper_.refresh();
     if (!changed) {
-        log::error("addresses of DNS names are not in force, tried again soon: {}",
+        log::error("addresses of DNS names are not in force yet, retrying: {}",
                    changed.error().text());
         return false;
     }

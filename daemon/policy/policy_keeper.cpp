@@ -162,8 +162,9 @@ void PolicyKeeper::adopt_running(const Error& why) {
 
 Result<void> PolicyKeeper::put_override(const Override& wanted) {
     if (!error_.empty())
-        return fail(Error(fmt::format("the policy files are refused: {}", error_))
-                        .hint("mend them first; `ballast reload` tells when they are accepted"));
+        return fail(
+            Error(fmt::format("the policy files are refused: {}", error_))
+                .hint("correct them first; `ballast reload` says whether they are accepted"));
     auto all = live_overrides(system_clock::now());
     std::erase_if(all, [&](const Override& other) { return other.target == wanted.target; });
     all.push_back(wanted);

@@ -73,7 +73,7 @@ void BreakerKeeper::changed(const PolicyInForce& now) {
 
 void BreakerKeeper::tell_dry_run() const {
     if (is_dry_run())
-        log::warn("[governor] dry_run is on: no breaker opens, none is held or let go of");
+        log::warn("[governor] dry_run is on: no breaker opens, is held closed or released");
 }
 
 void BreakerKeeper::on_event(const kernel::BreakerEvent& event) {

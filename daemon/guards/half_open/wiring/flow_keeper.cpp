@@ -120,7 +120,7 @@ void FlowKeeper::suspect(Suspicion suspicion, std::uint16_t service) {
 
 void FlowKeeper::fail_softly(const Error& error) {
     if (counted_.not_looked_at++ == 0)
-        log::warn("half-open flows: facts are missing, which is counted from now on: {}",
+        log::warn("half-open flows: cannot read facts about a flow (counted, not logged again): {}",
                   error.text());
 }
 

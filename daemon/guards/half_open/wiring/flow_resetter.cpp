@@ -94,7 +94,7 @@ FlowAct FlowResetter::destroy(const HalfOpenVerdict& verdict) {
 
 FlowAct FlowResetter::fail_softly(const Error& error) {
     if (counts_.at(static_cast<std::size_t>(FlowAct::failed)) == 0)
-        log::warn("half-open flows: one could not be reset, which is counted from now on: {}",
+        log::warn("half-open flows: cannot reset a flow (counted, not logged again): {}",
                   error.text());
     return FlowAct::failed;
 }
