@@ -5,7 +5,7 @@
  * a counter takes its row and the line that counts.
  *
  * ROW(name, group, what is counted). Groups: daemon/model/counters.h. The order is that of pinned
- * memory: new rows go to the end, and change BALLAST_ABI_VERSION.
+ * memory: new rows go to the end, where their number is part of BALLAST_ABI_VERSION.
  */
 #ifndef BALLAST_COUNTERS_H
 #define BALLAST_COUNTERS_H
@@ -31,5 +31,8 @@
     ROW(timeouts_failed, fail_open, "connect_timeouts that could not be set or taken back")        \
     ROW(suspicions_lost, half_open_losses, "suspect flows not reported: ring buffer full")         \
     ROW(keepalives_failed, keepalive_losses, "options of keepalive not set or not given back")
+
+#define BALLAST_COUNT_ROW(name, group, help) +1
+#define BALLAST_COUNTER_ROWS (0 BALLAST_COUNTERS(BALLAST_COUNT_ROW))
 
 #endif
