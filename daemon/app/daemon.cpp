@@ -82,12 +82,12 @@ Result<void> Daemon::prepare(const Options& options, Store store) {
     findings_.open(file);
     if (auto freed = instance_->resume(); !freed)
         log::warn("{}", freed.error().text());
-    auto policy = policy::PolicyControl::start(main_.loop(), *instance_, options.config, file,
-                                               std::move(store));
-    if (!policy)
-        return fail(policy.error());
-    policy_ = std::move(*policy);
-    auto observer = findings_.start_writer().and_then(
+    if (auto writing = findings_.start_writer(); !writing)
+        return writing;
+    policy_ = std::make_unique<policy::PolicyControl>(
+        main_.loop(), *instance_, options.config,
+        std::make_unique<policy::PolicyStore>(std::move(store), file, findings_.writer()));
+    auto observer = policy_->start().and_then(
         [&] { return observe::Observer::create(*instance_, policy_->publisher()); });
     if (!observer)
         return fail(observer.error());

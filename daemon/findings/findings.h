@@ -59,6 +59,8 @@ public:
 
     /// Starts the thread that saves.
     Result<void> start_writer();
+    /// For others who write to the same file.
+    [[nodiscard]] LoopThread& writer() { return *writer_; }
     /// Has it write what is unsaved, unless it is at it: call it once a second.
     void save_soon();
     /// Ends the thread; false: the file system has held it for `at_most`. Then nothing here may be

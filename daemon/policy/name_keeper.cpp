@@ -21,13 +21,10 @@ std::string text_of(const std::vector<Address>& addresses) {
 } // namespace
 
 /// Without it, answers are lost at a restart; that is only logged.
-void NameKeeper::open_store() {
-    if (std::exchange(store_opened_, true))
+void NameKeeper::recall() {
+    if (std::exchange(has_recalled_, true))
         return;
-    auto store = AnswerStore::open(store_file_);
-    const auto stored = store.and_then([](const AnswerStore& s) { return s.answers(); });
-    if (store)
-        store_ = std::move(*store);
+    const auto stored = store_.recall_answers();
     if (stored)
         book_.recall(*stored);
     else
@@ -42,7 +39,7 @@ const Answers& NameKeeper::answers_for(const Policy& files) {
     const auto followed = hosts_of(files_);
     hosts.insert(hosts.end(), followed.begin(), followed.end());
     book_.follow(hosts);
-    open_store();
+    recall();
     return book_.answers();
 }
 
@@ -50,9 +47,7 @@ Result<void> NameKeeper::follow(const Policy& files) {
     files_ = files;
     const auto hosts = hosts_of(files);
     book_.follow(hosts);
-    if (store_)
-        if (const auto kept = store_->keep_only(hosts); !kept)
-            log::error("{}", kept.error().text());
+    store_.keep_answers(hosts);
     schedule_.set_interval(files.daemon.resolve_every, now());
     schedule_.follow(hosts, now());
     if (hosts.empty()) {
@@ -128,9 +123,7 @@ void NameKeeper::hear(const Lookup& lookup) {
     if (!heard.addresses)
         return;
     log::info("resolved name={} addresses={}", lookup.host, text_of(answer.addresses));
-    if (store_)
-        if (const auto put = store_->put(lookup.host, answer); !put)
-            log::error("{}", put.error().text());
+    store_.put_answer(lookup.host, answer);
 }
 
 void NameKeeper::settled() {

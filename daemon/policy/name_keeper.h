@@ -4,17 +4,15 @@
 // no names.
 #pragma once
 
-#include <filesystem>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "daemon/model/policy.h"
+#include "daemon/policy/policy_store.h"
 #include "daemon/resolve/name_book.h"
 #include "daemon/resolve/resolver.h"
 #include "daemon/resolve/schedule.h"
-#include "daemon/store/answer_store.h"
 #include "daemon/util/event_loop.h"
 
 namespace ballast::policy {
@@ -24,10 +22,10 @@ public:
     /// Debounce: answers that arrive together are put in force together.
     static constexpr std::chrono::milliseconds settle_time{50};
 
-    /// `store_file` is the store's, opened before. `changed` is called on the loop when answers()
-    /// has changed; false: try again with the next answer of any name.
-    NameKeeper(EventLoop& loop, std::filesystem::path store_file, std::function<bool()> changed)
-        : loop_(loop), store_file_(std::move(store_file)), changed_(std::move(changed)) {}
+    /// `changed` is called on the loop when answers() has changed; false: try again with the next
+    /// answer of any name. The references must outlive the keeper.
+    NameKeeper(EventLoop& loop, PolicyStore& store, std::function<bool()> changed)
+        : loop_(loop), store_(store), changed_(std::move(changed)) {}
 
     /// The last good answers, with those from before a restart for names of `files`; call it before
     /// that policy is put in force.
@@ -38,7 +36,7 @@ public:
     Result<void> follow(const Policy& files);
 
 private:
-    void open_store();
+    void recall();
     Result<void> start();
     void stop();
     void turn();
@@ -52,13 +50,12 @@ private:
                                                   const std::string& message) const;
 
     EventLoop& loop_;
-    std::filesystem::path store_file_;
+    PolicyStore& store_;
     std::function<bool()> changed_;
     Policy files_; ///< whose names are resolved
     NameBook book_;
     Schedule schedule_;
-    std::optional<AnswerStore> store_;
-    bool store_opened_ = false; ///< or tried to
+    bool has_recalled_ = false; ///< or tried to
     bool is_pending_ = false;   ///< a change that is not in force yet
     bool is_settling_ = false;  ///< and will be in a moment
     std::unique_ptr<Resolver> resolver_;

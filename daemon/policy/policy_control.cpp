@@ -11,24 +11,19 @@
 namespace ballast::policy {
 
 PolicyControl::PolicyControl(EventLoop& loop, kernel::Instance& instance, std::string file,
-                             const std::filesystem::path& store_file, Store store)
-    : loop_(loop), publisher_(instance.maps(), instance.services()), timeouts_(instance.programs()),
-      names_(loop, store_file, [this] { return take_answers(); }),
-      keeper_(std::move(file), instance.services(), publisher_, timeouts_, names_,
-              std::move(store)) {}
+                             std::unique_ptr<PolicyStore> store)
+    : loop_(loop), instance_(instance), store_(std::move(store)),
+      publisher_(instance.maps(), instance.services()), timeouts_(instance.programs()),
+      names_(loop, *store_, [this] { return take_answers(); }),
+      keeper_(std::move(file), instance.services(), publisher_, timeouts_, names_, *store_) {}
 
-Result<std::unique_ptr<PolicyControl>>
-PolicyControl::start(EventLoop& loop, kernel::Instance& instance, std::string file,
-                     const std::filesystem::path& store_file, Store store) {
-    std::unique_ptr<PolicyControl> made(
-        new PolicyControl(loop, instance, std::move(file), store_file, std::move(store)));
-    if (auto loaded = made->keeper_.reload(); !loaded) {
-        if (!instance.programs().adopted())
-            return fail(loaded.error());
-        made->keeper_.adopt_running(loaded.error());
-        log::error("policy refused, the one in force stays: {}", loaded.error().text());
-    }
-    return made;
+Result<void> PolicyControl::start() {
+    auto loaded = keeper_.reload();
+    if (loaded || !instance_.programs().adopted())
+        return loaded;
+    keeper_.adopt_running(loaded.error());
+    log::error("policy refused, the one in force stays: {}", loaded.error().text());
+    return {};
 }
 
 Result<void> PolicyControl::watch() {

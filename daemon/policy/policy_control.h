@@ -18,12 +18,13 @@ namespace ballast::policy {
 
 class PolicyControl {
 public:
-    /// Puts the policy of `file` in force. If it is refused and an earlier daemon's is in force,
-    /// that one stays. The references must outlive the result; `store` is that of `store_file`.
-    static Result<std::unique_ptr<PolicyControl>> start(EventLoop& loop, kernel::Instance& instance,
-                                                        std::string file,
-                                                        const std::filesystem::path& store_file,
-                                                        Store store);
+    /// The references must outlive it; `store` is as PolicyStore says.
+    PolicyControl(EventLoop& loop, kernel::Instance& instance, std::string file,
+                  std::unique_ptr<PolicyStore> store);
+
+    /// Puts the policy of the file in force. If it is refused and an earlier daemon's is in force,
+    /// that one stays.
+    Result<void> start();
 
     /// Reloads whenever the files change from now on.
     Result<void> watch();
@@ -38,11 +39,11 @@ public:
     [[nodiscard]] PolicyKeeper& keeper() { return keeper_; }
 
 private:
-    PolicyControl(EventLoop& loop, kernel::Instance& instance, std::string file,
-                  const std::filesystem::path& store_file, Store store);
     bool take_answers();
 
     EventLoop& loop_;
+    kernel::Instance& instance_;
+    std::unique_ptr<PolicyStore> store_;
     PolicyPublisher publisher_;
     TimeoutKeeper timeouts_;
     NameKeeper names_;

@@ -19,14 +19,6 @@ constexpr std::chrono::seconds retry_after{60};
 
 } // namespace
 
-std::vector<Override> PolicyKeeper::overrides() const {
-    auto stored = store_.overrides();
-    if (stored)
-        return *stored;
-    log::error("overrides are not applied: {}", stored.error().text());
-    return {};
-}
-
 /// The overrides that are to be applied; those that have expired are forgotten.
 std::vector<Override> PolicyKeeper::live_overrides(WallTime now) {
     return live(overrides(), now);
@@ -40,11 +32,9 @@ std::vector<Override> PolicyKeeper::live(std::vector<Override> stored, WallTime 
     return std::move(sorted.live);
 }
 
-/// One that cannot be removed from the store does no harm: it is not applied again.
 void PolicyKeeper::forget(const Override& expired) {
     log::info("override expired target={} by={}", expired.target, expired.set_by);
-    if (auto removed = store_.remove_override(expired.target); !removed)
-        log::error("{}", removed.error().text());
+    store_.forget_override(expired.target);
 }
 
 void PolicyKeeper::drop_expired(WallTime now) {
@@ -112,10 +102,7 @@ Result<void> PolicyKeeper::put_at_any_rate(const Policy& files) {
 }
 
 Result<bool> PolicyKeeper::refresh() {
-    auto stored = store_.overrides();
-    if (!stored)
-        return fail(stored.error());
-    Wanted now = wanted(from_files_, live(std::move(*stored), system_clock::now()));
+    Wanted now = wanted(from_files_, live_overrides(system_clock::now()));
     if (now.policy == publisher_.now()->policy()) {
         tell(std::move(now.notices));
         return false;

@@ -15,8 +15,8 @@
 #include "daemon/model/snapshot.h"
 #include "daemon/policy/name_keeper.h"
 #include "daemon/policy/policy_publisher.h"
+#include "daemon/policy/policy_store.h"
 #include "daemon/policy/timeout_keeper.h"
-#include "daemon/store/store.h"
 #include "daemon/util/error.h"
 
 namespace ballast::policy {
@@ -25,9 +25,9 @@ class PolicyKeeper {
 public:
     /// The references must outlive the keeper.
     PolicyKeeper(std::string file, kernel::PolicyMap& map, PolicyPublisher& publisher,
-                 TimeoutKeeper& timeouts, NameKeeper& names, Store store)
+                 TimeoutKeeper& timeouts, NameKeeper& names, PolicyStore& store)
         : file_(std::move(file)), map_(map), publisher_(publisher), timeouts_(timeouts),
-          names_(names), store_(std::move(store)) {}
+          names_(names), store_(store) {}
 
     /// Reads files and overrides and puts them in force.
     Result<void> reload();
@@ -43,7 +43,7 @@ public:
     /// False: there was none for that target.
     Result<bool> remove_override(const std::string& target);
     /// All stored overrides, for display.
-    [[nodiscard]] std::vector<Override> overrides() const;
+    [[nodiscard]] const std::vector<Override>& overrides() const { return store_.overrides(); }
 
     /// Forgets the overrides that have expired at `now` and puts the policy in force without them;
     /// a failure is logged and retried.
@@ -76,7 +76,7 @@ private:
     PolicyPublisher& publisher_;
     TimeoutKeeper& timeouts_;
     NameKeeper& names_;
-    Store store_;
+    PolicyStore& store_;
     std::set<std::string> told_; ///< of answers and overrides that are not in force
     Policy from_files_;
     bool recalled_ = false;               ///< an earlier daemon's is in force, without its targets

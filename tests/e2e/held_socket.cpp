@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Promise: a process that holds a socket's lock, for any length of time, blocks nothing else:
-// limits stay in force, the policy can be changed, and the screens say what waits and why.
+// Promise: a process that holds a socket's lock, or a file system that stands still, for any length
+// of time, blocks nothing else: limits stay in force, the policy can be changed where it need not
+// be written, and the screens say what waits and why.
 #include "tests/e2e/scene.h"
 #include "tests/harness/frozen.h"
 #include "tests/harness/group.h"
@@ -56,7 +57,7 @@ Json sweep_of(const Scene& scene) {
 }
 
 void await_held(const Scene& scene) {
-    await([&] { return sweep_of(scene).at("held_ms").get<long>() != 0; },
+    await([&] { return sweep_of(scene).value("held_ms", 0L) != 0; },
           "the sweep to be said to be held");
     await([&] { return scene.ballastd.log().find("detection are held") != std::string::npos; },
           "the log to say so");
@@ -85,7 +86,7 @@ void nothing_else_is_held(const Family& family) {
 
     held.disk.thaw();
     check(held.program.wait() == 0, "the program gets its byte");
-    await([&] { return sweep_of(scene).at("held_ms").get<long>() == 0; }, "sweeps to go on");
+    await([&] { return sweep_of(scene).value("held_ms", 0L) == 0; }, "sweeps to go on");
     check_exact(scene, dest, 3);
     await(
         [&] {
@@ -107,8 +108,47 @@ void who_asks_for_a_sweep_is_told() {
     await_held(scene); // by an answer to another question
     check(asker.wait() == 0, "the sweep that was asked for is said to be held");
     held.disk.thaw();
-    await([&] { return sweep_of(scene).at("held_ms").get<long>() == 0; }, "sweeps to go on");
+    await([&] { return sweep_of(scene).value("held_ms", 0L) == 0; }, "sweeps to go on");
     scene.ballastd.sweep();
+}
+
+long overrides(Ballastd& ballastd) {
+    return ballastd.json({"limit", "list"}).at("overrides_total").get<long>();
+}
+
+/// As an agent that takes a snapshot of a virtual machine leaves it for a while.
+void a_frozen_state_directory_holds_nobody() {
+    auto& scene = make_scene(policy({{.limit = 2, .on_limit = "unreachable"}}, rules));
+    Ballastd& ballastd = scene.ballastd;
+    ballastd.stop();
+    auto& disk = make<FreezableDisk>(ballastd.state_dir());
+    ballastd.start();
+    auto& listener = serve(scene, families.front());
+    const auto dest = listener.dest();
+    open_connections(scene.link.client, dest, 2);
+    disk.freeze();
+
+    const auto set = ballastd.cli({"limit", "set", "test", "--max", "3"});
+    check(set.status != 0 && set.err.find("could not be written") != std::string::npos,
+          "the limit is not set, and why: " + set.err);
+    const auto up = [&] { return ballastd.status().at("uptime_ms").get<long>(); };
+    const long begin = up();
+    await([&] { return up() > begin + 4000; }, "longer than daemon_grace");
+    check_errno(attempt(scene.link.client, dest).error, EHOSTUNREACH, "the limit holds");
+    check_equal(fail_open(ballastd, "daemon_silent"), 0L, "connects let through");
+
+    disk.thaw();
+    check_equal(overrides(ballastd), 0L, "overrides");
+    ballastd.stop();
+    ballastd.start();
+    check_equal(overrides(ballastd), 0L, "overrides in the file, written late and taken back");
+    ballastd.json({"limit", "set", "test", "--max", "3"});
+    ballastd.crash();
+    ballastd.start();
+    check_equal(overrides(ballastd), 1L, "overrides that were set");
+    open_connections(scene.link.client, dest, 1);
+    check_errno(attempt(scene.link.client, dest).error, EHOSTUNREACH, "the new limit holds");
+    ballastd.stop(); // or the disk could not be unmounted
 }
 
 } // namespace
@@ -117,6 +157,7 @@ TEST_GROUP(held_socket) {
     return Suite()
         .each(families, "nothing else is held", nothing_else_is_held)
         .add("who asks for a sweep is told", who_asks_for_a_sweep_is_told)
+        .add("a frozen state directory holds nobody", a_frozen_state_directory_holds_nobody)
         .run("held_socket");
 }
 

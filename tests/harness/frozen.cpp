@@ -8,19 +8,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "tests/harness/check.h"
 #include "tests/harness/process.h"
 #include "tests/harness/sandbox.h"
 
 namespace ballast::test {
 
-FreezableDisk::FreezableDisk() {
+FreezableDisk::FreezableDisk(std::string mount_point) : mount_(std::move(mount_point)) {
     const auto directory = make_temp_dir();
     const auto image = directory + "/disk";
-    mount_ = directory + "/mount";
     const Fd file(::open(image.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     need(file && ::ftruncate(file.get(), 16L * 1024 * 1024) == 0, "an image of a disk");
-    need(::mkdir(mount_.c_str(), 0700) == 0, "mkdir " + mount_);
+    if (mount_.empty()) {
+        mount_ = directory + "/mount";
+        need(::mkdir(mount_.c_str(), 0700) == 0, "mkdir " + mount_);
+    }
     run_ok({.argv = {"mkfs.ext4", "-q", "-F", image}});
     run_ok({.argv = {"mount", "-o", "loop", image, mount_}});
     root_ = Fd(::open(mount_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

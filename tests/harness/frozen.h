@@ -12,8 +12,9 @@ namespace ballast::test {
 
 class FreezableDisk {
 public:
-    /// ext4 in a file of the running executable's, mounted by way of a loop device.
-    FreezableDisk();
+    /// ext4 in a file of the running executable's, mounted by way of a loop device: on an existing
+    /// directory, or on one of its own.
+    explicit FreezableDisk(std::string mount_point = {});
     /// Thaws it.
     ~FreezableDisk();
     FreezableDisk(const FreezableDisk&) = delete;
