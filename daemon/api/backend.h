@@ -43,8 +43,9 @@ public:
     /// Requests a sweep as soon as possible, with all that follows from it; the sweep's number.
     virtual std::uint64_t ask_for_sweep(SweepExtent extent) = 0;
 
-    /// The number of the last sweep requested, including by a change of policy.
-    virtual std::uint64_t last_sweep_asked() = 0;
+    /// The number of the sweep that counts what the last change of policy left to be counted; 0:
+    /// nothing.
+    virtual std::uint64_t count_to_await() = 0;
 
     /// Whether that sweep, or a later one, has counted the sockets that processes have open, or
     /// cannot now.

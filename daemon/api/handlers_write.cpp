@@ -88,7 +88,7 @@ Response sweep_answer(Backend& backend, std::uint64_t number) {
 /// The answer to a change of policy, sent once what there is was counted by it, where that does not
 /// take long.
 Response once_counted(Backend& backend, Response response) {
-    const std::uint64_t number = backend.last_sweep_asked();
+    const std::uint64_t number = backend.count_to_await();
     response.later = std::make_shared<const Later>(
         Later{.is_over = [&backend, number] { return backend.is_counted(number); },
               .patience = kPatienceForCounts,

@@ -39,7 +39,7 @@ public:
     std::uint64_t ask_for_sweep(SweepExtent extent) override {
         return parts_.observer.ask_for_sweep(extent);
     }
-    std::uint64_t last_sweep_asked() override { return parts_.observer.last_sweep_asked(); }
+    std::uint64_t count_to_await() override { return parts_.observer.count_to_await(); }
     bool is_counted(std::uint64_t number) override {
         return parts_.observer.has_counted(number) || parts_.observer.held_for().count() != 0;
     }

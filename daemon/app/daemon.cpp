@@ -201,13 +201,11 @@ void Daemon::recycle() {
         log::debug("recycled {} destinations, {} consumers", done.destinations, done.consumers);
 }
 
-/// Applies the [daemon] table and gets the counts that new limits need. The last of the readers.
+/// Applies the [daemon] table.
 void Daemon::changed(const PolicyInForce& now) {
     instance_->datapath().set_grace(now.policy().daemon.daemon_grace);
-    if (!api_)
-        return; // attach() sweeps, serve() listens
-    api_->follow(now.policy());
-    observer_->ask_for_sweep(SweepExtent::paced);
+    if (api_) // serve() listens
+        api_->follow(now.policy());
 }
 
 } // namespace ballast::app

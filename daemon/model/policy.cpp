@@ -165,6 +165,29 @@ Result<NamedTarget> parse_named_target(std::string_view text) {
     return target;
 }
 
+namespace {
+
+/// What of a service decides where a socket counts.
+Service counting_part(const Service& service) {
+    Service part;
+    part.name = service.name;
+    part.to = service.to;
+    part.resolved = service.resolved;
+    part.from = service.from;
+    part.mode = service.mode == Mode::off ? Mode::off : Mode::observe;
+    if (service.max_connections_total)
+        part.max_connections_total = 1;
+    if (service.max_per_consumer)
+        part.max_per_consumer = 1;
+    return part;
+}
+
+} // namespace
+
+bool counts_alike(const Policy& a, const Policy& b) {
+    return std::ranges::equal(a.services, b.services, {}, counting_part, counting_part);
+}
+
 Mode mode_of(GuardKind guard, const Service& service) {
     switch (guard) {
     case GuardKind::limit:

@@ -253,6 +253,10 @@ struct Policy {
     bool operator==(const Policy&) const = default;
 };
 
+/// Whether every socket counts under the same services, totals and shares by both: then a change
+/// from one to the other leaves nothing to be counted anew.
+bool counts_alike(const Policy& a, const Policy& b);
+
 /// The part of a policy that the datapath gets. It sets options of sockets by itself, without
 /// asking the governor: in a dry run it only observes them, and connect() keeps its own timeout.
 Policy datapath_policy(Policy policy);

@@ -29,12 +29,16 @@ Result<void> Observer::start(guards::GuardSet& guards) {
     return thread_->start();
 }
 
-void Observer::changed(const PolicyInForce& /*now*/) {
+void Observer::changed(const PolicyInForce& now) {
     thread_->post([this] {
-        const auto now = policy_.now(); // it may have changed again
-        sweeps_->changed(*now);
-        guards_->changed(*now);
+        const auto current = policy_.now(); // it may have changed again
+        sweeps_->changed(*current);
+        guards_->changed(*current);
     });
+    const auto number = ask_for_sweep(SweepExtent::paced);
+    if (!policy_before_ || !counts_alike(policy_before_->policy(), now.policy()))
+        count_to_await_ = number;
+    policy_before_ = policy_.now();
 }
 
 std::uint64_t Observer::ask_for_sweep(SweepExtent extent) {
@@ -45,11 +49,6 @@ std::uint64_t Observer::ask_for_sweep(SweepExtent extent) {
         ++asked_.last;
         thread_->post([this] { sweep_as_asked(); });
     }
-    return asked_.last;
-}
-
-std::uint64_t Observer::last_sweep_asked() const {
-    const std::scoped_lock lock(mutex_);
     return asked_.last;
 }
 

@@ -46,7 +46,9 @@ public:
     /// Requests a sweep; returns its number. A request made before an earlier one's sweep has begun
     /// shares that sweep.
     std::uint64_t ask_for_sweep(SweepExtent extent);
-    [[nodiscard]] std::uint64_t last_sweep_asked() const;
+    /// The number of the sweep that counts what the last change of policy left to be counted; 0:
+    /// nothing.
+    [[nodiscard]] std::uint64_t count_to_await() const { return count_to_await_; }
     /// Whether the sockets that processes have open are counted by the sweep of that number.
     [[nodiscard]] bool has_counted(std::uint64_t number) const;
     /// How the sweep of that number or a later one ended; nothing: it has not within `patience`.
@@ -92,7 +94,9 @@ private:
     mutable std::mutex mutex_; ///< of asked_
     std::condition_variable has_ended_;
     Asked asked_;
-    std::chrono::milliseconds held_{0}; ///< as last said
+    std::chrono::milliseconds held_{0};                  ///< as last said
+    std::shared_ptr<const PolicyInForce> policy_before_; ///< of the main thread, as the next
+    std::uint64_t count_to_await_ = 0;
 };
 
 } // namespace ballast::observe

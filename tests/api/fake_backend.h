@@ -23,7 +23,7 @@ public:
     std::vector<PeerRow> peers() override { return scene_peers(scene_); }
     FlowTable flows() override;
     std::uint64_t ask_for_sweep(SweepExtent /*extent*/) override { return 1; }
-    std::uint64_t last_sweep_asked() override { return 1; }
+    std::uint64_t count_to_await() override { return 1; }
     bool is_counted(std::uint64_t number) override { return sweep_outcome(number).has_value(); }
     std::optional<Result<void>> sweep_outcome(std::uint64_t number) override;
     std::vector<Service> services() override { return scene_services(scene_); }

@@ -77,6 +77,37 @@ void what_the_maps_do_not_know_has_no_id(void**) {
     assert_non_null(unknown.service("db"));
 }
 
+/// What a service refuses makes no difference to where its sockets count; whose they are does.
+void counts_change_with_what_is_governed(void**) {
+    struct Case {
+        const char* what;
+        void (*change)(Policy& policy);
+        bool is_alike;
+    };
+    const auto before = in_force(true).policy();
+    assert_true(counts_alike(before, before));
+    for (const Case& c : std::array{
+             Case{"a limit", [](Policy& p) { p.services[0].max_connections = 3; }, true},
+             Case{"a rate", [](Policy& p) { p.services[0].max_connect_rate = 3; }, true},
+             Case{"observe", [](Policy& p) { p.services[0].mode = Mode::observe; }, true},
+             Case{"a breaker", [](Policy& p) { p.services[0].breaker.probes = 9; }, true},
+             Case{"the daemon's", [](Policy& p) { p.daemon.daemon_grace = {}; }, true},
+             Case{"off", [](Policy& p) { p.services[0].mode = Mode::off; }, false},
+             Case{"a total", [](Policy& p) { p.services[0].max_connections_total = 3; }, false},
+             Case{"a share", [](Policy& p) { p.services[0].max_per_consumer = 3; }, false},
+             Case{"a target", [](Policy& p) { p.services[0].to.push_back(*parse_target("::1")); },
+                  false},
+             Case{"a consumer", [](Policy& p) { p.services[1].from.clear(); }, false},
+             Case{"a service", [](Policy& p) { p.services.pop_back(); }, false},
+             Case{"the order", [](Policy& p) { std::swap(p.services[0], p.services[1]); }, false},
+         }) {
+        Policy after = before;
+        c.change(after);
+        if (counts_alike(before, after) != c.is_alike)
+            fail_msg("%s", c.what);
+    }
+}
+
 } // namespace
 
 TEST_GROUP(policy_in_force) {
@@ -85,6 +116,7 @@ TEST_GROUP(policy_in_force) {
         cmocka_unit_test(services_are_found_by_name),
         cmocka_unit_test(and_by_what_they_govern),
         cmocka_unit_test(what_the_maps_do_not_know_has_no_id),
+        cmocka_unit_test(counts_change_with_what_is_governed),
     };
     return cmocka_run_group_tests_name("policy_in_force", tests, nullptr, nullptr);
 }
