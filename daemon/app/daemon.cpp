@@ -93,7 +93,8 @@ Result<void> Daemon::prepare(const Options& options, Store store) {
         return fail(observer.error());
     observer_ = std::move(*observer);
     auto guards = guards::Guards::make({.main = main_.loop(),
-                                        .observer = observer_->thread(),
+                                        .observer = observer_->loop(),
+                                        .writer = findings_.writer(),
                                         .instance = *instance_,
                                         .policy = policy_->publisher(),
                                         .findings = findings_,

@@ -44,8 +44,8 @@ enum class Thread {
 
 /// What a guard may use; all of it outlives the guard.
 struct Surroundings {
-    EventLoop& loop;      ///< of the guard's thread
-    LoopThread& observer; ///< for work that may take long
+    EventLoop& loop;    ///< of the guard's thread
+    LoopThread& writer; ///< which alone waits for the file system of the store
     kernel::Instance& instance;
     policy::PolicyPublisher& policy;
     Guarded<govern::Governor>& governor;

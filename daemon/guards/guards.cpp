@@ -19,8 +19,8 @@ Result<std::unique_ptr<Guards>> Guards::make(Parts parts) {
     for (const auto& row : guard_table()) {
         const bool is_main = row.thread == Thread::main;
         GuardSet& set = is_main ? made->main_ : made->observing_;
-        auto guard = row.make({.loop = is_main ? with.main : with.observer.loop(),
-                               .observer = with.observer,
+        auto guard = row.make({.loop = is_main ? with.main : with.observer,
+                               .writer = with.writer,
                                .instance = with.instance,
                                .policy = with.policy,
                                .governor = made->governor_,

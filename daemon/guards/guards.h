@@ -13,10 +13,11 @@ namespace ballast::guards {
 
 class Guards final : public policy::PolicyReader {
 public:
-    /// All of it must outlive the guards.
+    /// All of it must outlive the guards; the writer must have ended before they are destroyed.
     struct Parts {
         EventLoop& main;
-        LoopThread& observer; ///< which does not run yet
+        EventLoop& observer; ///< of a thread that does not run yet
+        LoopThread& writer;
         kernel::Instance& instance;
         policy::PolicyPublisher& policy;
         findings::Findings& findings;

@@ -32,8 +32,8 @@ public:
     static Result<std::unique_ptr<Observer>> create(kernel::Instance& instance,
                                                     policy::PolicyPublisher& policy);
 
-    /// The thread in which the guards of sweeps work.
-    [[nodiscard]] LoopThread& thread() { return *thread_; }
+    /// Of the thread, for the guards of sweeps.
+    [[nodiscard]] EventLoop& loop() { return thread_->loop(); }
 
     /// Begins to observe, for these guards.
     Result<void> start(guards::GuardSet& guards);

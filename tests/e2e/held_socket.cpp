@@ -136,6 +136,7 @@ void a_frozen_state_directory_holds_nobody() {
     await([&] { return up() > begin + 4000; }, "longer than daemon_grace");
     check_errno(attempt(scene.link.client, dest).error, EHOSTUNREACH, "the limit holds");
     check_equal(fail_open(ballastd, "daemon_silent"), 0L, "connects let through");
+    check_equal(sweep_of(scene).value("held_ms", 0L), 0L, "how long a sweep is held");
 
     disk.thaw();
     check_equal(overrides(ballastd), 0L, "overrides");

@@ -39,7 +39,7 @@ milliseconds start_of(const KeepaliveRule& rule) {
 } // namespace
 
 PathKeeper::PathKeeper(const Surroundings& around)
-    : destinations_(around.instance.maps()), policy_(around.policy), thread_(around.observer),
+    : destinations_(around.instance.maps()), policy_(around.policy), writer_(around.writer),
       sweep_began_(now()), saved_(sweep_began_) {}
 
 Result<std::unique_ptr<Guard>> PathKeeper::make(const Surroundings& around) {
@@ -98,8 +98,12 @@ void PathKeeper::report(DaemonStatus& status) const {
 
 void PathKeeper::end_sweep(const SweepSummary& summary) {
     kept_alive_.set(summary.keepalive);
-    if (settle())
-        save();
+    if (settle() && writer_.busy_for().count() == 0)
+        writer_.post([this] { save(); });
+}
+
+void PathKeeper::stop() {
+    writer_.post([this] { save(); });
 }
 
 /// Whether to save what is known now.
@@ -176,7 +180,7 @@ PathReport PathKeeper::learn(const PathReport& report, const std::string& servic
     if (report.died)
         book_.died(place, *report.died, now());
     tell_programs();
-    thread_.post([this] { save(); });
+    writer_.post([this] { save(); });
     log::info("path measured destination={} survived_ms={} died_ms={}", report.path.text(),
               report.survived.value_or(milliseconds(0)).count(),
               report.died.value_or(milliseconds(0)).count());

@@ -36,7 +36,7 @@ public:
     /// A flow was found half-open, or heard from again after that.
     void on_verdict(const HalfOpenVerdict& verdict) override;
     void report(DaemonStatus& status) const override;
-    void stop() override { save(); }
+    void stop() override;
 
     /// Adds a measurement; returns what is then known. `service`: by whose rules, may be empty.
     /// From any thread.
@@ -57,12 +57,12 @@ private:
     [[nodiscard]] KeepaliveTimes times_of(const Endpoint& destination,
                                           const Service* service) const;
     bool settle();
-    /// Writes what is new, which takes as long as the file system does.
+    /// Writes what is new. In the writer's thread.
     void save();
 
     kernel::DestinationTable destinations_;
     policy::PolicyPublisher& policy_;
-    LoopThread& thread_;
+    LoopThread& writer_;
     Guarded<KeepaliveStatus> kept_alive_; ///< of the last sweep
     mutable std::mutex mutex_;            ///< of what follows, the store apart
     guards::GapWatch watch_;
