@@ -32,7 +32,8 @@
     ROW(suspicions_lost, half_open_losses, "suspect flows not reported: ring buffer full")         \
     ROW(keepalives_failed, keepalive_losses, "options of keepalive not set or not given back")
 
-#define BALLAST_COUNT_ROW(name, group, help) +1
-#define BALLAST_COUNTER_ROWS (0 BALLAST_COUNTERS(BALLAST_COUNT_ROW))
+#define BALLAST_NUMBER_ROW(name, group, help) BALLAST_COUNTER_##name,
+enum { BALLAST_COUNTERS(BALLAST_NUMBER_ROW) BALLAST_COUNTER_ROWS };
+#undef BALLAST_NUMBER_ROW
 
 #endif
