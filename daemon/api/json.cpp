@@ -100,6 +100,7 @@ Json encode_findings(const FindingsStatus& status) {
     json["coalesced"] = status.coalesced;
     json["kept"] = status.kept;
     json["unsaved"] = status.unsaved;
+    json["left_out"] = status.left_out;
     json["owners_skipped"] = status.owners_skipped;
     return json;
 }

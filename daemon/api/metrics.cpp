@@ -178,17 +178,19 @@ void write_findings(Text& text, const FindingsStatus& status) {
                static_cast<double>(status.kept));
     text.gauge("ballast_findings_unsaved", "Findings that wait to be saved.",
                static_cast<double>(status.unsaved));
-    MetricFamily losses = family("ballast_finding_losses_total",
-                                 "Findings never saved (lost), saves that failed (saves_failed), "
-                                 "rows that could not be understood (unreadable), sockets whose "
-                                 "owner was not looked for to the end (owners_skipped).",
-                                 MetricType::Counter);
+    MetricFamily losses =
+        family("ballast_finding_losses_total",
+               "Findings never made (left_out) or saved (lost), saves that failed (saves_failed), "
+               "rows that could not be understood (unreadable), sockets whose "
+               "owner was not looked for to the end (owners_skipped).",
+               MetricType::Counter);
     const auto one = [&](const char* reason, std::uint64_t count) {
         add(losses, static_cast<double>(count), {{"reason", reason}});
     };
     one("lost", status.lost);
     one("saves_failed", status.saves_failed);
     one("unreadable", status.unreadable);
+    one("left_out", status.left_out);
     one("owners_skipped", status.owners_skipped);
     text.write(std::move(losses));
 }

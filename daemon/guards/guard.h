@@ -3,7 +3,8 @@
 // findings::Findings and acts through govern::Governor, through nothing else. Each is a folder here
 // and a row in table.cpp.
 //
-// All calls to a guard come from its own thread, one at a time, but for report().
+// All calls to a guard come from its own thread, one at a time, but for report(): it comes from the
+// main thread.
 #pragma once
 
 #include <filesystem>
@@ -81,7 +82,7 @@ public:
     /// Main thread: once a second.
     virtual void wake() {}
 
-    /// Fills in the guard's own part. From any thread.
+    /// Fills in the guard's own part. From the main thread.
     virtual void report(DaemonStatus& /*status*/) const {}
 
     /// The daemon ends in good order: undoes what holds only while somebody looks after it, and

@@ -190,6 +190,7 @@ struct FindingsStatus {
     std::uint64_t coalesced = 0;      ///< of these, counted by one that is alike and just before
     std::uint64_t kept = 0;           ///< in the history, those of earlier daemons included
     std::uint64_t unsaved = 0;        ///< that wait to be saved, now
+    std::uint64_t left_out = 0;       ///< never made: a guard had too many to say at a time
     std::uint64_t owners_skipped = 0; ///< sockets whose owner was not looked for to the end
     std::uint64_t lost = 0;           ///< never saved: others took their place in memory
     std::uint64_t saves_failed = 0;   ///< attempts

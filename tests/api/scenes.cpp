@@ -73,6 +73,7 @@ DaemonStatus night_status() {
     status.findings.coalesced = 1;
     status.findings.kept = 1'044;
     status.findings.unsaved = 1;
+    status.findings.left_out = 6;
     status.findings.owners_skipped = 4;
     status.findings.lost = 2;
     status.findings.saves_failed = 9;

@@ -298,6 +298,7 @@ void status(void**) {
     now.findings.coalesced = 6;
     now.findings.kept = 7;
     now.findings.unsaved = 8;
+    now.findings.left_out = 13;
     now.findings.owners_skipped = 9;
     now.findings.lost = 10;
     now.findings.saves_failed = 11;
@@ -317,7 +318,7 @@ void status(void**) {
                 R"({"suspicions_lost":0,"table_full":12,"not_looked_at":13,"reset_failed":17})");
     assert_text(json.at("keepalive"), R"({"kept_alive":14,"wanted":15})");
     assert_text(json.at("findings"), R"({"info":1,"warning":5,"critical":4,"coalesced":6,"kept":7,)"
-                                     R"("unsaved":8,"owners_skipped":9})");
+                                     R"("unsaved":8,"left_out":13,"owners_skipped":9})");
     assert_text(json.at("finding_losses"), R"({"lost":10,"saves_failed":11,"unreadable":12})");
     now.governor_dry_run = true;
     now.policy_error = "line 3";

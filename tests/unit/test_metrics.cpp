@@ -46,6 +46,7 @@ void daemon_series(void**) {
     status.findings.coalesced = 28;
     status.findings.kept = 29;
     status.findings.unsaved = 30;
+    status.findings.left_out = 35;
     status.findings.owners_skipped = 31;
     status.findings.lost = 32;
     status.findings.saves_failed = 33;
@@ -79,6 +80,7 @@ void daemon_series(void**) {
              "ballast_findings_coalesced_total 28",
              "ballast_findings_kept 29",
              "ballast_findings_unsaved 30",
+             R"(ballast_finding_losses_total{reason="left_out"} 35)",
              R"(ballast_finding_losses_total{reason="owners_skipped"} 31)",
              R"(ballast_finding_losses_total{reason="lost"} 32)",
              R"(ballast_finding_losses_total{reason="saves_failed"} 33)",

@@ -152,6 +152,7 @@ void BreakerKeeper::wake() {
 
 void BreakerKeeper::report(DaemonStatus& status) const {
     status.governor_dry_run = is_dry_run();
+    status.findings.left_out += guard_.coalesced();
 }
 
 void BreakerKeeper::stop() {

@@ -46,6 +46,10 @@ Result<std::unique_ptr<Guard>> LimitKeeper::make(const Surroundings& around) {
     return std::unique_ptr<Guard>(new LimitKeeper(around));
 }
 
+void LimitKeeper::report(DaemonStatus& status) const {
+    status.findings.left_out += guard_.coalesced();
+}
+
 void LimitKeeper::wake() {
     std::vector<LimitReading> readings;
     for (const auto& destination : instance_.destinations().with_refusals())

@@ -17,6 +17,7 @@ public:
     static Result<std::unique_ptr<Guard>> make(const Surroundings& around);
 
     void wake() override;
+    void report(DaemonStatus& status) const override;
 
 private:
     explicit LimitKeeper(const Surroundings& around)
