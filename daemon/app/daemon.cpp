@@ -129,6 +129,10 @@ Result<void> Daemon::sweep_at_start() {
 }
 
 Result<void> Daemon::serve(const Options& options) {
+    auto begun = main_.begin([this] { on_second(); }, [this] { (void)policy_->reload(); },
+                             [this] { main_.loop().stop(0); });
+    if (!begun)
+        return begun;
     if (auto watched = policy_->watch(); !watched)
         return watched;
     auto api = ApiService::start({.loop = main_.loop(),
@@ -143,8 +147,7 @@ Result<void> Daemon::serve(const Options& options) {
         return fail(api.error());
     api_ = std::move(*api);
     api_->follow(policy_->publisher().now()->policy());
-    return main_.begin([this] { on_second(); }, [this] { (void)policy_->reload(); },
-                       [this] { main_.loop().stop(0); });
+    return {};
 }
 
 Result<int> Daemon::run() {

@@ -167,14 +167,21 @@ Result<NamedTarget> parse_named_target(std::string_view text) {
 
 namespace {
 
-/// What of a service decides where a socket counts.
+Mode off_or_on(Mode mode) {
+    return mode == Mode::off ? Mode::off : Mode::observe;
+}
+
+/// What of a service decides where a socket counts. A row of which limits, breaker and keepalive
+/// are off governs nothing (bpf/match.h, ballast_service_at()).
 Service counting_part(const Service& service) {
     Service part;
     part.name = service.name;
     part.to = service.to;
     part.resolved = service.resolved;
     part.from = service.from;
-    part.mode = service.mode == Mode::off ? Mode::off : Mode::observe;
+    part.mode = off_or_on(service.mode);
+    part.breaker.mode = off_or_on(service.breaker.mode);
+    part.keepalive.mode = off_or_on(service.keepalive.mode);
     if (service.max_connections_total)
         part.max_connections_total = 1;
     if (service.max_per_consumer)

@@ -35,10 +35,12 @@ void Observer::changed(const PolicyInForce& now) {
         sweeps_->changed(*current);
         guards_->changed(*current);
     });
+    const auto before = std::exchange(policy_before_, policy_.now());
+    if (!before)
+        return; // whoever starts the daemon asks for the first sweep
     const auto number = ask_for_sweep(SweepExtent::paced);
-    if (!policy_before_ || !counts_alike(policy_before_->policy(), now.policy()))
+    if (!counts_alike(before->policy(), now.policy()))
         count_to_await_ = number;
-    policy_before_ = policy_.now();
 }
 
 std::uint64_t Observer::ask_for_sweep(SweepExtent extent) {

@@ -27,6 +27,7 @@ Result<void> PolicyControl::start() {
 }
 
 Result<void> PolicyControl::watch() {
+    store_->start_serving();
     auto watch = PolicyWatch::start(loop_, keeper_.file(), [this] { (void)reload(); });
     if (!watch)
         return fail(watch.error());

@@ -26,7 +26,7 @@ public:
     /// that one stays.
     Result<void> start();
 
-    /// Reloads whenever the files change from now on.
+    /// Reloads whenever the files change from now on; nobody is held up by the store.
     Result<void> watch();
 
     /// Reads the files again, and tells the service manager.

@@ -2,7 +2,9 @@
 #include "daemon/policy/policy_store.h"
 
 #include <algorithm>
+#include <atomic>
 #include <future>
+#include <memory>
 #include <utility>
 
 #include "daemon/util/log.h"
@@ -28,23 +30,39 @@ PolicyStore::PolicyStore(Store store, std::filesystem::path file, LoopThread& wr
         log::error("overrides are not applied: {}", stored.error().text());
 }
 
-/// Has the thread do `job` and waits for it. Given up, it is still done at some time: what it
-/// changed is then made what memory has.
+/// Has the thread do `job` and waits for it. Given up under way, it is still done at some time:
+/// what it changed is then made what memory has.
 Result<void> PolicyStore::write(std::function<Result<void>()> job) {
     const auto too_slow = [&] {
         return fail(Error(fmt::format("{} could not be written within {} ms", file_.string(),
-                                      patience.count()))
+                                      patience_.count()))
                         .hint("nothing was changed; its file system is slow or frozen"));
     };
-    if (thread_.busy_for() > patience)
+    if (thread_.busy_for() > patience_)
         return too_slow();
-    const auto outcome = std::make_shared<std::promise<Result<void>>>();
-    auto done = outcome->get_future();
-    thread_.post([job = std::move(job), outcome] { outcome->set_value(job()); });
-    if (done.wait_for(patience) == std::future_status::ready)
+    struct Attempt {
+        std::promise<Result<void>> outcome;
+        std::atomic<bool> is_given_up = false;
+    };
+    const auto attempt = std::make_shared<Attempt>();
+    auto done = attempt->outcome.get_future();
+    thread_.post([job = std::move(job), attempt] {
+        if (!attempt->is_given_up)
+            attempt->outcome.set_value(job());
+    });
+    if (done.wait_for(patience_) == std::future_status::ready)
         return done.get();
-    thread_.post([this, wanted = overrides_] { sync(wanted); });
+    attempt->is_given_up = true;
+    if (is_readable_)
+        thread_.post([this, wanted = overrides_] { sync(wanted); });
     return too_slow();
+}
+
+Result<void> PolicyStore::check_readable() const {
+    if (is_readable_)
+        return {};
+    return fail(Error(fmt::format("the overrides in {} could not be read", file_.string()))
+                    .hint("the log says why; restart ballastd once that is corrected"));
 }
 
 /// In the thread.
@@ -62,9 +80,8 @@ void PolicyStore::sync(const std::vector<Override>& wanted) {
 }
 
 Result<void> PolicyStore::put_override(const Override& wanted) {
-    if (!is_readable_)
-        return fail(Error(fmt::format("the overrides in {} could not be read", file_.string()))
-                        .hint("the log says why; restart ballastd once that is corrected"));
+    if (auto readable = check_readable(); !readable)
+        return readable;
     auto stored = write([this, wanted] { return store_.put_override(wanted); });
     if (!stored)
         return stored;
@@ -74,6 +91,8 @@ Result<void> PolicyStore::put_override(const Override& wanted) {
 }
 
 Result<bool> PolicyStore::remove_override(const std::string& target) {
+    if (auto readable = check_readable(); !readable)
+        return fail(readable.error());
     const auto found = std::ranges::find(overrides_, target, &Override::target);
     if (found == overrides_.end())
         return false;

@@ -3,8 +3,9 @@
 // in memory here; another thread writes the file, whose file system may be slow or frozen while the
 // main thread has a heartbeat to keep.
 //
-// A write that somebody waits for is given up after `patience` and undone behind it, so file and
-// memory agree in the end.
+// A write that somebody waits for is given up after `patience`: it is not begun any more, or undone
+// if it was under way, so file and memory agree in the end. Only if the process ends in between
+// does the file keep what was under way.
 #pragma once
 
 #include <chrono>
@@ -25,12 +26,17 @@ namespace ballast::policy {
 
 class PolicyStore {
 public:
-    /// Less than the shortest daemon_grace.
+    /// While the daemon serves: less than the shortest daemon_grace. Until then nobody else waits,
+    /// and disks are busy while a host boots.
     static constexpr std::chrono::milliseconds patience{500};
+    static constexpr std::chrono::milliseconds patience_at_start{10'000};
 
     /// `store` is that of `file`. Overrides that cannot be read are logged, and then none can be
     /// set. `writer` must have ended before the store is destroyed.
     PolicyStore(Store store, std::filesystem::path file, LoopThread& writer);
+
+    /// The daemon serves from now on.
+    void start_serving() { patience_ = patience; }
 
     /// All stored ones, oldest first.
     [[nodiscard]] const std::vector<Override>& overrides() const { return overrides_; }
@@ -49,11 +55,13 @@ public:
     void keep_answers(const std::vector<std::string>& hosts);
 
 private:
+    [[nodiscard]] Result<void> check_readable() const;
     Result<void> write(std::function<Result<void>()> job);
     void sync(const std::vector<Override>& wanted);
 
     std::vector<Override> overrides_;
     bool is_readable_ = false; ///< overrides_ is what the file has
+    std::chrono::milliseconds patience_ = patience_at_start;
     // Of the thread:
     Store store_;
     std::optional<AnswerStore> answers_;
