@@ -33,6 +33,20 @@ DestinationRow row(std::uint16_t port, std::uint32_t in_use) {
     return made;
 }
 
+FindingsStatus some_findings() {
+    FindingsStatus status;
+    status.made.at(static_cast<std::size_t>(findings::Reason::half_open_flow)) = 27;
+    status.coalesced = 28;
+    status.kept = 29;
+    status.unsaved = 30;
+    status.left_out = 35;
+    status.owners_skipped = 31;
+    status.lost = 32;
+    status.saves_failed = 33;
+    status.unreadable = 34;
+    return status;
+}
+
 void daemon_series(void**) {
     DaemonStatus status;
     status.version = "0.1.0";
@@ -42,15 +56,7 @@ void daemon_series(void**) {
     status.policy_error = "bad";
     status.half_open = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15, 16, 17};
     status.keepalive = {24, 25};
-    status.findings.made.at(static_cast<std::size_t>(findings::Reason::half_open_flow)) = 27;
-    status.findings.coalesced = 28;
-    status.findings.kept = 29;
-    status.findings.unsaved = 30;
-    status.findings.left_out = 35;
-    status.findings.owners_skipped = 31;
-    status.findings.lost = 32;
-    status.findings.saves_failed = 33;
-    status.findings.unreadable = 34;
+    status.findings = some_findings();
     status.sweep.last_cpu = std::chrono::microseconds(4'200);
     status.sweep.interval = std::chrono::milliseconds(5'000);
     status.sweep.repairs = 2;
