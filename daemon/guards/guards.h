@@ -26,7 +26,7 @@ public:
     /// Makes each guard of the table. Fails as a whole, naming the guard.
     static Result<std::unique_ptr<Guards>> make(Parts parts);
 
-    /// Of the main thread; those of the observer thread are told by it.
+    /// For the guards of the main thread; the observer notifies its own.
     void changed(const PolicyInForce& now) override { main_.changed(now); }
     /// Once a second.
     void wake() { main_.wake(); }

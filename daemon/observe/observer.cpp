@@ -37,7 +37,7 @@ void Observer::changed(const PolicyInForce& now) {
     });
     const auto before = std::exchange(policy_before_, policy_.now());
     if (!before)
-        return; // whoever starts the daemon asks for the first sweep
+        return; // the daemon requests the first sweep itself
     const auto number = ask_for_sweep(SweepExtent::paced);
     if (!counts_alike(before->policy(), now.policy()))
         count_to_await_ = number;

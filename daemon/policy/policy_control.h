@@ -29,7 +29,7 @@ public:
     /// Reloads whenever the files change from now on; nobody is held up by the store.
     Result<void> watch();
 
-    /// Reads the files again, and tells the service manager.
+    /// Reads the files again, and notifies the service manager.
     Result<void> reload();
 
     /// Once a second.

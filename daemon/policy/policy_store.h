@@ -3,9 +3,9 @@
 // in memory here; another thread writes the file, whose file system may be slow or frozen while the
 // main thread has a heartbeat to keep.
 //
-// A write that somebody waits for is given up after `patience`: it is not begun any more, or undone
-// if it was under way, so file and memory agree in the end. Only if the process ends in between
-// does the file keep what was under way.
+// A synchronous write is abandoned after `patience`: if it has not started it never will, and if it
+// is under way it is undone afterwards, so file and memory agree in the end. Only if the process
+// ends in between does the file keep it.
 #pragma once
 
 #include <chrono>
