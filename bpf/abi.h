@@ -22,7 +22,7 @@
 #include <linux/types.h>
 
 /* The thousands are raised by hand, by rule 3. */
-#define BALLAST_ABI_VERSION (6 * 1000 + BALLAST_COUNTER_ROWS)
+#define BALLAST_ABI_VERSION (7 * 1000 + BALLAST_COUNTER_ROWS)
 
 /* Services per policy. Row 0 of a policy and service id 0 mean "none". */
 #define BALLAST_MAX_SERVICES 1024
@@ -98,7 +98,15 @@ struct ballast_control {
     __u32 suspect_after;     /* jiffies without a sign of the peer that make a flow suspect */
     __u32 suspect_until;     /* retransmissions in a row to report; 0: report no suspicion */
     __u32 ticks_per_second;  /* of the kernel's jiffies */
-    __u64 reserved[4];
+    __u32 watch_connects;    /* 1: a connect() was given up, so who else connects is recorded */
+    __u32 watches_states;    /* 1: program `state` is attached, so that sockets may be watched */
+    /* CLOCK_MONOTONIC when the host was last found to have slept: what was silent then may have
+     * been forgotten, and is probed at once; 0: never */
+    __u64 slept_ns;
+    __u32 can_watch;  /* 1: the kernel lets programs have any socket watched */
+    __u32 lost_watch; /* 1: a sweep met one whose flags are another program's */
+    __u32 unwatched;  /* number of the last sweep that met a counted one not watched; 0: none */
+    __u32 redirects;  /* 1: a sweep met a connection that this host itself answers */
 };
 
 /* Map `counters`, one element: a word for each row of bpf/counters.h. */
@@ -167,7 +175,7 @@ struct ballast_service {
     __u32 reserved;
     struct ballast_breaker_limits breaker;
     struct ballast_keepalive_rule keepalive;
-    __u64 reserved_too[4];
+    __u64 reserved_too[3];
 };
 
 #define BALLAST_UNLIMITED 0xffffffffu
@@ -204,14 +212,21 @@ struct ballast_destination {
     __u64 adopted;     /* older sockets that a sweep gave a reservation */
     __u64 last_use_ns; /* CLOCK_MONOTONIC of the last connect or adoption */
     __u64 rate_tat_ns; /* when the next connect is due at the full rate (lib/rate.h) */
-    __u64 reserved_too[2];
+    /* What is known of a destination that never failed, for the moment it does (lib/recent.h). */
+    __u32 mark;            /* when the fields below were brought forward */
+    __u32 most_used;       /* in_use at the most: since the mark 16, before it 16 */
+    __u32 admitted_mark;   /* `admitted` at the mark */
+    __u32 admitted_before; /* `admitted` at the mark before */
     __u8 address[16];
     __u64 refused[BALLAST_REASONS]; /* by enum ballast_reason */
     __u64 over[BALLAST_REASONS];    /* admitted nevertheless: observe, disarmed or daemon silent */
     /* The path's idle timeout as far as known, for keepalive `auto`; written by the daemon. */
     __u32 keepalive_longest_ms; /* silence before a probe at the most; 0: nothing is known */
     __u32 keepalive_died_ms;    /* a silence after which a flow was dropped; 0: none was */
-    __u64 reserved_end[1];
+    __u32 first_failed; /* when its only connect so far failed, as struct ballast_breaker_party */
+    __u8 first_failure; /* how, enum ballast_failure + 1; 0: it did not */
+    __u8 maker;         /* whose table space it takes (lib/fair.h) */
+    __u8 reserved_end[2];
 };
 
 #define BALLAST_RETIRED 0x80000000u
@@ -324,6 +339,14 @@ enum ballast_flow_flags {
     BALLAST_FLOW_PROBING = 128,
 };
 
+/* More of what a sweep sees of a socket that may be half-open. */
+enum ballast_flow_signs {
+    /* This host does not send what it has to send, though the peer gives a window for it. */
+    BALLAST_FLOW_UNSENT = 1,
+    BALLAST_FLOW_DEAF = 2,    /* no data was ever received */
+    BALLAST_FLOW_SUBFLOW = 4, /* of an MPTCP connection */
+};
+
 /* A sweep's record of one socket (TIME_WAIT and NEW_SYN_RECV apart; LISTEN from the pass over files
  * alone). */
 struct ballast_flow {
@@ -336,17 +359,20 @@ struct ballast_flow {
     __u8 state;    /* TCP_ESTABLISHED = 1 .. TCP_CLOSING = 11 */
     __u8 flags;    /* enum ballast_flow_flags */
     __u32 netns;
-    __u32 interface;    /* index of the one it is bound to; 0: none */
-    __u32 rtt_us;       /* smoothed */
-    __u32 idle_jiffies; /* since anything was received */
-    __u8 retransmits;   /* unacknowledged, now */
-    __u8 probes;        /* of keepalive or of a zero window, unanswered */
-    __u8 retune;        /* 1: its keepalive is to be set or given back, which takes iter/tcp */
-    __u8 reserved[5];
+    __u32 interface;     /* index of the one it is bound to; 0: none */
+    __u32 rtt_us;        /* smoothed */
+    __u32 idle_jiffies;  /* since anything was received */
+    __u8 retransmits;    /* unacknowledged, now */
+    __u8 probes;         /* of keepalive or of a zero window, unanswered */
+    __u8 retune;         /* 1: its keepalive is to be set or given back, which takes iter/tcp */
+    __u8 signs;          /* enum ballast_flow_signs */
+    __u32 mark;          /* SO_MARK */
     __u32 heard_jiffies; /* since anything was received, the peer's keepalive probes included */
     __u32 quiet_jiffies; /* since that, or since data was sent, whichever was later */
     __u32 packets_in;    /* in its whole life; wraps */
     __u32 packets_out;
+    __u32 acked;  /* bytes acknowledged by the peer in its whole life, the low 32 bits */
+    __u32 queued; /* bytes written and not acknowledged */
     struct ballast_flow_keepalive keepalive;
 };
 
@@ -379,7 +405,7 @@ BALLAST_ASSERT_SIZE(struct ballast_bucket, 128);
 BALLAST_ASSERT_SIZE(struct ballast_bucket_seen, 32);
 BALLAST_ASSERT_SIZE(struct ballast_user_timeout, 8);
 BALLAST_ASSERT_SIZE(struct ballast_service_name, 64);
-BALLAST_ASSERT_SIZE(struct ballast_flow, 104);
+BALLAST_ASSERT_SIZE(struct ballast_flow, 112);
 BALLAST_ASSERT_SIZE(struct ballast_sweep_totals, 64);
 
 #endif

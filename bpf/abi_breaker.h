@@ -22,6 +22,10 @@ enum ballast_failure {
     BALLAST_FAILURES = 6,
 };
 
+/* What a breaker counts: failures by kind, and behind them the connects that were established. */
+#define BALLAST_BREAKER_SUCCESS BALLAST_FAILURES
+#define BALLAST_BREAKER_COUNTS (BALLAST_FAILURES + 1)
+
 /* How a service's breakers behave; part of struct ballast_service. */
 struct ballast_breaker_limits {
     __u32 window_ms;       /* sliding; in BALLAST_BREAKER_SLOTS parts */
@@ -30,12 +34,15 @@ struct ballast_breaker_limits {
     __u32 open_for_ms;     /* first time; doubles with each time in a row */
     __u32 open_max_ms;
     __u32 ramp_ms;                      /* 0: the full limit at once */
-    __u16 thresholds[BALLAST_FAILURES]; /* failures in a window that open; 0: kind is ignored */
+    __u16 thresholds[BALLAST_FAILURES]; /* least failures of a kind that open; 0: it is ignored */
     __u16 probes;                       /* admitted at a time, and needed to close */
     __u8 ramp_start;                    /* percent of the limit when the ramp begins */
     __u8 mode;                          /* enum ballast_mode */
+    __u8 failure_percent; /* least part of the attempts that has to fail; 0: whatever part */
+    __u8 reserved[7];
 };
 
+#define BALLAST_CONNECTED_PLACES 4096 /* a power of two */
 #define BALLAST_BREAKER_SLOTS 8
 #define BALLAST_MAX_BREAKERS 8192        /* destinations that have failed; index 0 means "none" */
 #define BALLAST_EVENTS_SIZE (256 * 1024) /* bytes */
@@ -45,6 +52,16 @@ enum ballast_breaker_state {
     BALLAST_BREAKER_OPEN = 1,
     BALLAST_BREAKER_HALF_OPEN = 2,
     BALLAST_BREAKER_RAMP = 3, /* closed, with a limit that grows back */
+};
+
+/* Consumers that a breaker tells apart; where more take part, those that were last seen. */
+#define BALLAST_BREAKER_PARTIES 8
+
+/* One consumer's part in a breaker's window. Times are in units of BALLAST_PARTY_MS, 0: never. */
+struct ballast_breaker_party {
+    __u64 who;       /* cgroup's inode number << 32 | that of the network namespace; 0: nobody */
+    __u32 failed;    /* when it last failed to connect */
+    __u32 succeeded; /* when it last connected */
 };
 
 /* A state that a person or the governor forces on the breaker. */
@@ -59,7 +76,7 @@ enum ballast_breaker_force {
  * changed by atomics only; lib/breaker.h defines them. Times are CLOCK_MONOTONIC.
  */
 struct ballast_breaker {
-    __u64 word;            /* state, level of back-off, generation, deadline */
+    __u64 word;            /* state, level of back-off, generation, scope, deadline */
     __u64 probes;          /* of the half-open period under way */
     __u64 since_ms;        /* of the last change of state, for people */
     __u64 forced_until_ms; /* 0: until taken back */
@@ -67,14 +84,27 @@ struct ballast_breaker {
     __s32 last_error;      /* errno of the last failure; 0: it had none */
     __u64 opened;          /* times the breaker opened */
     __u64 withheld;        /* times it would have, but had no budget or was held closed */
-    __u32 failures[BALLAST_FAILURES][BALLAST_BREAKER_SLOTS];
-    __u64 newest;      /* where in the window the last failure went (lib/breaker_window.h) */
-    __u32 ramp_base;   /* what a ramp leads back to where the service has no max_connections */
+    __u32 counts[BALLAST_BREAKER_COUNTS][BALLAST_BREAKER_SLOTS];
+    __u64 newest;    /* where in the window the last count went (lib/breaker_window.h) */
+    __u32 used;      /* connections at a time before it began to fail */
+    __u32 ramp_base; /* what a ramp begins with at least: what was used before, and what is held */
     __u32 destination; /* index of the destination */
     __u32 in_use;      /* 0: index is free */
+    struct ballast_breaker_party parties[BALLAST_BREAKER_PARTIES];
+    __u32 maker;        /* whose table space it takes (lib/fair.h) */
+    __u32 last_failure; /* when, as struct ballast_breaker_party */
+    __u32 born;         /* when it was made, likewise */
     __u32 reserved[13];
     char forced_by[32]; /* who forced it and why, for people; NUL-terminated */
     char forced_reason[96];
+};
+
+/* Map `makers`, one element: rows of `destinations` and of `breakers` by who made them, a hash of
+ * the cgroup (lib/fair.h); the first is of all. */
+#define BALLAST_MAKERS 256
+struct ballast_makers {
+    __u32 destinations[BALLAST_MAKERS];
+    __u32 breakers[BALLAST_MAKERS];
 };
 
 /* Ring buffer `events`: a breaker changed its state, or would have. */
@@ -92,11 +122,17 @@ struct ballast_event {
     __s32 last_error;
     __u32 counts[BALLAST_FAILURES]; /* of the window, where it opened or was withheld */
     __u8 mode;                      /* enum ballast_mode of the breaker */
-    __u8 reserved[23];
+    __u8 scope;                     /* as in the word; 0: it refuses everybody */
+    __u8 reserved[2];
+    __u32 established; /* connects in the window, as `counts` */
+    __u64 who;         /* whose failure opened it, as struct ballast_breaker_party has it */
+    __u64 reserved_too;
 };
 
-BALLAST_ASSERT_SIZE(struct ballast_breaker_limits, 40);
-BALLAST_ASSERT_SIZE(struct ballast_breaker, 448);
+BALLAST_ASSERT_SIZE(struct ballast_breaker_limits, 48);
+BALLAST_ASSERT_SIZE(struct ballast_breaker_party, 16);
+BALLAST_ASSERT_SIZE(struct ballast_makers, 2048);
+BALLAST_ASSERT_SIZE(struct ballast_breaker, 624);
 BALLAST_ASSERT_SIZE(struct ballast_event, 96);
 
 #endif

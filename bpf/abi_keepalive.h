@@ -22,7 +22,9 @@ struct ballast_keepalive_rule {
     __u8 mode;        /* enum ballast_mode */
     __u8 learn_ipv4;  /* auto: bits in which destinations agree that share a path; the daemon's */
     __u8 learn_ipv6;
-    __u8 reserved[5];
+    __u8 reserved;
+    __u16 longest_s; /* auto: silence before a probe at the most, whatever is known; the daemon's */
+    __u8 reserved_too[2];
 };
 
 /* The socket options that make up keepalive, in the order in which they have to be set. */
@@ -49,6 +51,14 @@ struct ballast_kept_keepalive {
     struct ballast_keepalive own;         /* what they were before */
 };
 
+/* Why a connection does not have the keepalive that its service wishes. */
+enum ballast_keepalive_lack {
+    BALLAST_LACKS_NOTHING = 0,      /* or nothing is wished, or nothing would be tighter */
+    BALLAST_LACKS_LEAVE = 1,        /* the guard only observes */
+    BALLAST_LACKS_USER_TIMEOUT = 2, /* the program's TCP_USER_TIMEOUT would end it too soon */
+    BALLAST_LACKS_PATIENCE = 3,     /* the program's probes, interval times count, would */
+};
+
 /* The source of a connection's keepalive settings. */
 enum ballast_keepalive_setter {
     BALLAST_SET_BY_KERNEL = 0, /* or nobody: it is off */
@@ -58,13 +68,15 @@ enum ballast_keepalive_setter {
 
 /* Part of a sweep's record of a socket: the settings in force. */
 struct ballast_flow_keepalive {
-    __u32 idle_s;
-    __u32 interval_s;
+    __u16 idle_s;
+    __u16 interval_s;
     __u32 user_timeout_ms; /* 0: none */
+    /* Since the first retransmission of what is unanswered; 0: nothing is, or it is not known. */
+    __u32 trying_ms;
     __u8 count;
     __u8 on;
     __u8 setter; /* enum ballast_keepalive_setter */
-    __u8 wanted; /* 1: some option would be tighter if the guard enforced */
+    __u8 lack;   /* enum ballast_keepalive_lack */
 };
 
 BALLAST_ASSERT_SIZE(struct ballast_keepalive_rule, 16);

@@ -18,6 +18,7 @@ enum ballast_suspicion_flags {
     BALLAST_SUSPICION_INBOUND = 1,    /* accepted, not connected */
     BALLAST_SUSPICION_TAIL_PROBE = 2, /* the retransmission is a tail loss probe (RFC 8985) */
     BALLAST_SUSPICION_ORPHAN = 4,     /* its program has closed it */
+    BALLAST_SUSPICION_SUBFLOW = 8,    /* of an MPTCP connection */
 };
 
 /* A flow is reported at this many timer retransmissions in a row, whatever else it receives. */
@@ -30,8 +31,9 @@ enum ballast_suspicion_flags {
  */
 struct ballast_suspicion {
     __u64 cookie;
-    __u64 bytes_acked; /* by the peer, in its whole life */
-    __u64 now_ns;      /* CLOCK_MONOTONIC */
+    __u64 bytes_acked;    /* by the peer, in its whole life */
+    __u64 bytes_received; /* of data, in its whole life */
+    __u64 now_ns;         /* CLOCK_MONOTONIC */
     __u8 local_address[16];
     __u8 remote_address[16];
     __u16 local_port;
@@ -45,6 +47,10 @@ struct ballast_suspicion {
     __u32 srtt_us;
     __u32 total_retrans; /* segments, in its whole life */
     __u32 data_segs_out;
+    __u32 segment;    /* bytes of data in what was sent again; 0: not known */
+    __u32 mss;        /* bytes of data in a full segment */
+    __u32 mark;       /* SO_MARK */
+    __u32 queued;     /* bytes written and not acknowledged */
     __u16 service;    /* of its reservation; 0: it has none */
     __u8 kind;        /* enum ballast_suspicion_kind */
     __u8 state;       /* TCP_ESTABLISHED = 1, _FIN_WAIT1 = 4, _CLOSE_WAIT = 8, _CLOSE = 7 */
@@ -54,6 +60,6 @@ struct ballast_suspicion {
     __u8 flags;       /* enum ballast_suspicion_flags */
 };
 
-BALLAST_ASSERT_SIZE(struct ballast_suspicion, 104);
+BALLAST_ASSERT_SIZE(struct ballast_suspicion, 128);
 
 #endif

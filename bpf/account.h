@@ -10,12 +10,17 @@
 #define BALLAST_BPF_ACCOUNT_H
 
 #include "bpf/breaker.h"
+#include "bpf/counted.h"
 #include "bpf/keepalive.h"
 #include "bpf/lib/suspicion.h"
 #include "bpf/places.h"
 #include "bpf/socket.h"
+#include "bpf/watch.h"
 
 #include <bpf/bpf_endian.h>
+
+/* include/net/inet_connection_sock.h */
+#define ICSK_TIME_PROBE0 3
 
 /* By a mask and not a comparison, of which 6.1's verifier forgets the outcome when the slot is read
  * from the stack again; the word behind the marks is unused. */
@@ -29,7 +34,7 @@ BALLAST_INLINE void ballast_mark_seen(const struct ballast_place* place, __u32 s
 }
 
 BALLAST_ONCE int ballast_sweep_release(__u64 cookie) {
-    ballast_release(cookie);
+    ballast_release(cookie, NULL);
     return 0;
 }
 
@@ -150,27 +155,51 @@ BALLAST_INLINE void ballast_measure(struct tcp_sock* tp, struct ballast_flow* fl
     flow->packets_out = tp->segs_out;
     flow->probes = tp->inet_conn.icsk_probes_out;
     flow->retransmits = tp->inet_conn.icsk_retransmits;
+    flow->mark = tp->inet_conn.icsk_inet.sk.sk_mark;
+    flow->acked = (__u32)tp->bytes_acked;
+    flow->queued = tp->write_seq - tp->snd_una;
+    if (!tp->bytes_received)
+        flow->signs |= BALLAST_FLOW_DEAF;
+    if (ballast_is_subflow(tp))
+        flow->signs |= BALLAST_FLOW_SUBFLOW;
+    if (flow->retransmits && tp->retrans_stamp)
+        flow->keepalive.trying_ms = (__u32)(bpf_ktime_get_ns() / 1000000) - tp->retrans_stamp;
     if (!ballast_may_be_half_open(flow->state))
         return;
     if (!tp->snd_wnd && tp->write_seq != tp->snd_una)
         flow->flags |= BALLAST_FLOW_ZERO_WINDOW;
+    struct ballast_sending sending = {.unsent = tp->write_seq - tp->snd_nxt,
+                                      .packets_out = tp->packets_out,
+                                      .retrans_out = tp->retrans_out,
+                                      .snd_wnd = tp->snd_wnd,
+                                      .retransmits = flow->retransmits,
+                                      .is_probing = tp->inet_conn.icsk_pending == ICSK_TIME_PROBE0};
+    if (ballast_is_unsent(&sending))
+        flow->signs |= BALLAST_FLOW_UNSENT;
     if (ballast_is_unanswered(tp->write_seq, tp->snd_una, tp->lsndtime, last_data))
         flow->flags |= BALLAST_FLOW_UNANSWERED;
     if (ballast_is_probing(tp->write_seq, tp->snd_una, flow->probes))
         flow->flags |= BALLAST_FLOW_PROBING;
 }
 
-BALLAST_INLINE void ballast_govern(struct sock_common* skc, struct ballast_flow* flow,
-                                   const struct ballast_place* place,
+BALLAST_INLINE void ballast_govern(struct sock_common* skc, struct tcp_sock* tp,
+                                   struct ballast_flow* flow, const struct ballast_place* place,
                                    struct ballast_subject* subject,
                                    struct ballast_sweep_totals* sums) {
-    bool kept = ballast_keep_reservation(place, subject, sums);
+    struct ballast_control* head = BALLAST_FIRST(control);
+    bool is_redirected = ballast_is_redirected(skc, tp);
+    bool is_counted = !is_redirected && ballast_is_counted(tp);
+    if (head && is_redirected)
+        head->redirects = 1;
+    if (place->entry && !is_counted)
+        ballast_sweep_release(subject->cookie);
+    bool kept = is_counted && ballast_keep_reservation(place, subject, sums);
     const struct ballast_service* service =
         ballast_find_service(ballast_remote_of(flow), flow->remote_port, &subject->who);
     flow->service = service ? service->service : 0;
     if (kept)
         flow->flags |= BALLAST_FLOW_RESERVED;
-    else if (service)
+    else if (service && is_counted)
         ballast_account_new(skc, flow, service, subject, sums);
 }
 
@@ -209,7 +238,7 @@ BALLAST_INLINE void ballast_account(struct sock_common* skc, struct tcp_sock* tp
             .cookie = flow->cookie, .sweep = head->sweep, .netns = flow->netns};
         subject.who.cgroup.address = cgroup;
         subject.who.cgroup.id = BPF_CORE_READ((struct cgroup*)cgroup, kn, id);
-        ballast_govern(skc, flow, &place, &subject, sums);
+        ballast_govern(skc, tp, flow, &place, &subject, sums);
     }
 }
 
@@ -226,18 +255,20 @@ BALLAST_INLINE void ballast_show_keepalive(struct ballast_flow* flow, const __u3
     struct ballast_flow_keepalive* shown = &flow->keepalive;
     shown->setter = setter;
     shown->on = (__u8)in_force[BALLAST_KEEPALIVE_ON];
-    shown->idle_s = in_force[BALLAST_KEEPALIVE_IDLE];
-    shown->interval_s = in_force[BALLAST_KEEPALIVE_INTERVAL];
+    shown->idle_s = (__u16)in_force[BALLAST_KEEPALIVE_IDLE];
+    shown->interval_s = (__u16)in_force[BALLAST_KEEPALIVE_INTERVAL];
     shown->count = (__u8)in_force[BALLAST_KEEPALIVE_COUNT];
     shown->user_timeout_ms = in_force[BALLAST_KEEPALIVE_USER_TIMEOUT];
 }
 
-/* Whether some option would be tighter if the guard enforced. Overwrites look->force. */
-BALLAST_INLINE __u8 ballast_is_keepalive_wanted(struct ballast_keepalive_look* look,
-                                                const struct ballast_keepalive_wish* wish,
-                                                int mode) {
-    return mode == BALLAST_MODE_OBSERVE &&
-           ballast_tighten(&look->own, wish, true, look->give_up_ms, look->force);
+/* Why it does not have what the policy wishes, where none of its options is Ballast's. Overwrites
+ * look->force. */
+BALLAST_INLINE __u8 ballast_lack_of(struct ballast_keepalive_look* look,
+                                    const struct ballast_keepalive_wish* wish, int mode) {
+    if (mode != BALLAST_MODE_OBSERVE)
+        return (__u8)look->lack;
+    look->is_granted = true;
+    return ballast_decide_keepalive(look, wish) ? BALLAST_LACKS_LEAVE : (__u8)look->lack;
 }
 
 #endif

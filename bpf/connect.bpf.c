@@ -8,9 +8,11 @@
  * A destination that no policy governs costs one failed look-up in the prefix trie.
  */
 #include "bpf/breaker.h"
+#include "bpf/counted.h"
 #include "bpf/lib/rate.h"
 #include "bpf/places.h"
 #include "bpf/timeout.h"
+#include "bpf/watch.h"
 
 #include <bpf/bpf_endian.h>
 
@@ -18,16 +20,15 @@
 #define REFUSE 0
 
 /* BTF view of the socket: cookie and namespace without a helper call each. */
-BALLAST_INLINE struct sock_common* common_of(struct bpf_sock* sk) {
-    struct tcp_sock* tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
-    return tp ? &tp->inet_conn.icsk_inet.sk.__sk_common : NULL;
+BALLAST_INLINE const struct sock_common* common_of(const struct tcp_sock* tp) {
+    return &tp->inet_conn.icsk_inet.sk.__sk_common;
 }
 
 /* An earlier connect() of this socket may have left a reservation, if it failed before SYN_SENT,
  * and its timeout, if it failed at all. */
 static __attribute__((noinline)) int clear_earlier(struct bpf_sock_addr* ctx, __u64 cookie) {
-    ballast_release(cookie);
     struct bpf_sock* sk = ctx->sk;
+    ballast_release(cookie, sk ? (const struct sock*)bpf_skc_to_tcp_sock(sk) : NULL);
     if (sk)
         ballast_restore_timeout(ctx, sk);
     return 0;
@@ -40,7 +41,8 @@ BALLAST_INLINE void bound_connect(struct bpf_sock_addr* ctx,
     struct bpf_sock* sk = ctx->sk;
     if (sk && head && BALLAST_LOAD(head->tuning) &&
         ballast_over_limit(head, service->mode, bpf_ktime_get_coarse_ns()) == BALLAST_REFUSE)
-        ballast_bound_connect(ctx, sk, service->connect_timeout_ms);
+        ballast_bound_connect(ctx, sk, service->connect_timeout_ms,
+                              BALLAST_LOAD(head->ticks_per_second));
 }
 
 #define TAKEN_ALL (-1)
@@ -130,12 +132,15 @@ BALLAST_INLINE __u8 mode_of(const struct ballast_service* service, __u32 reason)
 }
 
 /* Whether a breaker lets the connection pass; *ramped: the limit it leaves. */
-BALLAST_INLINE bool passes_breaker(struct ballast_places* at, const struct ballast_service* service,
-                                   __u32* ramped) {
+BALLAST_INLINE bool passes_breaker(struct bpf_sock_addr* ctx, struct ballast_places* at,
+                                   const struct ballast_service* service, __u32* ramped) {
     *ramped = BALLAST_UNLIMITED;
     if (!BALLAST_LOAD(at->destination->ask))
         return true;
-    __u64 asked = ballast_ask_breaker(ballast_held_destination(at->held));
+    struct bpf_sock* sk = ctx->sk;
+    struct tcp_sock* tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
+    __u64 asked =
+        ballast_ask_breaker(ballast_held_destination(at->held), tp ? ballast_party_of(tp) : 0);
     __u32 verdict = BALLAST_ASKED_VERDICT(asked);
     if (verdict == BALLAST_BREAKER_ADMIT_PROBE)
         at->held |= BALLAST_HELD_PROBE;
@@ -169,7 +174,7 @@ BALLAST_INLINE bool reserve(const struct ballast_places* at, const struct ballas
 /* A probe without a reservation has no end that would report its outcome. */
 BALLAST_INLINE void lose_probe(__u32 held) {
     if (held & BALLAST_HELD_PROBE)
-        ballast_report_probe(ballast_held_destination(held), 0);
+        ballast_lose_probe(held);
 }
 
 BALLAST_INLINE int refuse(const struct ballast_service* service) {
@@ -177,32 +182,44 @@ BALLAST_INLINE int refuse(const struct ballast_service* service) {
     return REFUSE;
 }
 
+/* With TCP_FASTOPEN_CONNECT and a cookie at hand connect() ends in SYN_SENT and sends nothing until
+ * the program writes (net/ipv4/tcp_fastopen.c, tcp_fastopen_defer_connect()), however late that is:
+ * the socket is watched from now on, and its reservation is a connection's. */
+BALLAST_INLINE bool is_watched_early(struct bpf_sock_addr* ctx, const struct tcp_sock* tp) {
+    struct ballast_control* head = BALLAST_FIRST(control);
+    if (!head || !BPF_CORE_READ_BITFIELD(tp, fastopen_connect))
+        return false;
+    ballast_watch(ctx, tp, head);
+    return true;
+}
+
 /* Admission where the policy says something of the address. Not part of the programs proper, so
  * that those save no register for the destinations that are not governed. */
-static __attribute__((noinline)) int admit_by(struct bpf_sock_addr* ctx,
-                                              const struct sock_common* skc,
+static __attribute__((noinline)) int admit_by(struct bpf_sock_addr* ctx, const struct tcp_sock* tp,
                                               const union ballast_address* address,
                                               const struct ballast_prefix_rule* rule) {
     __u16 port = bpf_ntohs((__u16)ctx->user_port);
     struct ballast_who who = {};
     const struct ballast_service* service = ballast_service_at(ballast_row_by(rule, port, &who));
     struct ballast_places at = {};
-    if (!service || !ballast_find_places(&at, service, address, port, &who))
+    if (!service || ballast_joins(tp) || !ballast_find_places(&at, service, address, port, &who))
         return ADMIT;
 
     int taken;
     __u32 ramped;
-    if (!passes_breaker(&at, service, &ramped))
+    if (!passes_breaker(ctx, &at, service, &ramped))
         return refuse(service);
     if (!reserve(&at, service, ramped, &taken)) {
         lose_probe(at.held);
         return refuse(service);
     }
     at.destination->last_use_ns = bpf_ktime_get_coarse_ns();
+    __u32 pending = is_watched_early(ctx, tp) ? 0 : BALLAST_PENDING;
     if (taken == TAKEN_ALL &&
-        ballast_insert_reservation(bpf_get_socket_cookie(ctx), at.held | BALLAST_PENDING,
-                                   skc->skc_net.net->ns.inum)) {
+        ballast_insert_reservation(bpf_get_socket_cookie(ctx), at.held | pending,
+                                   common_of(tp)->skc_net.net->ns.inum)) {
         ballast_count(&at.destination->admitted);
+        ballast_recent_note(at.destination, at.destination->last_use_ns);
         if (service->connect_timeout_ms)
             bound_connect(ctx, service);
         return ADMIT;
@@ -216,14 +233,15 @@ static __attribute__((noinline)) int admit_by(struct bpf_sock_addr* ctx,
 BALLAST_INLINE int admit(struct bpf_sock_addr* ctx, const union ballast_address* address) {
     if (ctx->protocol != IPPROTO_TCP)
         return ADMIT;
-    struct sock_common* skc = common_of(ctx->sk);
-    if (!skc)
+    struct bpf_sock* sk = ctx->sk;
+    const struct tcp_sock* tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
+    if (!tp)
         return ADMIT;
-    __u64 cookie = (__u64)skc->skc_cookie.counter;
+    __u64 cookie = (__u64)common_of(tp)->skc_cookie.counter;
     if (cookie)
         clear_earlier(ctx, cookie);
     const struct ballast_prefix_rule* rule = ballast_find_rule(address);
-    return rule ? admit_by(ctx, skc, address, rule) : ADMIT;
+    return rule ? admit_by(ctx, tp, address, rule) : ADMIT;
 }
 
 SEC("cgroup/connect4")

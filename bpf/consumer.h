@@ -39,6 +39,24 @@ BALLAST_INLINE struct cgroup* ballast_ancestor(__u64 address, __u32 level) {
     return ancestor;
 }
 
+/* Level of the cgroups that share tables fairly, and that breakers tell apart: slices of users,
+ * services, slices of pods. What is below belongs together, since users make cgroups of their own
+ * there. In a governed subtree it is what is right below that. */
+#define BALLAST_GROUP_LEVEL 2
+#define BALLAST_MAX_CGROUP_LEVEL 64
+
+/* The inode number of that cgroup around the one at `address`; 0: there is none. */
+BALLAST_INLINE __u32 ballast_group_of(__u64 address) {
+    struct ballast_control* head = BALLAST_FIRST(control);
+    struct cgroup* cgroup = (struct cgroup*)address;
+    if (!head || !cgroup)
+        return 0;
+    int level = head->confined_cgroup ? (int)head->confined_level + 1 : BALLAST_GROUP_LEVEL;
+    if (level < BALLAST_MAX_CGROUP_LEVEL && BPF_CORE_READ(cgroup, level) > level)
+        cgroup = ballast_ancestor(address, (__u32)level);
+    return (__u32)BPF_CORE_READ(cgroup, kn, id);
+}
+
 /* A path under construction, in the record that it is for, which has no other writer. */
 struct ballast_path {
     struct ballast_consumer* consumer;

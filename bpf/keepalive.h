@@ -10,6 +10,7 @@
 #define BALLAST_BPF_KEEPALIVE_H
 
 #include "bpf/lib/keepalive.h"
+#include "bpf/lib/suspicion.h"
 #include "bpf/tables.h"
 
 #include <bpf/bpf_core_read.h>
@@ -59,7 +60,9 @@ struct ballast_keepalive_look {
     struct ballast_keepalive own;
     __u32 kernel[BALLAST_KEEPALIVE_OPTIONS];
     __u32 force[BALLAST_KEEPALIVE_OPTIONS];
-    __u32 give_up_ms;
+    struct ballast_due due;
+    __u32 is_granted;
+    __u32 lack; /* enum ballast_keepalive_lack */
 };
 
 BALLAST_INLINE void ballast_look_at_keepalive(struct tcp_sock* tp, __u32 hz,
@@ -74,7 +77,6 @@ BALLAST_INLINE void ballast_look_at_keepalive(struct tcp_sock* tp, __u32 hz,
         ballast_settable_seconds((__u32)net->ipv4.sysctl_tcp_keepalive_intvl, hz);
     look->kernel[BALLAST_KEEPALIVE_COUNT] =
         most < BALLAST_MOST_KEEPALIVE_COUNT ? most : BALLAST_MOST_KEEPALIVE_COUNT;
-    look->give_up_ms = ballast_give_up_ms(net->ipv4.sysctl_tcp_retries2);
     struct ballast_keepalive* now = &look->now;
     now->chosen = 0;
     __u32 keepopen = bpf_core_enum_value(enum sock_flags, SOCK_KEEPOPEN);
@@ -102,19 +104,10 @@ BALLAST_INLINE bool ballast_set_keepalive_option(void* ctx, __u32 option, __u32 
     return !bpf_setsockopt(ctx, level, name, &value, sizeof(value));
 }
 
-/* Not 0 where two sets of options differ. */
-BALLAST_INLINE __u32 ballast_options_differ(const __u32* one, const __u32* other) {
-    __u32 different = 0;
-#pragma GCC unroll 5
-    for (__u32 i = 0; i < BALLAST_KEEPALIVE_OPTIONS; i++)
-        different |= one[i] ^ other[i];
-    return different;
-}
-
 /* Sets what differs from what is in force, and keeps what was. */
 BALLAST_INLINE void ballast_force_keepalive(void* ctx, void* sk,
                                             const struct ballast_keepalive_look* look) {
-    if (!ballast_options_differ(look->force, look->now.value))
+    if (ballast_same_options(look->force, look->now.value))
         return;
     struct ballast_kept_keepalive* kept =
         bpf_sk_storage_get(&keepalives, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
@@ -137,6 +130,45 @@ BALLAST_INLINE void ballast_force_keepalive(void* ctx, void* sk,
     }
 }
 
+#define BALLAST_STALE_FOR_NS (600ull * 1000000000) /* by then all have been probed */
+
+/* Whether it was silent when the host slept. */
+BALLAST_INLINE bool ballast_is_stale(__u32 elapsed_s) {
+    struct ballast_control* head = BALLAST_FIRST(control);
+    __u64 slept = head ? BALLAST_LOAD(head->slept_ns) : 0;
+    if (!slept)
+        return false;
+    __u64 since = bpf_ktime_get_ns() - slept;
+    return since < BALLAST_STALE_FOR_NS && elapsed_s > since / 1000000000;
+}
+
+BALLAST_INLINE void ballast_look_when_due(struct tcp_sock* tp, __u32 hz,
+                                          struct ballast_keepalive_look* look) {
+    __u32 elapsed =
+        ballast_silence((__u32)bpf_jiffies64(), tp->rcv_tstamp, tp->inet_conn.icsk_ack.lrcvtime);
+    look->due.elapsed_s = elapsed / (hz ? hz : 1);
+    look->due.is_stale = ballast_is_stale(look->due.elapsed_s);
+}
+
+/* Fills in look->force and look->lack; the bits of the options that are Ballast's then. A function
+ * of its own, since the verifier would follow all its ways in each program. */
+BALLAST_ONCE int ballast_decide_keepalive(struct ballast_keepalive_look* look,
+                                          const struct ballast_keepalive_wish* wish) {
+    if (!look || !wish)
+        return 0;
+    const __u32* now = look->now.value;
+    const __u32* own = look->own.value;
+    struct ballast_due due = look->due;
+    bool is_ours = now[BALLAST_KEEPALIVE_IDLE] != own[BALLAST_KEEPALIVE_IDLE];
+    due.in_force_s = now[BALLAST_KEEPALIVE_ON] && is_ours ? now[BALLAST_KEEPALIVE_IDLE] : 0;
+    due.own_s = own[BALLAST_KEEPALIVE_ON] ? own[BALLAST_KEEPALIVE_IDLE] : 0;
+    __u32 ours = ballast_tighten(&look->own, wish, look->is_granted, look->force, &look->lack);
+    if (ours & (1u << BALLAST_KEEPALIVE_IDLE))
+        look->force[BALLAST_KEEPALIVE_IDLE] =
+            ballast_staggered_idle(wish, look->force[BALLAST_KEEPALIVE_IDLE], &due);
+    return (int)ours;
+}
+
 /* Fills in what is to be in force, look->force: a wish that is granted, or what the application
  * had; the bits of the options that are Ballast's then. Changes nothing. */
 BALLAST_INLINE __u32 ballast_plan_keepalive(void* sk, struct tcp_sock* tp, __u32 hz,
@@ -145,7 +177,9 @@ BALLAST_INLINE __u32 ballast_plan_keepalive(void* sk, struct tcp_sock* tp, __u32
     struct ballast_kept_keepalive* kept = bpf_sk_storage_get(&keepalives, sk, NULL, 0);
     ballast_look_at_keepalive(tp, hz, look);
     ballast_own_keepalive(kept, &look->now, look->kernel, &look->own);
-    return ballast_tighten(&look->own, wish, is_granted, look->give_up_ms, look->force);
+    ballast_look_when_due(tp, hz, look);
+    look->is_granted = is_granted;
+    return (__u32)ballast_decide_keepalive(look, wish);
 }
 
 /* Grants a wish, or gives back what the application had; the bits of the options that are

@@ -20,26 +20,69 @@ struct ns_common {
     unsigned int inum;
 };
 
+struct hlist_node {
+    struct hlist_node* next;
+};
+
+struct hlist_nulls_node {
+    struct hlist_nulls_node* next; /* odd: the end, and the bucket's number times two and one */
+};
+
+struct hlist_nulls_head {
+    struct hlist_nulls_node* first;
+};
+
+struct inet_ehash_bucket {
+    struct hlist_nulls_head chain;
+};
+
+struct hlist_head {
+    struct hlist_node* first;
+};
+
+struct inet_bind_hashbucket {
+    struct hlist_head chain;
+};
+
 struct inet_hashinfo {
+    struct inet_ehash_bucket* ehash;    /* of connections */
+    unsigned int ehash_mask;            /* buckets less 1 */
+    struct inet_bind_hashbucket* bhash; /* of ports that are in use; all namespaces share it */
+    unsigned int bhash_size;            /* a power of 2 */
     unsigned int lhash2_mask;
+    _Bool pernet; /* `ehash` belongs to one namespace */
 };
 
 struct inet_timewait_death_row {
     struct inet_hashinfo* hashinfo;
 };
 
+/* Of ip_local_port_range; both ends in one word since Linux 6.8, high << 16 | low. */
+struct local_ports {
+    __u32 range;
+};
+
 struct netns_ipv4 {
     struct inet_timewait_death_row tcp_death_row;
-    int sysctl_tcp_keepalive_time; /* jiffies */
+    struct local_ports ip_local_ports;
+    unsigned long* sysctl_local_reserved_ports; /* a bit for each port */
+    int sysctl_tcp_keepalive_time;              /* jiffies */
     int sysctl_tcp_keepalive_intvl;
     __u8 sysctl_tcp_keepalive_probes;
-    __u8 sysctl_tcp_retries2;
+    __u8 sysctl_tcp_syn_retries;
 };
 
 struct net {
     struct ns_common ns;
     __u32 hash_mix;
     struct netns_ipv4 ipv4;
+};
+
+/* Before Linux 6.8. */
+struct netns_ipv4___before_6_8 {
+    struct {
+        int range[2];
+    } ip_local_ports;
 };
 
 struct nsproxy {
@@ -69,6 +112,27 @@ struct sock_common {
     struct kernel_in6_addr skc_v6_daddr;
     struct kernel_in6_addr skc_v6_rcv_saddr;
     atomic64_t skc_cookie;
+    __u32 skc_hash; /* its lower bits are the bucket's number */
+    struct hlist_nulls_node skc_nulls_node;
+};
+
+struct timer_list {
+    unsigned long expires; /* jiffies */
+};
+
+struct inet_timewait_sock {
+    unsigned char tw_substate; /* TCP_TIME_WAIT or TCP_FIN_WAIT2 */
+    struct timer_list tw_timer;
+};
+
+/* A port in use in a namespace. `fastreuse` and `fastreuseport` are negative while every socket on
+ * it got it from connect(). */
+struct inet_bind_bucket {
+    struct possible_net ib_net;
+    unsigned short port;
+    signed char fastreuse;
+    signed char fastreuseport;
+    struct hlist_node node;
 };
 
 struct kernfs_node {
@@ -102,11 +166,26 @@ struct socket {
     struct sock* sk;
 };
 
+struct net_device {
+    int ifindex;
+};
+
+struct dst_entry {
+    struct net_device* dev;
+};
+
 struct sock {
     struct sock_common __sk_common;
+    int sk_rx_dst_ifindex;          /* of the device that a packet last came in by */
+    struct dst_entry* sk_dst_cache; /* the way out, as it was before netfilter */
     int sk_err;
     struct socket* sk_socket; /* NULL: an orphan */
     struct sock_cgroup_data sk_cgrp_data;
+    __u32 sk_mark;
+};
+
+struct sk_buff {
+    unsigned int len;
 };
 
 struct ipv6_pinfo {
@@ -124,10 +203,13 @@ struct inet_connection_sock {
     struct inet_sock icsk_inet;
     __u32 icsk_user_timeout; /* ms; 0: the kernel's */
     __u32 icsk_rto;          /* jiffies, as all times here */
+    void* icsk_ulp_data;     /* of an MPTCP subflow: its mptcp_subflow_context */
     __u8 icsk_retransmits;
     __u8 icsk_pending; /* timer under way; 0 while the retransmission timer's work is done */
     __u8 icsk_backoff;
     __u8 icsk_probes_out;
+    __u8 icsk_syn_retries; /* TCP_SYNCNT; 0: the kernel's */
+    __u32 icsk_rto_max;    /* jiffies; Linux 6.15 */
     struct {
         __u32 lrcvtime; /* when data was last received */
     } icsk_ack;
@@ -135,22 +217,39 @@ struct inet_connection_sock {
 
 struct tcp_sock {
     struct inet_connection_sock inet_conn;
+    __u8 bpf_sock_ops_cb_flags;
     __u32 srtt_us;           /* eight times the smoothed RTT (include/linux/tcp.h) */
     __u32 rcv_tstamp;        /* when an acknowledgement was last received */
     __u32 lsndtime;          /* when data was last sent, again or for the first time */
+    __u32 retrans_stamp;     /* ms, when what is unanswered was first sent again; 0: it was not */
     __u32 last_oow_ack_time; /* when a keepalive probe of the peer was last answered */
+    __u64 tcp_mstamp;        /* when anything was last sent or received, in us of the same */
     __u32 segs_in;
     __u32 segs_out;
     __u32 packets_out;
+    __u32 retrans_out; /* segments sent again and under way */
     __u64 bytes_acked;
+    __u64 bytes_received;
     __u32 snd_una;
+    __u32 snd_nxt;
     __u32 snd_wnd;
+    __u32 mss_cache;
     __u32 write_seq;
     __u32 total_retrans;
     __u32 data_segs_out;
     unsigned int keepalive_time;  /* jiffies; 0: the kernel's */
     unsigned int keepalive_intvl; /* the same */
     __u8 keepalive_probes;        /* 0: the kernel's */
+    _Bool is_mptcp;               /* only with CONFIG_MPTCP */
+    __u8 fastopen_connect : 1;    /* TCP_FASTOPEN_CONNECT */
+};
+
+struct mptcp_subflow_context {
+    struct sock* conn; /* its connection, a mptcp_sock */
+};
+
+struct mptcp_sock {
+    struct sock* first; /* the subflow that began the connection */
 };
 
 enum sock_flags {
@@ -191,6 +290,7 @@ enum {
 enum {
     TCP_ESTABLISHED = 1,
     TCP_SYN_SENT = 2,
+    TCP_SYN_RECV = 3,
     TCP_FIN_WAIT1 = 4,
     TCP_FIN_WAIT2 = 5,
     TCP_TIME_WAIT = 6,

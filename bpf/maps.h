@@ -40,6 +40,15 @@ BALLAST_MAPPED_ARRAY(breakers, BALLAST_MAX_BREAKERS, struct ballast_breaker);
 BALLAST_MAPPED_ARRAY(times, BALLAST_BUCKETS, struct ballast_bucket_times);
 BALLAST_MAPPED_ARRAY(service_names, BALLAST_MAX_SERVICES, struct ballast_service_name);
 BALLAST_MAPPED_ARRAY(sweep_totals, 1, struct ballast_sweep_totals);
+BALLAST_MAPPED_ARRAY(makers, 1, struct ballast_makers);
+
+/* When a consumer last connected to a port, by a hash of both: CLOCK_MONOTONIC in ms; 0: never. */
+BALLAST_MAP struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, BALLAST_CONNECTED_PLACES);
+    __type(key, __u32);
+    __type(value, __u32);
+} connected SEC(".maps");
 
 /* Inner map of `policy`; the daemon makes one per policy and swaps it in. */
 struct ballast_prefix_trie {
@@ -98,6 +107,14 @@ BALLAST_MAP struct {
     __type(key, int);
     __type(value, struct ballast_kept_keepalive);
 } keepalives SEC(".maps");
+
+/* Kept with sockets that are not counted, since this host answers them (counted.h). */
+BALLAST_MAP struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, __u32);
+} redirected SEC(".maps");
 
 /* The record under construction: the stack is needed for what the programs call. One sweep runs at
  * a time, so there is one. */

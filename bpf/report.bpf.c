@@ -10,6 +10,8 @@
 /* args[0]: index of the destination, a flow to which is half-open. */
 SEC("raw_tp")
 int ballast_report(struct bpf_raw_tracepoint_args* context) {
-    return ballast_report_failure((__u32)context->args[0], BALLAST_FAILURE_HALF_OPEN_FLOW,
-                                  ETIMEDOUT, 0);
+    struct ballast_outcome end = {.destination = (__u32)context->args[0],
+                                  .kind = BALLAST_FAILURE_HALF_OPEN_FLOW,
+                                  .error = ETIMEDOUT};
+    return ballast_report_failure(&end);
 }

@@ -7,8 +7,6 @@
 
 #include <bpf/bpf_core_read.h>
 
-#define BALLAST_MAX_CGROUP_LEVEL 64
-
 /* Both as in abi.h: 16 bytes, IPv4 as ::ffff:a.b.c.d. */
 BALLAST_INLINE void ballast_read_addresses(const struct sock_common* skc, __u8* local_bytes,
                                            __u8* remote_bytes) {
@@ -43,6 +41,11 @@ BALLAST_INLINE bool ballast_is_inbound(struct tcp_sock* tp, __u16 family) {
         return false;
     struct ipv6_pinfo* ipv6 = inet->pinet6;
     return ipv6 && ipv6->mcast_oif;
+}
+
+/* Whether it is a subflow of an MPTCP connection. */
+BALLAST_INLINE bool ballast_is_subflow(const struct tcp_sock* tp) {
+    return bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp;
 }
 
 /* The cgroup that made the socket, or its listener; read as a number: the verifier allows no

@@ -45,6 +45,10 @@ BALLAST_INLINE void name_flow(struct ballast_suspicion* told, const struct tcp_s
 
 BALLAST_INLINE void measure(struct ballast_suspicion* told, const struct tcp_sock* tp) {
     told->bytes_acked = tp->bytes_acked;
+    told->bytes_received = tp->bytes_received;
+    told->mss = tp->mss_cache;
+    told->mark = tp->inet_conn.icsk_inet.sk.sk_mark;
+    told->queued = tp->write_seq - tp->snd_una;
     told->packets_out = tp->packets_out;
     told->snd_wnd = tp->snd_wnd;
     told->silent_jiffies = silence_of(tp);
@@ -73,8 +77,9 @@ BALLAST_INLINE __u32 between_tries(const struct tcp_sock* tp, __u8 kind) {
     return ballast_between_tries(&tries);
 }
 
+/* segment: bytes of what was sent again. */
 BALLAST_INLINE int tell(const struct ballast_control* head, struct sock* sk, struct tcp_sock* tp,
-                        __u8 kind) {
+                        __u8 kind, __u32 segment) {
     if (!ballast_is_governed_cgroup(ballast_cgroup_of_socket(tp), head))
         return 0;
     __u64 cookie = bpf_get_socket_cookie(sk);
@@ -89,11 +94,14 @@ BALLAST_INLINE int tell(const struct ballast_control* head, struct sock* sk, str
     told->now_ns = bpf_ktime_get_ns();
     told->service = (__u16)service;
     told->kind = kind;
+    told->segment = segment;
     name_flow(told, tp);
     measure(told, tp);
     told->try_jiffies = between_tries(tp, kind);
     if (ballast_is_inbound(tp, sk->__sk_common.skc_family))
         told->flags |= BALLAST_SUSPICION_INBOUND;
+    if (ballast_is_subflow(tp))
+        told->flags |= BALLAST_SUSPICION_SUBFLOW;
     if (!sk->sk_socket)
         told->flags |= BALLAST_SUSPICION_ORPHAN;
     if (kind == BALLAST_SUSPICION_RETRANSMISSION &&
@@ -105,14 +113,14 @@ BALLAST_INLINE int tell(const struct ballast_control* head, struct sock* sk, str
 
 /* Later kernels have a third argument, the outcome. */
 SEC("tp_btf/tcp_retransmit_skb")
-int BPF_PROG(ballast_retransmit, struct sock* sk) {
+int BPF_PROG(ballast_retransmit, struct sock* sk, struct sk_buff* skb) {
     struct ballast_control* head = BALLAST_FIRST(control);
     struct tcp_sock* tp = bpf_skc_to_tcp_sock(sk);
     if (!head || !tp ||
         !ballast_tells_retransmission(head, sk->__sk_common.skc_state, silence_of(tp),
                                       tp->inet_conn.icsk_retransmits))
         return 0;
-    return tell(head, sk, tp, BALLAST_SUSPICION_RETRANSMISSION);
+    return tell(head, sk, tp, BALLAST_SUSPICION_RETRANSMISSION, skb ? skb->len : 0);
 }
 
 SEC("tp_btf/tcp_receive_reset")
@@ -120,9 +128,10 @@ int BPF_PROG(ballast_reset, struct sock* sk) {
     struct ballast_control* head = BALLAST_FIRST(control);
     struct tcp_sock* tp = bpf_skc_to_tcp_sock(sk);
     if (!head || !tp ||
-        !ballast_tells_reset(head, sk->__sk_common.skc_state, silence_of(tp), tp->packets_out))
+        !ballast_tells_reset(head, sk->__sk_common.skc_state, silence_of(tp),
+                             tp->packets_out + tp->inet_conn.icsk_probes_out))
         return 0;
-    return tell(head, sk, tp, BALLAST_SUSPICION_RESET);
+    return tell(head, sk, tp, BALLAST_SUSPICION_RESET, 0);
 }
 
 SEC("tp_btf/inet_sk_error_report")
@@ -135,5 +144,5 @@ int BPF_PROG(ballast_error, struct sock* sk) {
         !ballast_tells_end(head, sk->__sk_common.skc_state, silence_of(tp),
                            tp->rcv_tstamp | tp->inet_conn.icsk_ack.lrcvtime))
         return 0;
-    return tell(head, sk, tp, BALLAST_SUSPICION_TIMED_OUT);
+    return tell(head, sk, tp, BALLAST_SUSPICION_TIMED_OUT, 0);
 }

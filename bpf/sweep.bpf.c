@@ -27,12 +27,21 @@ static __attribute__((noinline)) int keep_alive(struct sock_common* skc,
                                     mode == BALLAST_MODE_ENFORCE, &look);
     ballast_show_keepalive(flow, look.force, ballast_keepalive_setter(&look.own, ours));
     if (!ours)
-        flow->keepalive.wanted = ballast_is_keepalive_wanted(&look, &wish, mode);
+        flow->keepalive.lack = ballast_lack_of(&look, &wish, mode);
     return 0;
 }
 
+BALLAST_INLINE void watch(struct sock_common* skc, const struct tcp_sock* tp,
+                          struct ballast_control* head) {
+    if (ballast_is_watch_lost(tp))
+        head->lost_watch = 1;
+    if (!ballast_is_watched(tp, head))
+        head->unwatched = head->sweep;
+    ballast_watch(skc, tp, head);
+}
+
 BALLAST_INLINE void visit(struct sock_common* skc, struct seq_file* seq,
-                          const struct ballast_control* head, struct ballast_sweep_totals* sums) {
+                          struct ballast_control* head, struct ballast_sweep_totals* sums) {
     struct tcp_sock* tp = bpf_skc_to_tcp_sock(skc);
     if (!tp)
         return;
@@ -40,8 +49,11 @@ BALLAST_INLINE void visit(struct sock_common* skc, struct seq_file* seq,
     if (!flow)
         return;
     ballast_account(skc, tp, flow, head, sums);
+    if (flow->flags & BALLAST_FLOW_RESERVED)
+        watch(skc, tp, head);
     keep_alive(skc, flow);
-    if (flow->flags & (BALLAST_FLOW_ZERO_WINDOW | BALLAST_FLOW_PROBING))
+    if ((flow->flags & (BALLAST_FLOW_ZERO_WINDOW | BALLAST_FLOW_PROBING)) ||
+        (flow->signs & BALLAST_FLOW_UNSENT))
         flow->cookie = bpf_get_socket_cookie(skc); /* the daemon follows it */
     bpf_seq_write(seq, flow, sizeof(*flow));
 }

@@ -44,11 +44,11 @@ static __attribute__((noinline)) int look_at_keepalive(struct sock_common* skc,
     int mode = ballast_wish_for(flow, &wish);
     ballast_plan_keepalive(skc, tp, BALLAST_LOAD(head->ticks_per_second), &wish,
                            mode == BALLAST_MODE_ENFORCE, &look);
-    flow->retune = ballast_options_differ(look.force, look.now.value) != 0;
-    __u32 ours = ballast_options_differ(look.now.value, look.own.value);
+    flow->retune = !ballast_same_options(look.force, look.now.value);
+    bool ours = !ballast_same_options(look.now.value, look.own.value);
     ballast_show_keepalive(flow, look.now.value, ballast_keepalive_setter(&look.own, ours));
     if (!ours)
-        flow->keepalive.wanted = ballast_is_keepalive_wanted(&look, &wish, mode);
+        flow->keepalive.lack = ballast_lack_of(&look, &wish, mode);
     return 0;
 }
 
@@ -69,6 +69,11 @@ BALLAST_INLINE void visit(struct sock_common* skc, struct tcp_sock* tp, struct s
         ballast_account(skc, tp, flow, head, sums);
         take_back_if_closed(skc, flow);
         look_at_keepalive(skc, flow);
+        if ((flow->flags & BALLAST_FLOW_RESERVED) && BALLAST_LOAD(head->can_watch) &&
+            !ballast_is_watched(tp, head)) {
+            head->unwatched = head->sweep;
+            flow->retune = 1;
+        }
     }
     bpf_seq_write(seq, flow, sizeof(*flow));
 }

@@ -3,6 +3,7 @@
 #ifndef BALLAST_BPF_TABLES_H
 #define BALLAST_BPF_TABLES_H
 
+#include "bpf/first.h"
 #include "bpf/kernel.h"
 #include "bpf/lib/address.h"
 #include "bpf/lib/limit.h"
@@ -15,12 +16,6 @@
  * nothing of its arguments. Weak, since several programs' objects have it (libbpf's linker keeps
  * one). */
 #define BALLAST_ONCE __attribute__((weak, noinline))
-
-#define BALLAST_FIRST(map)                                                                         \
-    ({                                                                                             \
-        __u32 zero_ = 0;                                                                           \
-        bpf_map_lookup_elem(&(map), &zero_);                                                       \
-    })
 
 #define BALLAST_COUNT_EVENT(event)                                                                 \
     do {                                                                                           \
@@ -48,46 +43,6 @@ BALLAST_INLINE __s64 ballast_new_index(void* free_list, __u32* next, __u32 most)
         return index;
     __sync_fetch_and_sub(next, 1);
     return -1;
-}
-
-/* Creates the destination; its index, or that of one created concurrently, or -1. */
-static __attribute__((noinline)) __s64
-ballast_add_destination(const struct ballast_destination_key* key) {
-    struct ballast_control* head = BALLAST_FIRST(control);
-    if (!key || !head)
-        return -1;
-    __s64 fresh =
-        ballast_new_index(&free_destinations, &head->next_destination, BALLAST_MAX_DESTINATIONS);
-    if (fresh < 0)
-        return -1;
-    __u32 index = (__u32)fresh;
-    struct ballast_destination* destination = bpf_map_lookup_elem(&destinations, &index);
-    if (!destination)
-        return -1;
-    __builtin_memcpy(destination->address, key->address, sizeof(key->address));
-    destination->port = key->port;
-    destination->service = key->service;
-    destination->last_use_ns = bpf_ktime_get_ns(); /* or the daemon would recycle it */
-    if (!bpf_map_update_elem(&destination_index, key, &index, BPF_NOEXIST))
-        return index;
-    destination->service = 0;
-    bpf_map_push_elem(&free_destinations, &index, 0);
-    __u32* winner = bpf_map_lookup_elem(&destination_index, key);
-    return winner ? *winner : -1;
-}
-
-/* The destination's index, made where it is new; -1 (counted) when the table is full. */
-BALLAST_INLINE __s64 ballast_destination_of(__u16 service, const union ballast_address* address,
-                                            __u16 port) {
-    struct ballast_destination_key key = {.port = port, .service = service};
-    __builtin_memcpy(key.address, address->bytes, sizeof(key.address));
-    __u32* known = bpf_map_lookup_elem(&destination_index, &key);
-    if (known)
-        return *known;
-    __s64 index = ballast_add_destination(&key);
-    if (index < 0)
-        BALLAST_COUNT_EVENT(destinations_full);
-    return index;
 }
 
 /* Where a cookie's reservation is. */

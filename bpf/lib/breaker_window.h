@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 // clang-format off
 /*
- * The sliding window in which a breaker counts failures by kind: BALLAST_BREAKER_SLOTS words a
- * kind, each of the low 16 bits of a slot's number since boot and a count of 16 bits that
+ * The sliding window in which a breaker counts failures by kind, and connects that were established
+ * as one kind more: BALLAST_BREAKER_SLOTS words a kind, each of the low 16 bits of a slot's number since boot and a count of 16 bits that
  * saturates.
  *
  *   newest   generation 8 | width of a slot in ms 19 | number of the slot 37
  *
- * `newest` names the last slot in which a failure was recorded. 37 bits last 4 years at slots of
+ * `newest` names the last slot in which anything was recorded. 37 bits last 4 years at slots of
  * 1 ms and 500 years at windows of 1 s; 19 bits hold windows of up to 69 minutes, longer ones count
  * as that.
  *
@@ -65,23 +65,23 @@ BALLAST_INLINE bool ballast_window_is_same(__u64 place, __u64 other) {
     return !((place ^ other) >> BALLAST_WINDOW_SLOT_BITS);
 }
 
-/* Failures of `kind` (< BALLAST_FAILURES) in the window that ends at `now_ms`. */
-BALLAST_STEP __u32 ballast_window_sum(struct ballast_breaker* breaker, __u64 word,
-                                      const struct ballast_breaker_limits* limits, __u32 kind,
-                                      __u64 now_ms) {
-    if (!breaker || !limits)
+/* Counts of `kind` (< BALLAST_BREAKER_COUNTS) in the last `slots` of the window that ends `here`.
+ */
+BALLAST_STEP __u32 ballast_window_sum(struct ballast_breaker* breaker, __u64 here, __u32 kind,
+                                      __u32 slots) {
+    if (!breaker)
         return 0;
-    __u64 here = ballast_window_place(word, limits, now_ms);
     __u64 newest = BALLAST_LOAD(*ballast_window_newest(breaker));
     __u32 sum = 0;
     if (!ballast_window_is_same(here, newest) || here >= newest + BALLAST_BREAKER_SLOTS)
         return 0;
     BALLAST_ROLLED
     for (int i = 0; i < BALLAST_BREAKER_SLOTS; i++) {
-        __u32 slot = BALLAST_LOAD(breaker->failures[ballast_bounded(kind, BALLAST_FAILURES)][i]);
+        __u32 slot =
+            BALLAST_LOAD(breaker->counts[ballast_bounded(kind, BALLAST_BREAKER_COUNTS)][i]);
         __u32 age = (__u32)(here - (slot >> 16)) & 0xffff;
         /* No branch: the verifier would follow both ways of each slot. */
-        sum += (slot & BALLAST_WINDOW_MAX_COUNT) * ((age - BALLAST_BREAKER_SLOTS) >> 31);
+        sum += (slot & BALLAST_WINDOW_MAX_COUNT) * ((age - slots) >> 31);
     }
     return sum;
 }
@@ -92,9 +92,9 @@ BALLAST_STEP int ballast_window_wipe_slot(struct ballast_breaker* breaker, __u32
     if (!breaker)
         return false;
     BALLAST_ROLLED
-    for (__u32 kind = 0; kind < BALLAST_FAILURES; kind++) {
-        __u32* slot = &breaker->failures[ballast_bounded(kind, BALLAST_FAILURES)]
-                                        [i & (BALLAST_BREAKER_SLOTS - 1)];
+    for (__u32 kind = 0; kind < BALLAST_BREAKER_COUNTS; kind++) {
+        __u32* slot = &breaker->counts[ballast_bounded(kind, BALLAST_BREAKER_COUNTS)]
+                                      [i & (BALLAST_BREAKER_SLOTS - 1)];
         __u32 old = BALLAST_LOAD(*slot);
         if (BALLAST_LOAD(*ballast_window_newest(breaker)) != expected)
             return false;
@@ -167,15 +167,30 @@ BALLAST_INLINE void ballast_window_add(__u32* slot, __u16 number) {
     ballast_window_add_contended(slot, number);
 }
 
-/* Counts a failure of `kind` (< BALLAST_FAILURES) at `now_ms`. */
+/* Counts one of `kind` (< BALLAST_BREAKER_COUNTS) at `now_ms`. */
 BALLAST_INLINE void ballast_window_record(struct ballast_breaker* breaker,
                                           const struct ballast_breaker_limits* limits, __u32 kind,
                                           __u64 now_ms) {
     __u64 here = 0;
     if (ballast_window_reach(breaker, limits, now_ms, &here))
-        ballast_window_add(&breaker->failures[ballast_bounded(kind, BALLAST_FAILURES)]
-                                             [here & (BALLAST_BREAKER_SLOTS - 1)],
+        ballast_window_add(&breaker->counts[ballast_bounded(kind, BALLAST_BREAKER_COUNTS)]
+                                           [here & (BALLAST_BREAKER_SLOTS - 1)],
                            (__u16)here);
+}
+
+/* Successes of before the breaker was made, which nobody else has touched yet. They are in the
+ * window, but not in its last quarter. */
+BALLAST_INLINE void ballast_window_begin(struct ballast_breaker* breaker,
+                                         const struct ballast_breaker_limits* limits, __u32 count,
+                                         __u64 now_ms) {
+    __u64 here = 0;
+    if (count >= BALLAST_WINDOW_ADDABLE)
+        count = BALLAST_WINDOW_ADDABLE - 1;
+    if (count && ballast_window_reach(breaker, limits, now_ms, &here))
+        (void)ballast_swap_if_u32(
+            &breaker->counts[BALLAST_BREAKER_SUCCESS]
+                            [(here - BALLAST_BREAKER_SLOTS / 4) & (BALLAST_BREAKER_SLOTS - 1)],
+            0, (__u32)((here - BALLAST_BREAKER_SLOTS / 4) & 0xffff) << 16 | count);
 }
 
 #endif

@@ -10,6 +10,9 @@
  *      |                        or seen pending twice by daemon -> (none)
  *      +-- met by a sweep, older than Ballast or than its policy (adopted) --> established
  *
+ * CLOSE is seen by sockops on sockets that it watches (bpf/watch.h), by the tracepoint on others; a
+ * socket that never left it, by cgroup/sock_release. What two of them see is released once (R2).
+ *
  * TIME_WAIT holds nothing: the full socket reaches CLOSE when it is replaced by its TIME_WAIT
  * mini-socket (net/ipv4/tcp_minisocks.c, tcp_time_wait() ends in tcp_done()).
  *

@@ -44,10 +44,10 @@ BALLAST_INLINE bool ballast_tells_retransmission(const struct ballast_control* c
            retransmits <= BALLAST_LOAD(control->suspect_until);
 }
 
-/* An RST in answer to data sent after a silence. */
+/* An RST in answer to data sent after a silence, or to a probe of keepalive. */
 BALLAST_INLINE bool ballast_tells_reset(const struct ballast_control* control, __u32 state,
-                                        __u32 silence, __u32 packets_out) {
-    return packets_out && ballast_is_suspect(control, state, silence);
+                                        __u32 silence, __u32 unanswered) {
+    return unanswered && ballast_is_suspect(control, state, silence);
 }
 
 /*
@@ -88,6 +88,31 @@ BALLAST_INLINE __u32 ballast_between_tries(const struct ballast_tries* tries) {
 BALLAST_INLINE bool ballast_is_unanswered(__u32 written, __u32 acknowledged, __u32 last_sent,
                                           __u32 last_data) {
     return written == acknowledged && (__s32)(last_sent - last_data) > 0;
+}
+
+/* What decides whether this host sends; of the socket's sequence numbers and timers. */
+struct ballast_sending {
+    __u32 unsent;      /* bytes never sent */
+    __u32 packets_out; /* segments sent and not acknowledged */
+    __u32 retrans_out; /* of these, sent again */
+    __u32 snd_wnd;
+    __u32 retransmits; /* timeouts in a row */
+    bool is_probing;   /* the timer of a zero window runs */
+};
+
+/*
+ * This host itself does not send: where there is no route, no address or no permission the packet
+ * is refused below TCP, and TCP tries again by the timer that else probes a shut window
+ * (net/ipv4/tcp_output.c, tcp_check_probe_timer()). What had been under way before is counted as
+ * sent again only where that could be sent (tcp_retransmit_skb()). A moment of this is ordinary;
+ * that it lasts is for the reader to find out.
+ */
+BALLAST_INLINE bool ballast_is_unsent(const struct ballast_sending* sending) {
+    if (!sending->snd_wnd)
+        return false;
+    if (sending->packets_out)
+        return sending->retransmits >= 2 && !sending->retrans_out;
+    return sending->unsent && sending->is_probing;
 }
 
 /*

@@ -14,12 +14,27 @@ Tone tone_of_flow(const Json& value) {
     return value == "ESTAB" ? Tone::good : Tone::warn;
 }
 
-/// "57s ballast"; "-" where it is off.
+/// "user timeout 20s": why it has not the keepalive that its service wishes; empty where it has.
+std::string keepalive_obstacle(const Json& value) {
+    const Json& why = value.at("why_not");
+    if (why == "user_timeout")
+        return "user timeout " + human_ms(value.at("user_timeout_ms"));
+    if (why == "patience")
+        return fmt::format("gives up in {}", human_ms(1000 * value.at("interval_s").get<long>() *
+                                                      value.at("count").get<long>()));
+    return {};
+}
+
+/// "57s ballast"; "-" where it is off, "no: user timeout 20s" where that is not as wished.
 std::string format_keepalive(const Json& value) {
-    if (value.is_null() || !value.at("on").get<bool>())
+    if (value.is_null())
         return "-";
+    const auto obstacle = keepalive_obstacle(value);
+    if (!value.at("on").get<bool>())
+        return obstacle.empty() ? "-" : "no: " + obstacle;
     return human_ms(value.at("idle_s").get<std::int64_t>() * 1000) + " " +
-           value.at("set_by").get<std::string>();
+           value.at("set_by").get<std::string>() +
+           (obstacle.empty() ? "" : fmt::format(" ({})", obstacle));
 }
 
 std::vector<Column> flow_columns() {

@@ -66,7 +66,12 @@ Line hooks_line(const Json& status) {
         return {Level::warn, "hooks",
                 fmt::format("all attached; {} by somebody else and attached again",
                             counted(again, "time") + " detached")};
-    return {Level::ok, "hooks", "every program is attached"};
+    const auto missed = number(hooks, "recursion_misses");
+    return {Level::ok, "hooks",
+            missed == 0 ? "every program is attached"
+                        : fmt::format("every program is attached; {} of them left out by the "
+                                      "kernel since they were loaded",
+                                      counted(missed, "run"))};
 }
 
 std::string at_limit_text(std::uint64_t at_limit, std::uint64_t over, const std::string& of) {
@@ -150,9 +155,10 @@ Line breakers_line(const Json& status) {
 /// "2 silently dropped, 1 path down".
 std::string found_text(const Json& flows) {
     Json found = Json::object();
-    for (const char* kind : {"silently_dropped", "path_down", "peer_hung", "refused_late",
-                             "cleared", "reset", "reset_withheld", "reset_waiting"})
-        found[kind] = flows.at(kind);
+    for (const std::string_view kind : kHalfOpenKindNames)
+        found[std::string(kind)] = flows.at(std::string(kind));
+    for (const char* outcome : {"reset", "reset_withheld", "reset_waiting"})
+        found[outcome] = flows.at(outcome);
     const std::string text = counts_text(found);
     return text.empty() ? "none found" : text;
 }
@@ -160,6 +166,13 @@ std::string found_text(const Json& flows) {
 Line half_open_line(const Json& status) {
     const Json& flows = status.at("half_open");
     const std::string losses = counts_text(status.at("half_open_losses"));
+    if (flows.at("holding").get<bool>())
+        return {Level::bad, "half-open",
+                fmt::format("{} of {} in use send nothing: this host's own network is suspect",
+                            number(flows, "dead_paths"),
+                            counted(number(flows, "paths"), "destination")),
+                "only connections that are proven dead are reset: look at links, routes, DNS and "
+                "firewall"};
     return {losses.empty() ? Level::ok : Level::warn, "half-open",
             fmt::format("{} suspected now; since the start: {}",
                         counted(number(flows, "suspects"), "connection"), found_text(flows)),

@@ -63,19 +63,19 @@ void add_counters(Json& json, const Counters& counters) {
 }
 
 Json encode_half_open(const HalfOpenStatus& flows) {
-    return {{"suspects", flows.suspects},
-            {"suspected", flows.suspected},
-            {"silently_dropped", flows.silently_dropped},
-            {"path_down", flows.path_down},
-            {"peer_hung", flows.peer_hung},
-            {"refused_late", flows.refused_late},
-            {"cleared", flows.cleared},
-            {"recovered", flows.recovered},
-            {"ended", flows.ended},
-            {"coalesced", flows.coalesced},
-            {"reset", flows.reset},
-            {"reset_withheld", flows.reset_withheld},
-            {"reset_waiting", flows.reset_waiting}};
+    Json json = {{"suspects", flows.suspects}, {"suspected", flows.suspected}};
+    for (std::size_t i = 0; i < kHalfOpenKinds; ++i)
+        json[std::string(kHalfOpenKindNames.at(i))] = flows.verdicts.at(i);
+    json.update({{"recovered", flows.recovered},
+                 {"ended", flows.ended},
+                 {"coalesced", flows.coalesced},
+                 {"reset", flows.reset},
+                 {"reset_withheld", flows.reset_withheld},
+                 {"reset_waiting", flows.reset_waiting},
+                 {"holding", flows.is_holding},
+                 {"dead_paths", flows.dead_paths},
+                 {"paths", flows.paths}});
+    return json;
 }
 
 /// The daemon's own losses, in addition to those of the programs.
@@ -168,7 +168,9 @@ Json encode_status(const DaemonStatus& status, const LimitTotals& totals,
     json["limit_mode"] = name_of(status.limit_mode);
     json["adopted_pins"] = status.adopted_pins;
     json["policy"] = encode_policy(status, now);
-    json["hooks"] = {{"lost", status.hooks_lost}, {"reattached", status.hooks_reattached}};
+    json["hooks"] = {{"lost", status.hooks_lost},
+                     {"reattached", status.hooks_reattached},
+                     {"recursion_misses", status.recursion_misses}};
     json["limits"] = encode_totals(totals);
     json["capacity"] = encode_capacity(status);
     add_counters(json, status.counters);

@@ -38,6 +38,7 @@ Json encode_settings(const Breaker& breaker) {
     return {{"mode", name_of(breaker.mode)},
             {"window_ms", breaker.window.count()},
             {"thresholds", encode_by_failure(breaker.thresholds)},
+            {"failure_percent", breaker.failure_percent},
             {"slow_connect_ms", nonzero_or_null(breaker.slow_connect)},
             {"reset_within_ms", nonzero_or_null(breaker.reset_within)},
             {"open_for_ms", breaker.open_for.count()},
@@ -47,9 +48,19 @@ Json encode_settings(const Breaker& breaker) {
             {"ramp_start_percent", breaker.ramp_start}};
 }
 
+Json encode_kinds(const HalfOpenKinds& kinds) {
+    Json names = Json::array();
+    for (std::size_t i = 0; i < kResettableKinds; ++i)
+        if (kinds.has(static_cast<HalfOpenKind>(i)))
+            names.push_back(kHalfOpenKindNames.at(i));
+    return names;
+}
+
 Json encode_settings(const HalfOpen& half_open) {
     return {{"mode", name_of(half_open.mode)},
             {"action", name_of(half_open.action)},
+            {"reset_kinds", encode_kinds(half_open.reset_kinds)},
+            {"path_down_after_ms", half_open.path_down_after.count()},
             {"confirm_retransmits", half_open.confirm_retransmits},
             {"response_timeout_ms", nonzero_or_null(half_open.response_timeout)},
             {"witness", name_of(half_open.witness)}};

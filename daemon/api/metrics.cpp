@@ -90,6 +90,9 @@ void write_daemon(Text& text, const DaemonStatus& status) {
     text.counter("ballast_hooks_reattached_total",
                  "Times that a program was attached again after somebody detached it.",
                  status.hooks_reattached);
+    text.counter("ballast_recursion_misses_total",
+                 "Runs of tracing programs that the kernel left out; normally 0.",
+                 status.recursion_misses);
     text.gauge("ballast_policy_generation", "Grows by one with each policy put in force.",
                static_cast<double>(status.policy_generation));
     text.gauge("ballast_policy_refused", "1: the newest policy file was refused.",
@@ -132,15 +135,12 @@ void write_half_open(Text& text, const HalfOpenStatus& flows) {
                                 "Flows found half-open, by kind; and of those, the "
                                 "ones that were heard from again (cleared).",
                                 MetricType::Counter);
-    const auto one = [](MetricFamily& to, const char* label, const char* name,
+    const auto one = [](MetricFamily& to, const char* label, std::string_view name,
                         std::uint64_t count) {
-        add(to, static_cast<double>(count), {{label, name}});
+        add(to, static_cast<double>(count), {{label, std::string(name)}});
     };
-    one(found, "kind", "silently_dropped", flows.silently_dropped);
-    one(found, "kind", "path_down", flows.path_down);
-    one(found, "kind", "peer_hung", flows.peer_hung);
-    one(found, "kind", "refused_late", flows.refused_late);
-    one(found, "kind", "cleared", flows.cleared);
+    for (std::size_t i = 0; i < kHalfOpenKinds; ++i)
+        one(found, "kind", kHalfOpenKindNames.at(i), flows.verdicts.at(i));
     text.write(std::move(found));
     MetricFamily resets = family("ballast_half_open_resets_total",
                                  "Half-open flows that were to be reset, by what became of them: "
@@ -152,6 +152,11 @@ void write_half_open(Text& text, const HalfOpenStatus& flows) {
     text.write(std::move(resets));
     text.gauge("ballast_half_open_resets_waiting", "Half-open flows that wait to be reset.",
                static_cast<double>(flows.reset_waiting));
+    text.gauge("ballast_half_open_resets_held",
+               "1: most destinations send nothing, so only what is proven dead is reset.",
+               flows.is_holding ? 1 : 0);
+    text.gauge("ballast_half_open_dead_paths", "Destinations that send nothing.",
+               static_cast<double>(flows.dead_paths));
     text.gauge("ballast_half_open_suspects", "Flows under suspicion.",
                static_cast<double>(flows.suspects));
 }

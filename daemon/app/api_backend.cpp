@@ -42,6 +42,7 @@ DaemonStatus ApiBackend::status() {
     status.reservations_max = kernel::Reservations::most;
     status.hooks_lost = parts_.hooks.lost();
     status.hooks_reattached = parts_.hooks.reattached();
+    status.recursion_misses = programs.recursion_misses();
     status.counters = parts_.instance.datapath().counters();
     status.findings = parts_.findings.status();
     status.sweep = parts_.observer.status();

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "daemon/util/log.h"
+
 namespace ballast::app {
 
 bool HookKeeper::tick() {
@@ -32,7 +34,20 @@ bool HookKeeper::tick() {
                            .acted = false});
     }
     lost_ = std::move(lost);
-    return reattached_ != before;
+    trace();
+    return reattached_ != before || programs_.is_tracing_for_a_while();
+}
+
+void HookKeeper::trace() {
+    const auto done = programs_.trace_if_needed();
+    if (!done && !has_failed_)
+        log::error("{}", done.error().text());
+    has_failed_ = !done;
+    if (programs_.has_lost_watch() && !has_lost_watch_)
+        log::warn(
+            "another program's sockops replaces the flags of connections that Ballast counts; "
+            "tracing programs stay attached, which see their end too");
+    has_lost_watch_ = programs_.has_lost_watch();
 }
 
 } // namespace ballast::app

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reattaches programs that somebody else detached, and reports it.
+// Reattaches programs that somebody else detached, and reports it; keeps tracing programs attached
+// for as long as they are needed, since the kernel runs them for every socket of the host.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +18,9 @@ public:
     HookKeeper(kernel::Programs& programs, findings::Findings& findings)
         : programs_(programs), findings_(findings) {}
 
-    /// Call it every second. True: something was reattached, and a sweep must count what was opened
-    /// meanwhile.
+    /// Call it every second. True: a sweep is due, since something was reattached and what was
+    /// opened meanwhile is to be counted, or since tracing programs are attached until sweeps have
+    /// met all connections.
     bool tick();
 
     /// Programs that are not attached and cannot be.
@@ -27,10 +29,14 @@ public:
     [[nodiscard]] std::uint64_t reattached() const { return reattached_; }
 
 private:
+    void trace();
+
     kernel::Programs& programs_;
     findings::Findings& findings_;
     std::vector<std::string> lost_;
     std::uint64_t reattached_ = 0;
+    bool has_failed_ = false; ///< the last trace()
+    bool has_lost_watch_ = false;
 };
 
 } // namespace ballast::app

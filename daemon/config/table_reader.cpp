@@ -181,4 +181,12 @@ void TableReader::wrong_choice(std::string_view key, const std::string& word,
                              did_you_mean(word, names)));
 }
 
+void TableReader::wrong_word(std::string_view key, const toml::node& node,
+                             std::span<const std::string_view> names) const {
+    const auto* text = node.as_string();
+    problem_at(node, key,
+               fmt::format("{} is not one of {}{}", described(node), listed(names),
+                           text ? did_you_mean(text->get(), names) : ""));
+}
+
 } // namespace ballast

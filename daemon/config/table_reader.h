@@ -64,6 +64,26 @@ public:
         return value;
     }
 
+    /// An array of words of `names`, each as its enumerator; may be empty. None: absent, or some
+    /// word is not among them.
+    template <typename Enum, std::size_t N>
+    std::optional<std::vector<Enum>> choices(std::string_view key,
+                                             const std::array<std::string_view, N>& names) const {
+        const toml::array* list = array(key, "an array of strings");
+        if (list == nullptr)
+            return std::nullopt;
+        std::vector<Enum> chosen;
+        for (const toml::node& node : *list) {
+            const auto* text = node.as_string();
+            const auto value = text ? enumerator<Enum>(names, text->get()) : std::nullopt;
+            if (value)
+                chosen.push_back(*value);
+            else
+                wrong_word(key, node, names);
+        }
+        return chosen.size() == list->size() ? std::optional(std::move(chosen)) : std::nullopt;
+    }
+
     /// Each fill() puts the value of `key` into `field`, and leaves the field as it is where the
     /// key is absent or wrong.
     void fill(std::chrono::milliseconds& field, std::string_view key,
@@ -97,6 +117,8 @@ private:
     void wrong_type(std::string_view key, const toml::node& node, std::string_view wanted) const;
     void wrong_choice(std::string_view key, const std::string& word,
                       std::span<const std::string_view> names) const;
+    void wrong_word(std::string_view key, const toml::node& node,
+                    std::span<const std::string_view> names) const;
 
     const toml::table& table_;
     const std::string& file_;

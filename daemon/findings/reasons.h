@@ -44,18 +44,19 @@ inline constexpr std::array<std::string_view, 3> kSeverityNames{"info", "warning
         "or its dry run",                                                                          \
         "If it should open: ballast breaker auto DEST, or [governor] in the policy")               \
     ROW(observer_fault, critical,                                                                  \
-        "Most destinations fail at once: this host's own network is suspect, and breakers stay "   \
-        "closed",                                                                                  \
+        "Most destinations fail at once: this host's own network is suspect. Breakers stay "       \
+        "closed, and only connections that are proven dead are reset",                             \
         "Look at this host's links, routes, DNS and firewall")                                     \
-    ROW(observer_fault_over, info,                                                                 \
-        "Most destinations answer again: breakers decide by themselves", "Nothing")                \
+    ROW(observer_fault_over, info, "Most destinations answer again: breakers and resets go on",    \
+        "Nothing")                                                                                 \
     ROW(half_open_flow, warning,                                                                   \
-        "A connection's packets no longer reach its peer, and neither end has had an error",       \
-        "A firewall or balancer forgot it, or the peer is gone: let keepalive hold the path "      \
-        "open, or have half_open reset such connections")                                          \
-    ROW(half_open_flow_reset, warning,                                                             \
-        "What became of a half-open connection whose reset had to wait",                           \
-        "Where it was not reset, why says so: docs/half-open.md")                                  \
+        "A connection stands still, and neither end has had an error: kind says why",              \
+        "See what its kind means and what helps: docs/half-open.md")                               \
+    ROW(half_open_flow_reset, warning, "A half-open connection whose reset had to wait was reset", \
+        "See half_open_flow, which says what was wrong with it")                                   \
+    ROW(half_open_flow_spared, info,                                                               \
+        "A half-open connection whose reset had to wait was not reset",                            \
+        "Nothing where it recovered; else why says what held it: docs/half-open.md")               \
     ROW(half_open_flow_cleared, info,                                                              \
         "A connection that was found half-open was heard from again", "Nothing")                   \
     ROW(hook_reattached, warning,                                                                  \

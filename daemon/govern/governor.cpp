@@ -103,11 +103,26 @@ Governor::Decision Governor::decide(std::size_t active, const Swap& swap, Monoto
     return decision;
 }
 
-void Governor::on_dead_path(const PeerKey& peer, Monotonic now) {
-    dead_paths_.on_dead(peer, now);
+void Governor::on_dead_path(const PeerKey& peer) {
+    dead_paths_.on_dead(peer);
 }
 
-Governor::Leave Governor::leave_to_reset(Monotonic now) {
+void Governor::on_left_path(const PeerKey& peer, Monotonic now) {
+    dead_paths_.on_left(peer, now);
+}
+
+void Governor::on_live_path(const PeerKey& peer) {
+    dead_paths_.on_live(peer);
+}
+
+Governor::PathHold Governor::judge_paths(Monotonic now) {
+    const bool is_held = dead_paths_.is_suspect(paths_, options_, now);
+    return {.is_held = is_held, .dead = dead_paths_.dead(), .paths = paths_};
+}
+
+Governor::Leave Governor::leave_to_reset(Proof proof, Monotonic now) {
+    if (proof == Proof::proven)
+        return options_.dry_run ? Leave::dry_run : Leave::granted;
     if (suspect_ || dead_paths_.is_suspect(paths_, options_, now))
         return Leave::observer_fault;
     if (options_.dry_run)

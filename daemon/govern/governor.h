@@ -15,7 +15,9 @@
 //     is on the undo list, once.
 // V4  In a dry run everything is decided the same, but the budget put in place is 0.
 // V5  While the observer is suspect, by failing connects or by paths that are dead, no flow is
-// reset.
+// reset
+//     but one that is proven dead: its destination was heard of meanwhile. Nor do caps slow that: a
+//     pool of dead connections is no reason to leave half of them to hang.
 #pragma once
 
 #include <chrono>
@@ -87,13 +89,27 @@ public:
 
     /// Whether a half-open flow may be reset now.
     enum class Leave { granted, caps, observer_fault, dry_run };
-    /// Granted ones count against both caps.
-    Leave leave_to_reset(Monotonic now);
+    /// Whether its destination answers others.
+    enum class Proof { unproven, proven };
+    /// Granted ones that are not proven count against both caps.
+    Leave leave_to_reset(Proof proof, Monotonic now);
 
-    /// A destination no longer sends anything, as its flows show.
-    void on_dead_path(const PeerKey& peer, Monotonic now);
-    /// Destinations with flows, of which those with a dead path are a part.
+    /// A destination sends nothing, as its flows show.
+    void on_dead_path(const PeerKey& peer);
+    /// Something was heard of it.
+    void on_live_path(const PeerKey& peer);
+    /// It has no flows left to show either.
+    void on_left_path(const PeerKey& peer, Monotonic now);
+    /// Destinations with flows that were in use lately, of which those with a dead path are a part.
     void set_paths(std::size_t paths) { paths_ = paths; }
+
+    /// Dead paths that make the observer suspect; judged anew at each call.
+    struct PathHold {
+        bool is_held = false;
+        std::size_t dead = 0;
+        std::size_t paths = 0;
+    };
+    PathHold judge_paths(Monotonic now);
 
     [[nodiscard]] bool is_dry_run() const { return options_.dry_run; }
     [[nodiscard]] bool suspects_observer() const { return suspect_; }

@@ -113,10 +113,14 @@ ballast_breaker* BreakerTable::find_or_add(std::uint32_t destination) {
         const std::uint32_t index = new_index();
         if (!index)
             return nullptr;
+        // The first maker is nobody in particular: a person's or the governor's.
+        __atomic_fetch_add(&maps_->makers->breakers[0], 1, __ATOMIC_SEQ_CST);
         maps_->breakers[index].destination = destination;
+        maps_->breakers[index].maker = 0;
         maps_->breakers[index].in_use = 1;
         if (!ballast_swap_if_u32(&owner.breaker, 0, index)) {
             maps_->breakers[index].in_use = 0;
+            __atomic_fetch_sub(&maps_->makers->breakers[0], 1, __ATOMIC_SEQ_CST);
             (void)::bpf_map_update_elem(maps_->free_breakers.get(), nullptr, &index, BPF_ANY);
         }
     }

@@ -2,6 +2,8 @@
 #include "daemon/kernel/cgroup.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 
@@ -70,6 +72,29 @@ Result<CgroupRoot> open_cgroup(const std::string& path) {
     cgroup.id = status.st_ino;
     cgroup.level = depth_below(*root, cgroup.path);
     return cgroup;
+}
+
+std::optional<std::string> cgroup_path(std::uint64_t id) {
+    constexpr int kernfs_id = 0xfe; // include/linux/exportfs.h, FILEID_KERNFS: the id itself
+    const auto mount = cgroup2_mount();
+    if (!mount)
+        return std::nullopt;
+    const Fd root(::open(mount->c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    alignas(file_handle) std::array<std::byte, sizeof(file_handle) + sizeof id> memory{};
+    auto* handle = reinterpret_cast<file_handle*>(memory.data());
+    handle->handle_bytes = sizeof id;
+    handle->handle_type = kernfs_id;
+    std::memcpy(handle->f_handle, &id, sizeof id);
+    const Fd cgroup(::open_by_handle_at(root.get(), handle, O_PATH | O_CLOEXEC));
+    if (!cgroup)
+        return std::nullopt;
+    std::error_code error;
+    const auto path =
+        std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", cgroup.get()), error);
+    if (error || !path.string().starts_with(*mount))
+        return std::nullopt;
+    const auto below = path.string().substr(mount->size());
+    return below.empty() ? "/" : below;
 }
 
 } // namespace ballast::kernel

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "daemon/util/error.h"
@@ -24,5 +25,9 @@ struct CgroupRoot {
 
 /// Opens `path`; empty means the root of the hierarchy. A relative path is taken below that root.
 Result<CgroupRoot> open_cgroup(const std::string& path);
+
+/// Path of the cgroup of that id below the root of the hierarchy, "/system.slice/a.service"; none:
+/// it is gone, or cannot be looked up.
+std::optional<std::string> cgroup_path(std::uint64_t id);
 
 } // namespace ballast::kernel

@@ -25,6 +25,12 @@ void Datapath::report_suspects(std::chrono::milliseconds silence, std::uint32_t 
     store_relaxed(maps_->control->suspect_until, tries);
 }
 
+void Datapath::report_sleep(std::chrono::steady_clock::time_point now) const {
+    const std::chrono::nanoseconds since_boot = now.time_since_epoch();
+    __atomic_store_n(&maps_->control->slept_ns, static_cast<std::uint64_t>(since_boot.count()),
+                     __ATOMIC_RELEASE);
+}
+
 bool Datapath::swap_trip_budget(std::uint32_t& expected, std::uint32_t wanted) const {
     return __atomic_compare_exchange_n(&maps_->control->trip_budget, &expected, wanted, false,
                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);

@@ -23,6 +23,8 @@ public:
 
     /// From when on flows are reported as suspect: after a silence of their peer, for the first
     /// `tries` retransmissions. 0: none are.
+    /// The host has slept, as found at `now`: flows that were silent are probed.
+    void report_sleep(std::chrono::steady_clock::time_point now) const;
     void report_suspects(std::chrono::milliseconds silence, std::uint32_t tries) const;
 
     /// Puts `wanted` into the word that programs take openings of breakers from, if that is

@@ -64,13 +64,12 @@ std::vector<Destination> DestinationTable::with_refusals() const {
     return found;
 }
 
-std::size_t DestinationTable::active_since(std::chrono::steady_clock::time_point from) const {
+std::size_t DestinationTable::tried_since(std::chrono::steady_clock::time_point from) const {
     const std::chrono::nanoseconds since = from.time_since_epoch();
     const auto from_ns = static_cast<std::uint64_t>(std::max<std::int64_t>(since.count(), 0));
     const auto all = maps_->destinations.first(ever_used());
-    return static_cast<std::size_t>(std::ranges::count_if(all, [&](const auto& row) {
-        return row.service && (row.in_use || row.last_use_ns >= from_ns);
-    }));
+    return static_cast<std::size_t>(std::ranges::count_if(
+        all, [&](const auto& row) { return row.service && row.last_use_ns >= from_ns; }));
 }
 
 std::uint64_t DestinationTable::reservations() const {

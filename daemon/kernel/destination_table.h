@@ -30,8 +30,9 @@ public:
     /// The destination that has `index` now, whichever had it before.
     [[nodiscard]] Destination at(std::uint32_t index) const;
 
-    /// Those with connections, and those that somebody asked for since `from` (CLOCK_MONOTONIC).
-    [[nodiscard]] std::size_t active_since(std::chrono::steady_clock::time_point from) const;
+    /// Those that somebody tried to connect to since `from` (CLOCK_MONOTONIC). One with connections
+    /// that nobody adds to shows nothing of the network.
+    [[nodiscard]] std::size_t tried_since(std::chrono::steady_clock::time_point from) const;
 
     /// All reservations.
     [[nodiscard]] std::uint64_t reservations() const;

@@ -27,6 +27,10 @@ BreakerEvent to_event(const ballast_event& record) {
     if (record.deadline_ms > record.now_ms)
         change.lasts = std::chrono::milliseconds(record.deadline_ms - record.now_ms);
     std::ranges::copy(record.counts, change.failures.begin());
+    change.established = record.established;
+    change.is_for_some = record.scope != 0;
+    change.cgroup = static_cast<std::uint32_t>(record.who >> 32U);
+    change.netns = static_cast<std::uint32_t>(record.who);
     if (const char* name = record.last_error ? ::strerrorname_np(record.last_error) : nullptr)
         change.last_error = name;
     return event;

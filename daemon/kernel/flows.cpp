@@ -53,13 +53,17 @@ SweptFlow to_model(const ballast_flow& flow, std::uint32_t hz) {
     made.quiet = word_of(flow.quiet_jiffies, hz);
     made.packets_in = flow.packets_in;
     made.packets_out = flow.packets_out;
+    made.mark = flow.mark;
+    made.acked = flow.acked;
+    made.queued = flow.queued;
     made.keepalive = {.on = flow.keepalive.on != 0,
                       .set_by = static_cast<KeepaliveSetter>(flow.keepalive.setter),
-                      .wanted = flow.keepalive.wanted != 0,
+                      .lack = static_cast<KeepaliveLack>(flow.keepalive.lack),
                       .count = flow.keepalive.count,
                       .idle_s = flow.keepalive.idle_s,
                       .interval_s = flow.keepalive.interval_s,
                       .user_timeout_ms = flow.keepalive.user_timeout_ms};
+    made.trying_ms = flow.keepalive.trying_ms;
     made.service = flow.service;
     made.state = static_cast<TcpState>(flow.state);
     made.retransmits = flow.retransmits;
@@ -70,6 +74,10 @@ SweptFlow to_model(const ballast_flow& flow, std::uint32_t hz) {
     made.has_window_shut = (flow.flags & BALLAST_FLOW_ZERO_WINDOW) != 0;
     made.is_unanswered = (flow.flags & BALLAST_FLOW_UNANSWERED) != 0;
     made.is_probing = (flow.flags & BALLAST_FLOW_PROBING) != 0;
+    // The programs do not look at the wait of what is not governed.
+    made.is_unsent = (flow.signs & BALLAST_FLOW_UNSENT) != 0 && !made.is_outside;
+    made.is_deaf = (flow.signs & BALLAST_FLOW_DEAF) != 0;
+    made.is_subflow = (flow.signs & BALLAST_FLOW_SUBFLOW) != 0;
     return made;
 }
 
@@ -84,6 +92,7 @@ Suspicion to_model(const ballast_suspicion& record, std::uint32_t hz) {
         record.flags & BALLAST_SUSPICION_INBOUND ? Direction::inbound : Direction::outbound;
     made.what = static_cast<Suspicion::What>(record.kind);
     made.is_orphan = (record.flags & BALLAST_SUSPICION_ORPHAN) != 0;
+    made.is_subflow = (record.flags & BALLAST_SUSPICION_SUBFLOW) != 0;
     made.is_tail_probe = (record.flags & BALLAST_SUSPICION_TAIL_PROBE) != 0;
     made.at = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(record.now_ns));
     made.silent = time_of(record.silent_jiffies, hz);
@@ -92,6 +101,11 @@ Suspicion to_model(const ballast_suspicion& record, std::uint32_t hz) {
     made.retransmits = record.retransmits;
     made.probes = record.probes;
     made.bytes_acked = record.bytes_acked;
+    made.bytes_received = record.bytes_received;
+    made.segment = record.segment;
+    made.mss = record.mss;
+    made.mark = record.mark;
+    made.queued = record.queued;
     made.packets_out = record.packets_out;
     made.snd_wnd = record.snd_wnd;
     made.total_retrans = record.total_retrans;

@@ -16,6 +16,7 @@ namespace ballast::kernel {
 /// When a program is attached, and for how long.
 enum class Stage {
     release,   ///< before the first sweep, for good: it gives back
+    traced,    ///< the same, where not every socket can be watched (bpf/watch.h)
     admission, ///< after it, for good: it admits, or reports
     tuning,    ///< while some service has a connect_timeout or enforces keepalive
     unload,    ///< an iterator, pinned for `ballast unload`, which has no daemon to ask
@@ -41,14 +42,18 @@ struct Hook {
 };
 
 inline constexpr std::array kHooks{
-    Hook{"set_state", Stage::release, BPF_TRACE_RAW_TP},
-    Hook{"destroy", Stage::release, BPF_TRACE_RAW_TP},
+    Hook{"set_state", Stage::traced, BPF_TRACE_RAW_TP},
+    Hook{"destroy", Stage::traced, BPF_TRACE_RAW_TP},
+    Hook{"sock_release", Stage::release, BPF_CGROUP_INET_SOCK_RELEASE},
+    Hook{"state", Stage::release, BPF_CGROUP_SOCK_OPS,
+         "the end of a connection may go unseen on a busy host until a sweep"},
     Hook{"retransmit", Stage::admission, BPF_TRACE_RAW_TP},
     Hook{"reset", Stage::admission, BPF_TRACE_RAW_TP},
     Hook{"error", Stage::admission, BPF_TRACE_RAW_TP},
     Hook{"connect4", Stage::admission, BPF_CGROUP_INET4_CONNECT},
     Hook{"connect6", Stage::admission, BPF_CGROUP_INET6_CONNECT},
     Hook{"tune", Stage::tuning, BPF_CGROUP_SOCK_OPS},
+    Hook{"choose", Stage::tuning, BPF_CGROUP_SETSOCKOPT},
     Hook{"restore", Stage::unload, BPF_TRACE_ITER},
     Hook{"sweep", Stage::sweep, BPF_TRACE_ITER},
     Hook{"sweep_files", Stage::sweep, BPF_TRACE_ITER, "each sweep visits every network namespace"},

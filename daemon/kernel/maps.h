@@ -22,6 +22,7 @@ struct Maps {
     Mapped<ballast_consumer> consumers;
     Mapped<ballast_share> shares;
     Mapped<ballast_breaker> breakers;
+    Mapped<ballast_makers> makers;
     Mapped<ballast_destination> destinations;
     Mapped<ballast_bucket> reservations;
     Mapped<ballast_bucket_seen> seen;

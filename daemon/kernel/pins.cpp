@@ -24,7 +24,8 @@ bool exists(const std::string& path) {
 bool all_pinned(const std::string& dir) {
     return std::ranges::all_of(pinned_maps, [&](auto map) { return exists(map_pin(dir, map)); }) &&
            std::ranges::all_of(kHooks, [&](const Hook& hook) {
-               return !hook.is_permanent() || exists(link_pin(dir, hook.name));
+               return !hook.is_permanent() || hook.is_optional() ||
+                      exists(link_pin(dir, hook.name));
            });
 }
 

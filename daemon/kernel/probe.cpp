@@ -251,6 +251,41 @@ Result<void> try_retuning() {
         "tcp"));
 }
 
+/// A socket that an iterator over TCP sockets is sure to meet.
+Result<Fd> listen_anywhere() {
+    Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!socket || ::listen(socket.get(), 1) != 0)
+        return fail(Error::system("listen", errno));
+    return socket;
+}
+
+/// TCP_BPF_SOCK_OPS_CB_FLAGS, by asking for it: an iterator prints something where it got it.
+Result<void> try_watching() {
+    constexpr std::int16_t offset_of_socket = 8; // struct bpf_iter__tcp
+    constexpr int cb_flags = 1008; // include/uapi/linux/bpf.h, TCP_BPF_SOCK_OPS_CB_FLAGS
+    const auto program = load_program(
+        BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER,
+        program_of(insn::copy(6, 1), insn::load(1, 6, offset_of_socket), insn::skip_if_set(1, 2),
+                   insn::set(0, 0), insn::leave(), insn::store_zero(10, -8),
+                   insn::set(2, IPPROTO_TCP), insn::set(3, cb_flags), insn::copy(4, 10),
+                   insn::add(4, -8), insn::set(5, sizeof(int)), insn::call(BPF_FUNC_getsockopt),
+                   insn::skip_if_set(0, 6), insn::load(1, 6, 0), insn::load(1, 1, 0),
+                   insn::copy(2, 10), insn::add(2, -8), insn::set(3, 1),
+                   insn::call(BPF_FUNC_seq_write), insn::set(0, 0)),
+        "tcp");
+    const auto socket = listen_anywhere();
+    if (!program || !socket)
+        return fail(program ? socket.error() : program.error());
+    const Fd link(::bpf_link_create(program->get(), 0, BPF_TRACE_ITER, nullptr));
+    const Fd iterator(link ? ::bpf_iter_create(link.get()) : -1);
+    char met = 0;
+    const auto got = iterator ? ::read(iterator.get(), &met, 1) : -1;
+    if (got < 0)
+        return fail(Error::system("read an iterator over TCP sockets", errno));
+    return got == 1 ? Result<void>()
+                    : fail(Error::system("bpf_getsockopt(TCP_BPF_SOCK_OPS_CB_FLAGS)", EINVAL));
+}
+
 Result<void> try_namespaces() {
     const Fd own(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
     if (!own)
@@ -281,6 +316,14 @@ std::vector<Feature> features(const std::string& cgroup) {
          try_retuning},
         {"storage of sockets", "neither connect_timeout nor keepalive can be set", false,
          try_storage},
+        {"cgroup/sock_release", "failed connects would stay counted", true,
+         [] {
+             return forget(load_program(BPF_PROG_TYPE_CGROUP_SOCK, BPF_CGROUP_INET_SOCK_RELEASE,
+                                        program_of(insn::set(0, 1))));
+         }},
+        {"older sockets watched by sockops",
+         "the end of an older connection may go unseen on a busy host until a sweep", false,
+         try_watching},
         {"tp_btf/inet_sock_set_state", "closed connections would stay counted", true,
          [] { return try_tracepoint("inet_sock_set_state"); }},
         {"tp_btf/tcp_destroy_sock", "failed connects would stay counted", true,
@@ -321,6 +364,10 @@ std::vector<Probe> probe_features(const std::string& cgroup_path) {
     for (const auto& feature : features(cgroup_path))
         probes.push_back(judge(feature));
     return probes;
+}
+
+bool can_watch_sockets() {
+    return try_watching().has_value();
 }
 
 bool lacks_required(const std::vector<Probe>& probes) {

@@ -22,6 +22,10 @@ struct Probe {
 /// of the cgroup v2 hierarchy found in the mount table). Needs root for a certain answer.
 std::vector<Probe> probe_features(const std::string& cgroup_path);
 
+/// Whether programs may set TCP_BPF_SOCK_OPS_CB_FLAGS, so that sockops sees what any socket does
+/// (bpf/watch.h). Takes a few milliseconds.
+bool can_watch_sockets();
+
 /// True when some required feature's answer is not yes.
 bool lacks_required(const std::vector<Probe>& probes);
 

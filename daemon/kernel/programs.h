@@ -65,11 +65,25 @@ public:
     /// kernel/bpf/syscall.c no such thing for tracing).
     std::vector<LostHook> reattach_lost();
 
+    /// Attaches the tracing programs that release, before connections are adopted, which sockops
+    /// does not watch yet (bpf/watch.h).
+    Result<void> start_tracing();
+    /// Detaches them once sweeps meet only what sockops watches, and attaches them where it does
+    /// not, or another program takes that away. Call it every second.
+    Result<void> trace_if_needed();
+    /// Whether they wait for sweeps to meet what is there.
+    [[nodiscard]] bool is_tracing_for_a_while() const;
+    /// Whether a sweep met a connection whose flags another program had replaced.
+    [[nodiscard]] bool has_lost_watch() const;
+
     [[nodiscard]] Maps& maps();
     /// The links from which sweeps are opened.
     [[nodiscard]] Sweeper::Links sweep_links() const;
     /// Descriptor of the program that FailureReport runs.
     [[nodiscard]] int report_program() const;
+    /// Runs of the attached programs that the kernel left out, since each was loaded: it runs no
+    /// tracing program that is already running on the same CPU.
+    [[nodiscard]] std::uint64_t recursion_misses() const;
     /// Whether counts and links of an earlier daemon were taken over.
     [[nodiscard]] bool adopted() const;
     [[nodiscard]] const CgroupRoot& cgroup() const;

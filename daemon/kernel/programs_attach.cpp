@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "daemon/kernel/pins.h"
+#include "daemon/kernel/probe.h"
 #include "daemon/kernel/programs_state.h"
 
 namespace ballast::kernel {
@@ -90,12 +91,14 @@ Result<void> Programs::State::attach(std::size_t row, bool was_there) {
     auto attached = hook.stage == Stage::unload
                         ? create_link(hook, loaded.program.get(), true)
                         : attach_pinned(hook, loaded.program.get(), was_there);
-    if (attached)
+    if (attached) {
         loaded.link = std::move(*attached);
-    else if (hook.is_optional())
-        note_missing(hook, attached.error());
-    else
+        note_watch(row, true);
+        return {};
+    }
+    if (!hook.is_optional())
         return fail(attached.error());
+    note_missing(hook, attached.error());
     return {};
 }
 
@@ -109,6 +112,32 @@ Result<void> Programs::State::attach(Stage stage) {
             return attached;
     }
     return {};
+}
+
+/// Until sweeps have met what is there (trace_if_needed()).
+Result<void> Programs::State::attach_traced() {
+    const bool can_watch = maps.control->watches_states && can_watch_sockets();
+    __atomic_store_n(&maps.control->can_watch, can_watch ? 1U : 0U, __ATOMIC_SEQ_CST);
+    traced_until = maps.control->sweep + sweeps_until_watched;
+    return attach(Stage::traced);
+}
+
+Result<void> Programs::State::detach(Stage stage) {
+    for (std::size_t row = 0; row < kHooks.size(); ++row) {
+        if (kHooks.at(row).stage != stage)
+            continue;
+        const std::string pin = link_pin(options.bpffs_dir, kHooks.at(row).name);
+        if (::unlink(pin.c_str()) && errno != ENOENT)
+            return fail(Error::system(fmt::format("remove pin {}", pin), errno));
+        hooks.at(row).link.reset();
+    }
+    return {};
+}
+
+/// While `state` is not attached, the tracepoint has to see what watched sockets do.
+void Programs::State::note_watch(std::size_t row, bool is_attached) const {
+    if (row == hook_index("state"))
+        __atomic_store_n(&maps.control->watches_states, is_attached ? 1U : 0U, __ATOMIC_SEQ_CST);
 }
 
 void Programs::State::note_missing(const Hook& hook, const Error& reason) {
@@ -127,6 +156,7 @@ void Programs::State::reattach(std::size_t row, std::vector<LostHook>& lost) {
     const Fd program(::bpf_prog_get_fd_by_id(info.prog_id));
     auto made = program ? create_link(hook, program.get(), true)
                         : fail(Error::system("open the program of a lost link", errno));
+    note_watch(row, static_cast<bool>(made));
     lost.push_back({std::string(hook.name), made ? "" : made.error().text()});
     if (made)
         link = std::move(*made);

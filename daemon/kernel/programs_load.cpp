@@ -179,6 +179,7 @@ Result<void> Programs::State::map_memory() {
         .and_then([&] { return open(maps.totals, BALLAST_MAX_SERVICES, "totals"); })
         .and_then([&] { return reserve(maps.consumers, BALLAST_MAX_CONSUMERS, "consumers"); })
         .and_then([&] { return reserve(maps.breakers, BALLAST_MAX_BREAKERS, "breakers"); })
+        .and_then([&] { return open(maps.makers, 1, "makers"); })
         .and_then([&] { return reserve(maps.shares, BALLAST_MAX_SHARES, "shares"); })
         .and_then(
             [&] { return reserve(maps.destinations, BALLAST_MAX_DESTINATIONS, "destinations"); })

@@ -34,6 +34,9 @@ struct Programs::State {
     Maps maps;
     CgroupRoot cgroup;
     bool adopted = false;
+    /// One sweep may be under way, and two have to meet what the first adopts.
+    static constexpr std::uint32_t sweeps_until_watched = 3;
+    std::uint32_t traced_until = 0; ///< the sweep that meets only what is watched, as it begins
     std::vector<std::string> notices;
 
     // programs_load.cpp
@@ -50,11 +53,14 @@ struct Programs::State {
     // programs_attach.cpp
     Result<void> attach(Stage stage);
     Result<void> attach(std::size_t row, bool was_there);
+    Result<void> attach_traced();
+    Result<void> detach(Stage stage);
     Result<Fd> attach_pinned(const Hook& hook, int program, bool was_there);
     Result<Fd> create_link(const Hook& hook, int program, bool replace);
     Result<void> pin(const Hook& hook, const Fd& link, bool replace) const;
     Result<bool> is_same_program(int program, int link_fd) const;
     void note_missing(const Hook& hook, const Error& reason);
+    void note_watch(std::size_t row, bool is_attached) const;
     void reattach(std::size_t row, std::vector<LostHook>& lost);
 
     [[nodiscard]] LoadedHook& at(Stage stage) { return hooks.at(hook_index(hook_of(stage).name)); }

@@ -9,6 +9,11 @@
 //  3. all programs that may have found it before end (PolicyMap::wait_for_programs());
 //  4. the element is cleared and its index offered for use.
 // A daemon that dies after 1 leaves retired elements; resume() finishes them.
+//
+// Breakers are given back the same way when they are closed and have long had nothing to count: a
+// destination that failed once should not pay for that for ever. In steps 1 and 2's place the
+// destination lets go of it. One that opens in that very moment, after a long time without a
+// failure, is lost.
 #pragma once
 
 #include <chrono>
@@ -24,11 +29,13 @@ namespace ballast::kernel {
 
 class Recycler {
 public:
-    /// Above this share of the table, idle destinations go after `hurried_ttl`.
-    static constexpr double hurry_above = 0.9;
+    /// Above this share of a table, those idle for `hurried_ttl` go, the oldest first, of who has
+    /// most rows.
+    static constexpr double hurry_above = 0.5;
     static constexpr std::chrono::seconds hurried_ttl{10};
-    /// Maximum in one pass, so that the loop is not held up.
+    /// Maximum in one pass, so that the loop is not held up; in a hurry.
     static constexpr std::size_t batch = 1024;
+    static constexpr std::size_t hurried_batch = 8192;
 
     Recycler(Maps& maps, PolicyMap& policy) : maps_(&maps), policy_(&policy) {}
 
@@ -43,7 +50,15 @@ public:
     [[nodiscard]] std::uint32_t used() const;
 
 private:
+    using Indexes = std::vector<std::uint32_t>;
+
     [[nodiscard]] std::uint32_t ever_used() const;
+    /// Those whose time is over; `wanted` of the oldest others besides, idle for hurried_ttl, of
+    /// the maker with most rows.
+    Indexes choose(std::chrono::nanoseconds now, std::chrono::nanoseconds ttl, bool hurry);
+    Result<void> free_breakers(std::chrono::nanoseconds now, std::chrono::nanoseconds ttl);
+    [[nodiscard]] Indexes quiet_breakers(std::chrono::nanoseconds now,
+                                         std::chrono::nanoseconds ttl) const;
     Result<std::size_t> free(const std::vector<std::uint32_t>& retired);
     [[nodiscard]] bool is_forced(const ballast_destination& destination) const;
     void forget_shares(const std::vector<std::uint32_t>& retired);

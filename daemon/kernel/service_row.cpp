@@ -28,7 +28,9 @@ ballast_breaker_limits to_row(const Breaker& breaker) {
                                .thresholds = {},
                                .probes = breaker.probes,
                                .ramp_start = breaker.ramp_start,
-                               .mode = static_cast<std::uint8_t>(breaker.mode)};
+                               .mode = static_cast<std::uint8_t>(breaker.mode),
+                               .failure_percent = breaker.failure_percent,
+                               .reserved = {}};
     std::ranges::copy(breaker.thresholds, row.thresholds);
     return row;
 }
@@ -42,7 +44,9 @@ ballast_keepalive_rule to_row(const KeepaliveRule& rule) {
             .mode = static_cast<std::uint8_t>(rule.mode),
             .learn_ipv4 = rule.learn_prefix.ipv4,
             .learn_ipv6 = rule.learn_prefix.ipv6,
-            .reserved = {}};
+            .reserved = 0,
+            .longest_s = static_cast<std::uint16_t>(rule.max.count()),
+            .reserved_too = {}};
 }
 
 } // namespace
@@ -85,6 +89,7 @@ Breaker from_row(const ballast_breaker_limits& row) {
     breaker.probes = row.probes;
     breaker.ramp = milliseconds(row.ramp_ms);
     breaker.ramp_start = row.ramp_start;
+    breaker.failure_percent = row.failure_percent;
     return breaker;
 }
 
@@ -97,6 +102,7 @@ KeepaliveRule from_row(const ballast_keepalive_rule& row) {
     (rule.kind == KeepaliveKind::fixed ? rule.idle : rule.start) = idle;
     rule.interval = std::chrono::seconds(row.interval_s);
     rule.count = row.count;
+    rule.max = std::chrono::seconds(row.longest_s);
     rule.learn_prefix = {row.learn_ipv4, row.learn_ipv6};
     return rule;
 }

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <ctime>
 #include <iterator>
 
 #include <bpf/bpf.h>
@@ -11,18 +10,9 @@
 #include "daemon/kernel/flows.h"
 #include "daemon/kernel/ledger.h"
 #include "daemon/kernel/socket_counts.h"
+#include "daemon/util/clock.h"
 
 namespace ballast::kernel {
-
-namespace {
-
-std::chrono::nanoseconds thread_cpu() {
-    timespec time{};
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
-}
-
-} // namespace
 
 Sweeper::Sweeper(Maps& maps, Links links, std::string proc)
     : maps_(&maps), links_(links), proc_(std::move(proc)), hz_(jiffies_per_second()) {}
@@ -198,7 +188,7 @@ void Sweeper::hand_over(std::span<const ballast_flow> flows, const Sink& sink) {
     for (const auto& flow : flows) {
         totals_.untracked += flow.flags & BALLAST_FLOW_UNTRACKED ? 1U : 0U;
         totals_.kept_alive += flow.keepalive.setter == BALLAST_SET_BY_BALLAST ? 1U : 0U;
-        totals_.keepalive_wanted += flow.keepalive.wanted;
+        totals_.keepalive_wanted += flow.keepalive.lack == BALLAST_LACKS_LEAVE;
     }
     batch_.clear();
     for (const auto& flow : flows)

@@ -43,6 +43,7 @@ struct TcpFacts {
     std::uint8_t backoff = 0;     ///< doublings of the RTO
     std::uint32_t rto_us = 0;
     std::uint32_t unacked = 0;           ///< segments in flight
+    std::uint32_t retrans = 0;           ///< of these, sent again
     std::uint32_t last_data_sent_ms = 0; ///< ago; retransmissions count
     std::uint32_t last_data_recv_ms = 0; ///< ago
     std::uint32_t last_ack_recv_ms = 0;  ///< ago; any acknowledgement, of keepalive too
@@ -65,6 +66,7 @@ struct DiagSocket {
     std::uint32_t uid = 0;
     std::uint32_t inode = 0; ///< 0: no process has it open
     TcpTimer timer = TcpTimer::off;
+    std::uint32_t mark = 0;             ///< SO_MARK; the kernel tells it to CAP_NET_ADMIN only
     std::uint32_t timer_expires_ms = 0; ///< from now; 0: off, or due
     std::uint8_t timer_retransmits = 0; ///< of what the timer is for
     TcpFacts tcp;

@@ -10,40 +10,36 @@
 
 #include "daemon/model/diag_socket.h"
 #include "daemon/model/finding.h"
+#include "daemon/model/half_open_kind.h"
 #include "daemon/model/snapshot.h"
 
 namespace ballast {
 
-/// The fault of a flow, or that it has recovered.
-enum class HalfOpenKind : std::uint8_t {
-    silently_dropped, ///< its packets reach nobody, while the destination answers others
-    path_down,        ///< nothing comes from the destination at all
-    peer_hung,        ///< the peer acknowledges, but takes or answers nothing
-    refused_late,     ///< RST to the first packet after a silence
-    cleared,          ///< it was found half-open and is acknowledged again
-};
-
-/// "silently_dropped", stable.
-constexpr const char* name_of(HalfOpenKind kind) {
-    constexpr const char* names[] = {"silently_dropped", "path_down", "peer_hung", "refused_late",
-                                     "cleared"};
-    return names[static_cast<std::size_t>(kind)];
-}
-
 /// Where a flow's peer is looked for on other flows: outbound, the remote address and port;
-/// inbound, whose peers all have ports of their own, the remote address and the local port.
+/// inbound, whose peers all have ports of their own, the remote address and the local port. What
+/// the route depends on is part of it, since another uplink says nothing about this one.
 struct PeerKey {
     std::uint32_t netns = 0; ///< inode number
     Direction direction = Direction::outbound;
-    Address address;        ///< remote
-    std::uint16_t port = 0; ///< remote, or local where inbound
+    Address address;                   ///< remote
+    std::uint16_t port = 0;            ///< remote, or local where inbound
+    Address source;                    ///< local
+    std::uint32_t interface_index = 0; ///< that the flow is bound to; 0: none
+    std::uint32_t mark = 0;            ///< SO_MARK
 
     auto operator<=>(const PeerKey&) const = default; // NOLINT(modernize-use-nullptr)
 };
 
-inline PeerKey peer_of(const FlowKey& key, std::uint32_t netns, Direction direction) {
+inline PeerKey peer_of(const FlowKey& key, std::uint32_t netns, Direction direction,
+                       std::uint32_t mark) {
     const bool is_inbound = direction == Direction::inbound;
-    return {netns, direction, key.remote.address, is_inbound ? key.local.port : key.remote.port};
+    return {.netns = netns,
+            .direction = direction,
+            .address = key.remote.address,
+            .port = is_inbound ? key.local.port : key.remote.port,
+            .source = key.local.address,
+            .interface_index = key.interface_index,
+            .mark = mark};
 }
 
 /// An observation of one flow, by a program (bpf/abi_suspicion.h) or by a check of its keepalive.
@@ -57,6 +53,7 @@ struct Suspicion {
     What what = What::retransmission;
     bool is_tail_probe = false;
     bool is_orphan = false;                   ///< no process has it open
+    bool is_subflow = false;                  ///< of an MPTCP connection
     std::chrono::steady_clock::time_point at; ///< of the try, at the latest
     std::chrono::milliseconds earlier{0};     ///< the try was at most this long before `at`
     std::chrono::milliseconds silent{0};      ///< since anything was received
@@ -69,6 +66,11 @@ struct Suspicion {
     std::uint32_t snd_wnd = 0;
     std::uint32_t total_retrans = 0; ///< segments, in its whole life
     std::uint32_t data_segs_out = 0;
+    std::uint64_t bytes_received = 0; ///< data, in its whole life
+    std::uint32_t segment = 0;        ///< bytes of data in what was sent again; 0: not known
+    std::uint32_t mss = 0;            ///< bytes of data in a full segment
+    std::uint32_t mark = 0;           ///< SO_MARK
+    std::uint32_t queued = 0;         ///< bytes written and not acknowledged
 };
 
 /// When anything came in last, as of `now`.
@@ -95,20 +97,30 @@ struct Silence {
 
 /// A guard's conclusion about one flow, with its evidence.
 struct HalfOpenVerdict {
+    /// Its peer, as the flow reaches it.
+    [[nodiscard]] PeerKey peer() const { return peer_of(key, netns, direction, mark); }
+
     HalfOpenKind kind = HalfOpenKind::path_down;
     FlowKey key;
     std::uint32_t netns = 0;
     Direction direction = Direction::outbound;
+    std::uint32_t mark = 0; ///< SO_MARK
     std::string service;
     std::chrono::milliseconds silent{0}; ///< since anything was received
+    std::chrono::milliseconds rtt{0};    ///< smoothed; 0: not known
     std::uint32_t tries = 0;             ///< retransmissions and probes in a row, unanswered
     std::uint32_t packets_out = 0;
+    std::uint32_t queued = 0;  ///< bytes written and not acknowledged
+    std::uint32_t segment = 0; ///< bytes of data in what was last sent again; 0: not known
     bool is_window_shut = false;
+    std::chrono::milliseconds lasting{0};    ///< nothing was sent or taken for so long; 0: not told
     std::chrono::milliseconds unanswered{0}; ///< time without an answer to acknowledged data
+    bool is_subflow = false;                 ///< of an MPTCP connection
     std::uint32_t others = 0;                ///< other flows of the same peer
     std::uint32_t others_alive = 0;          ///< those with something received since the last try
     bool is_lossy = false;                   ///< the path loses packets of other flows too
     bool has_ended = false;                  ///< the kernel gave it up
+    bool is_reset = false;                   ///< Ballast ended it
     bool is_orphan = false;                  ///< no process has it open
     bool is_revised = false;                 ///< another was reported for the same silence
     bool is_one_way = false;                 ///< its peer was heard of, and acknowledged nothing
@@ -121,20 +133,25 @@ struct HalfOpenVerdict {
 
 /// The action on a flow that was found half-open, or why there was none.
 enum class FlowAct : std::uint8_t {
-    none,      ///< it has ended, or no process waits on it
-    report,    ///< the service wants no more
-    observe,   ///< the guard may do no more
-    dry_run,   ///< the governor decides only
-    settling,  ///< waits for whether other destinations fail with it
-    waiting,   ///< for the caps of the governor
-    held,      ///< most destinations fail at once: this host itself is suspect
-    reset,     ///< destroyed
-    recovered, ///< no longer half-open when it was to be reset
-    gone,      ///< the socket was gone
-    too_old,   ///< it waited for too long
-    full,      ///< too many were waiting
-    failed,    ///< the kernel would not
+    none,       ///< it has ended, or no process waits on it
+    report,     ///< the service wants no more
+    kind,       ///< the service resets flows, but not of this kind
+    ungoverned, ///< no service governs it
+    subflow,    ///< MPTCP has other paths, and repairs itself
+    observe,    ///< the guard may do no more
+    dry_run,    ///< the governor decides only
+    settling,   ///< a dead path is given time to come back
+    waiting,    ///< for the caps of the governor
+    paced,      ///< so many are reset in a turn, and no more
+    held,       ///< most destinations fail at once: this host itself is suspect
+    reset,      ///< destroyed
+    recovered,  ///< no longer half-open when it was to be reset
+    answers,    ///< its destination was heard of again
+    gone,       ///< the socket was gone
+    too_old,    ///< it waited for too long
+    full,       ///< too many were waiting
+    failed,     ///< the kernel would not
 };
-inline constexpr std::size_t kFlowActs = 13;
+inline constexpr std::size_t kFlowActs = 18;
 
 } // namespace ballast

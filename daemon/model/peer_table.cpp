@@ -43,6 +43,8 @@ void PeerTable::add_to(Sums& sums, const SweptFlow& flow) {
     PeerRow& row = sums.row;
     ++row.connections;
     if (flow.state == TcpState::established) {
+        row.idle_min_ms =
+            row.established == 0 ? flow.idle.count() : std::min(row.idle_min_ms, flow.idle.count());
         ++row.established;
         row.governed += flow.is_outside ? 0U : 1U;
         row.idle_max_ms = std::max(row.idle_max_ms, flow.idle.count());

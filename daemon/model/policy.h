@@ -21,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/model/half_open_kind.h"
 #include "daemon/util/address.h"
 
 namespace ballast {
@@ -108,12 +109,16 @@ inline constexpr std::size_t kFailures = 6;
 struct Breaker {
     Mode mode = Mode::observe;
     std::chrono::milliseconds window{10'000}; ///< sliding; failures within it count
-    /// Failures of one kind within the window that open the breaker; 0: the kind is ignored.
+    /// Least failures of one kind within the window that open the breaker; 0: the kind is ignored.
     std::array<std::uint16_t, kFailures> thresholds{5, 10, 5, 10, 10, 3};
+    /// Least part of the attempts, in percent, that has to fail for that; 0: whatever part.
+    std::uint8_t failure_percent = 50;
     std::chrono::milliseconds slow_connect{0}; ///< 0: no connect is slow
     std::chrono::milliseconds reset_within{0}; ///< 0: no reset is early
-    std::chrono::milliseconds open_for{5'000}; ///< first time; doubles, jittered by a quarter
-    std::chrono::milliseconds open_max{60'000};
+    /// The first time; doubles, jittered by a quarter. Both are short, since an outage lasts for
+    /// the programs as long as its breaker stays open after its end.
+    std::chrono::milliseconds open_for{500};
+    std::chrono::milliseconds open_max{1'000};
     std::uint16_t probes = 1;               ///< admitted at a time, and needed to close
     std::chrono::milliseconds ramp{10'000}; ///< 0: the full limit at once
     std::uint8_t ramp_start = 10;           ///< percent of the limit when the ramp begins
@@ -140,6 +145,10 @@ struct HalfOpen {
     std::uint8_t confirm_retransmits = 3;          ///< in a row, nothing received meanwhile
     std::chrono::milliseconds response_timeout{0}; ///< 0: an answer may take any time
     HalfOpenWitness witness = HalfOpenWitness::passive;
+    /// The kinds that `action` may reset. By default the one whose flows would not recover.
+    HalfOpenKinds reset_kinds = HalfOpenKinds().with(HalfOpenKind::silently_dropped);
+    /// Silence of a dead path that a flow is given before it may be reset: outages end.
+    std::chrono::milliseconds path_down_after{30'000};
 
     bool operator==(const HalfOpen&) const = default;
 };
@@ -171,6 +180,7 @@ struct KeepaliveRule {
     std::chrono::seconds interval{10}; ///< fixed: between probes without answer
     std::uint8_t count = 9;            ///< fixed: of them, then the connection ends
     LearnPrefixes learn_prefix;        ///< automatic
+    std::chrono::seconds max{0};       ///< automatic: the most, whatever is known; 0: as start
 
     bool operator==(const KeepaliveRule&) const = default;
 };

@@ -12,6 +12,7 @@
 
 #include "daemon/findings/reasons.h"
 #include "daemon/model/counters.h"
+#include "daemon/model/half_open_kind.h"
 #include "daemon/model/policy.h"
 #include "daemon/util/address.h"
 
@@ -88,6 +89,7 @@ struct PeerRow {
     std::uint32_t retransmitting = 0; ///< sockets with unacknowledged retransmissions
     std::uint32_t rtt_median_us = 0;  ///< of the smoothed RTTs of its sockets; 0: none measured
     std::uint32_t idle_max_ms = 0;    ///< longest time since anything was received
+    std::uint32_t idle_min_ms = 0;    ///< shortest of these, of its established sockets
     std::uint32_t governed = 0;       ///< established, and in the governed cgroup
 
     bool operator==(const PeerRow&) const = default;
@@ -99,16 +101,22 @@ enum class Direction : std::uint8_t { outbound = 0, inbound = 1 };
 /// ballast_keepalive_setter).
 enum class KeepaliveSetter : std::uint8_t { kernel = 0, application = 1, ballast = 2 };
 
+/// Why a connection does not have the keepalive that its service wishes (bpf/abi_keepalive.h, enum
+/// ballast_keepalive_lack).
+enum class KeepaliveLack : std::uint8_t { nothing = 0, leave = 1, user_timeout = 2, patience = 3 };
+
 /// A connection's settings. Numbers are filled in even while it is off.
 struct FlowKeepalive {
     bool on = false;
     KeepaliveSetter set_by = KeepaliveSetter::kernel;
-    bool wanted = false; ///< it would be tighter if the guard enforced
+    KeepaliveLack lack = KeepaliveLack::nothing;
     std::uint8_t count = 0;
     std::uint32_t idle_s = 0;
     std::uint32_t interval_s = 0;
     std::uint32_t user_timeout_ms = 0; ///< 0: none
 
+    /// It would be tighter if the guard enforced.
+    [[nodiscard]] bool is_wanted() const { return lack == KeepaliveLack::leave; }
     bool operator==(const FlowKeepalive&) const = default;
 };
 
@@ -166,13 +174,9 @@ struct SweepStatus {
 struct HalfOpenStatus {
     std::uint64_t suspects = 0; ///< under suspicion now
     std::uint64_t suspected = 0;
-    std::uint64_t silently_dropped = 0; ///< flows found to be, as are the next three
-    std::uint64_t path_down = 0;
-    std::uint64_t peer_hung = 0;
-    std::uint64_t refused_late = 0;
-    std::uint64_t cleared = 0;        ///< of those, heard from again
-    std::uint64_t recovered = 0;      ///< heard from again before any verdict
-    std::uint64_t ended = 0;          ///< closed before any verdict
+    std::array<std::uint64_t, kHalfOpenKinds> verdicts{}; ///< flows by HalfOpenKind
+    std::uint64_t recovered = 0;                          ///< heard from again before any verdict
+    std::uint64_t ended = 0;                              ///< closed before any verdict
     std::uint64_t coalesced = 0;      ///< flows that findings count and do not name
     std::uint64_t table_full = 0;     ///< flows not followed: too many at a time
     std::uint64_t not_looked_at = 0;  ///< times that facts about flows were not available
@@ -180,6 +184,9 @@ struct HalfOpenStatus {
     std::uint64_t reset_withheld = 0; ///< that would have been: observe, dry run
     std::uint64_t reset_waiting = 0;  ///< that wait to be, now
     std::uint64_t reset_failed = 0;   ///< that were to be: failed, too old, too many waiting
+    bool is_holding = false;      ///< most destinations send nothing: no reset that is not proven
+    std::uint64_t dead_paths = 0; ///< destinations that send nothing, now
+    std::uint64_t paths = 0;      ///< destinations with connections in use, by the last sweep
 
     bool operator==(const HalfOpenStatus&) const = default;
 };
@@ -230,7 +237,9 @@ struct DaemonStatus {
     std::uint64_t reservations_max = 0;
     std::vector<std::string> hooks_lost; ///< programs that are not attached, and cannot be now
     std::uint64_t hooks_reattached = 0;  ///< times that one was, after it had been detached
-    Counters counters;                   ///< of the programs, since they were loaded
+    /// Runs of programs that the kernel left out, since they were loaded.
+    std::uint64_t recursion_misses = 0;
+    Counters counters; ///< of the programs, since they were loaded
     HalfOpenStatus half_open;
     KeepaliveStatus keepalive;
     FindingsStatus findings;

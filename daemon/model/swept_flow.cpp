@@ -20,6 +20,9 @@ Suspicion suspicion_of(const SweptFlow& flow, std::chrono::steady_clock::time_po
     made.silent = made.earlier = flow.idle;
     made.rtt = std::chrono::milliseconds(flow.rtt_us / 1000 + 1);
     made.probes = flow.probes;
+    made.mark = flow.mark;
+    made.queued = flow.queued;
+    made.is_subflow = flow.is_subflow;
     return made;
 }
 

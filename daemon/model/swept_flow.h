@@ -18,14 +18,18 @@ struct SweptFlow {
     std::uint64_t cookie = 0; ///< 0: the kernel has not made one
     std::uint32_t netns = 0;  ///< inode number
     std::uint32_t interface_index = 0;
+    std::uint32_t mark = 0; ///< SO_MARK
     std::uint32_t rtt_us = 0;
     std::chrono::duration<std::uint32_t, std::milli> idle{0};  ///< since anything was received
     std::chrono::duration<std::uint32_t, std::milli> heard{0}; ///< that, keepalive probes included
     std::chrono::duration<std::uint32_t, std::milli> quiet{0}; ///< that, or since data was sent
     std::uint32_t packets_in = 0;                              ///< in its whole life; wraps
     std::uint32_t packets_out = 0;
+    std::uint32_t acked = 0;  ///< bytes acknowledged in its whole life, the low 32 bits
+    std::uint32_t queued = 0; ///< bytes written and not acknowledged
     FlowKeepalive keepalive;
-    std::uint16_t service = 0; ///< as the maps call it; 0: not governed
+    std::uint32_t trying_ms = 0; ///< since what is unanswered was first sent again; 0: it was not
+    std::uint16_t service = 0;   ///< as the maps call it; 0: not governed
     TcpState state = TcpState::unknown;
     std::uint8_t retransmits = 0;     ///< unacknowledged, now
     std::uint8_t probes = 0;          ///< of keepalive or of a zero window, unanswered
@@ -35,6 +39,9 @@ struct SweptFlow {
     bool has_window_shut : 1 = false; ///< the peer's, with something to send
     bool is_unanswered : 1 = false;   ///< all that was sent is acknowledged, no data came since
     bool is_probing : 1 = false;      ///< keepalive probes have had no answer
+    bool is_unsent : 1 = false;       ///< this host does not send what it has to send
+    bool is_deaf : 1 = false;         ///< no data was ever received
+    bool is_subflow : 1 = false;      ///< of an MPTCP connection
 };
 
 FlowKey key_of(const SweptFlow& flow);

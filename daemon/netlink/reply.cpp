@@ -83,6 +83,7 @@ TcpFacts facts(const Info& info) {
     tcp.backoff = info[&tcp_info::tcpi_backoff];
     tcp.rto_us = info[&tcp_info::tcpi_rto];
     tcp.unacked = info[&tcp_info::tcpi_unacked];
+    tcp.retrans = info[&tcp_info::tcpi_retrans];
     tcp.last_data_sent_ms = info[&tcp_info::tcpi_last_data_sent];
     tcp.last_data_recv_ms = info[&tcp_info::tcpi_last_data_recv];
     tcp.last_ack_recv_ms = info[&tcp_info::tcpi_last_ack_recv];
@@ -109,6 +110,9 @@ Result<void> read_attributes(const nlmsghdr* header, DiagSocket& socket) {
             return fail(malformed("about a socket ends within an attribute"));
         if (mnl_attr_get_type(attribute) == INET_DIAG_INFO)
             socket.tcp = facts(Info(attribute));
+        if (mnl_attr_get_type(attribute) == INET_DIAG_MARK &&
+            mnl_attr_validate(attribute, MNL_TYPE_U32) == 0)
+            socket.mark = mnl_attr_get_u32(attribute);
         attribute = mnl_attr_next(attribute);
     }
 }

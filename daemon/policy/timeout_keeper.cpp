@@ -20,6 +20,8 @@ bool wants_tuning(const Policy& policy) {
 } // namespace
 
 Result<void> TimeoutKeeper::prepare(const Policy& policy) {
+    if (auto started = programs_.start_tracing(); !started)
+        return fail(started.error().context("count connections that are there already"));
     if (!wants_tuning(policy))
         return {};
     if (auto started = programs_.start_tuning(); !started)

@@ -38,8 +38,8 @@ class TimeoutKeeper {
 public:
     explicit TimeoutKeeper(kernel::Programs& programs) : programs_(programs) {}
 
-    /// Before `policy`, a datapath_policy(), is put in force: fails where `tune` is needed and
-    /// cannot be attached.
+    /// Before `policy`, a datapath_policy(), is put in force: fails where `tune` is needed, or what
+    /// sees the end of connections that the policy finds, and cannot be attached.
     Result<void> prepare(const Policy& policy);
 
     /// Call every second or so with the policy in force. now: CLOCK_MONOTONIC.

@@ -60,8 +60,11 @@ DaemonStatus night_status() {
     status.counters[Counter::trips_withheld] = 2;
     status.half_open.suspects = 3;
     status.half_open.suspected = 40;
-    status.half_open.silently_dropped = 12;
-    status.half_open.refused_late = 1;
+    const auto verdicts = [&](HalfOpenKind kind) -> std::uint64_t& {
+        return status.half_open.verdicts.at(static_cast<std::size_t>(kind));
+    };
+    verdicts(HalfOpenKind::silently_dropped) = 12;
+    verdicts(HalfOpenKind::refused_late) = 1;
     status.half_open.reset = 4;
     status.half_open.reset_waiting = 2;
     status.counters[Counter::suspicions_lost] = 7;
@@ -152,12 +155,11 @@ FlowRow measured(FlowRow row, std::uint64_t cookie, std::uint32_t rtt_us, std::u
 FlowRow kept_alive(FlowRow row, KeepaliveSetter by, std::uint32_t idle_s) {
     row.keepalive = {.on = by != KeepaliveSetter::kernel,
                      .set_by = by,
-                     .wanted = by == KeepaliveSetter::kernel,
+                     .lack = by == KeepaliveSetter::kernel ? KeepaliveLack::leave
+                                                           : KeepaliveLack::nothing,
                      .count = 9,
                      .idle_s = idle_s,
-                     .interval_s = 10,
-                     .user_timeout_ms =
-                         by == KeepaliveSetter::ballast ? idle_s * 1000 + 90'000 : 0};
+                     .interval_s = 10};
     return row;
 }
 
@@ -363,9 +365,9 @@ WallTime scene_now() {
 }
 
 DaemonStatus scene_status(Scene scene) {
+    DaemonStatus status = scene == Scene::night ? night_status() : calm_status();
     if (scene == Scene::night)
-        return night_status();
-    DaemonStatus status = calm_status();
+        return status;
     if (scene == Scene::empty)
         status.services = status.destinations = 0;
     if (scene == Scene::empty)

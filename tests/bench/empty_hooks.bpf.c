@@ -17,16 +17,16 @@ int empty_connect6(void* context) {
     return 1;
 }
 
-SEC("tp_btf/tcp_destroy_sock")
-int empty_destroy(void* context) {
+SEC("cgroup/sock_release")
+int empty_sock_release(void* context) {
     (void)context;
-    return 0;
+    return 1;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int empty_state(void* context) {
+SEC("sockops")
+int empty_sockops(void* context) {
     (void)context;
-    return 0;
+    return 1;
 }
 
 char LICENSE[] SEC("license") = "Apache-2.0";

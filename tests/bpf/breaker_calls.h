@@ -31,7 +31,7 @@ struct breaker_call {
     __u32 budget;
     __u32 budget_without_end;
     __u32 max_connections;
-    __u32 reserved;
+    __u32 ramp_base;
     __u64 now_ns;
     __u64 tat_ns;
     __u64 interval_ns;
@@ -59,14 +59,15 @@ BALLAST_INLINE void run_breaker_call(struct breaker_call* call) {
                                                           &call->budget, &change);
         break;
     case BREAKER_SUCCESS:
-        ballast_breaker_success(breaker, &call->limits, event.is_probe != 0, event.now_ms, &change);
+        ballast_breaker_success(breaker, &call->limits, event.is_probe != 0, event.who,
+                                event.now_ms, &change);
         break;
     case BREAKER_PROBE_LOST:
         ballast_breaker_probe_lost(breaker);
         break;
     case BREAKER_RAMPED_LIMIT:
-        call->result = ballast_breaker_ramped_limit(BALLAST_LOAD(breaker->word), &call->limits,
-                                                    call->max_connections, event.now_ms);
+        call->result = ballast_breaker_ramp(BALLAST_LOAD(breaker->word), &call->limits,
+                                            call->max_connections, call->ramp_base, event.now_ms);
         break;
     case BREAKER_WINDOW_COUNT:
         call->result =

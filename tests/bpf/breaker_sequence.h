@@ -27,11 +27,16 @@ public:
         call.operation = pick_operation();
         call.budget_without_end = !below(10);
         call.max_connections = below(4) ? below(1'000'000) : BALLAST_UNLIMITED;
+        call.ramp_base = below(3) ? below(2'000'000) : one_of(0, 1, BALLAST_UNLIMITED);
         call.event = {.now_ms = now_ms_ - (below(8) ? 0 : below(200)),
+                      .began_ms = below(4) ? 0 : now_ms_ - below(3000),
+                      .who = 0, // test_breaker_party.cpp
                       .kind = below(20) ? below(below(2) ? 2 : BALLAST_FAILURES) : below(10),
                       .is_probe = below(2),
+                      .is_given_up = !below(4),
                       .error = static_cast<__s32>(below(120)),
-                      .random = static_cast<__u32>(random_())};
+                      .random = static_cast<__u32>(random_()),
+                      .reserved = 0};
         call.now_ns = now_ms_ * 1'000'000 + below(1'000'000);
         call.interval_ns = limits_.open_for_ms * 1000ULL;
         call.burst_ns = limits_.window_ms * 1000ULL;
@@ -62,6 +67,7 @@ private:
         limits_.ramp_ms = one_of(0, 1, 1000, 10'000);
         limits_.probes = static_cast<__u16>(below(4));
         limits_.ramp_start = static_cast<__u8>(one_of(0, 1, 10, 33, 100, 255));
+        limits_.failure_percent = static_cast<__u8>(one_of(0, 0, 1, 50, 50, 100));
         for (auto& threshold : limits_.thresholds)
             threshold = static_cast<__u16>(below(5));
     }
@@ -114,7 +120,8 @@ public:
 
 private:
     const char* run(const breaker_call& call, const breaker_call& after, std::uint32_t* budget) {
-        const auto& [now_ms, kind, is_probe, error, random] = call.event;
+        const __u64 now_ms = call.event.now_ms;
+        const __u32 kind = call.event.kind;
         model_.change.reset();
         switch (call.operation) {
         case BREAKER_ADMIT:
@@ -122,13 +129,14 @@ private:
         case BREAKER_FAILURE:
             return fail(call, after, budget);
         case BREAKER_SUCCESS:
-            model_.success(call.limits, is_probe, now_ms);
+            model_.success(call.limits, call.event.is_probe, now_ms);
             return nullptr;
         case BREAKER_PROBE_LOST:
             model_.probe_lost();
             return nullptr;
         case BREAKER_RAMPED_LIMIT:
-            return same(model_.limit(call.limits, call.max_connections, now_ms), after.result);
+            return same(model_.limit(call.limits, call.max_connections, call.ramp_base, now_ms),
+                        after.result);
         case BREAKER_WINDOW_COUNT:
             return same(model_.count(call.limits, kind, now_ms), after.result);
         case BREAKER_CLOSED_FOR_GOOD:
@@ -142,11 +150,11 @@ private:
         const auto& event = call.event;
         // The evidence is that of the window with this failure in it, before it opened for it.
         BreakerModel without_end = model_;
-        const BreakerOutcome outcome =
-            model_.failure(call.limits, event.kind, event.is_probe, event.now_ms, budget);
-        if (event.kind < BALLAST_FAILURES)
+        const bool is_counted = model_.is_counted(call.limits, event);
+        const BreakerOutcome outcome = model_.failure(call.limits, event, budget);
+        if (is_counted)
             without_end.record(call.limits, event.kind, event.now_ms);
-        for (std::uint32_t kind = 0; kind < BALLAST_FAILURES; ++kind)
+        for (std::uint32_t kind = 0; kind < BALLAST_BREAKER_COUNTS; ++kind)
             if (after.change.counts[kind] !=
                 (outcome == BreakerOutcome::counted
                      ? 0
@@ -156,7 +164,7 @@ private:
             !model_.adopt_deadline(call.limits, event.now_ms,
                                    ballast_breaker_deadline_ms(after.breaker.word)))
             return "how long to stay open";
-        if (event.kind < BALLAST_FAILURES && after.breaker.last_error != event.error)
+        if (is_counted && after.breaker.last_error != event.error)
             return "last error";
         return same(outcome, after.result);
     }

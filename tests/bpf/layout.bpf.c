@@ -34,6 +34,7 @@ struct contract {
     struct ballast_service_name service_name;
     struct ballast_flow flow;
     struct ballast_sweep_totals sweep_totals;
+    struct ballast_makers makers;
 };
 
 struct {

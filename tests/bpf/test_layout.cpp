@@ -59,7 +59,13 @@ constexpr std::array control_members{MEMBER(ballast_control, abi_version),
                                      MEMBER(ballast_control, suspect_after),
                                      MEMBER(ballast_control, suspect_until),
                                      MEMBER(ballast_control, ticks_per_second),
-                                     MEMBER(ballast_control, reserved)};
+                                     MEMBER(ballast_control, watch_connects),
+                                     MEMBER(ballast_control, watches_states),
+                                     MEMBER(ballast_control, slept_ns),
+                                     MEMBER(ballast_control, can_watch),
+                                     MEMBER(ballast_control, lost_watch),
+                                     MEMBER(ballast_control, unwatched),
+                                     MEMBER(ballast_control, redirects)};
 #define BALLAST_ROW(name, group, help) MEMBER(ballast_counters, name),
 constexpr auto counters_members = std::to_array<Member>({BALLAST_COUNTERS(BALLAST_ROW)});
 #undef BALLAST_ROW
@@ -72,16 +78,26 @@ constexpr std::array breaker_limits_members{MEMBER(ballast_breaker_limits, windo
                                             MEMBER(ballast_breaker_limits, thresholds),
                                             MEMBER(ballast_breaker_limits, probes),
                                             MEMBER(ballast_breaker_limits, ramp_start),
-                                            MEMBER(ballast_breaker_limits, mode)};
+                                            MEMBER(ballast_breaker_limits, mode),
+                                            MEMBER(ballast_breaker_limits, failure_percent),
+                                            MEMBER(ballast_breaker_limits, reserved)};
+constexpr std::array makers_members{MEMBER(ballast_makers, destinations),
+                                    MEMBER(ballast_makers, breakers)};
+constexpr std::array breaker_party_members{MEMBER(ballast_breaker_party, who),
+                                           MEMBER(ballast_breaker_party, failed),
+                                           MEMBER(ballast_breaker_party, succeeded)};
 constexpr std::array breaker_members{
-    MEMBER(ballast_breaker, word),      MEMBER(ballast_breaker, probes),
-    MEMBER(ballast_breaker, since_ms),  MEMBER(ballast_breaker, forced_until_ms),
-    MEMBER(ballast_breaker, forced),    MEMBER(ballast_breaker, last_error),
-    MEMBER(ballast_breaker, opened),    MEMBER(ballast_breaker, withheld),
-    MEMBER(ballast_breaker, failures),  MEMBER(ballast_breaker, newest),
-    MEMBER(ballast_breaker, ramp_base), MEMBER(ballast_breaker, destination),
-    MEMBER(ballast_breaker, in_use),    MEMBER(ballast_breaker, reserved),
-    MEMBER(ballast_breaker, forced_by), MEMBER(ballast_breaker, forced_reason)};
+    MEMBER(ballast_breaker, word),         MEMBER(ballast_breaker, probes),
+    MEMBER(ballast_breaker, since_ms),     MEMBER(ballast_breaker, forced_until_ms),
+    MEMBER(ballast_breaker, forced),       MEMBER(ballast_breaker, last_error),
+    MEMBER(ballast_breaker, opened),       MEMBER(ballast_breaker, withheld),
+    MEMBER(ballast_breaker, counts),       MEMBER(ballast_breaker, newest),
+    MEMBER(ballast_breaker, used),         MEMBER(ballast_breaker, ramp_base),
+    MEMBER(ballast_breaker, destination),  MEMBER(ballast_breaker, in_use),
+    MEMBER(ballast_breaker, parties),      MEMBER(ballast_breaker, maker),
+    MEMBER(ballast_breaker, last_failure), MEMBER(ballast_breaker, born),
+    MEMBER(ballast_breaker, reserved),     MEMBER(ballast_breaker, forced_by),
+    MEMBER(ballast_breaker, forced_reason)};
 constexpr std::array event_members{
     MEMBER(ballast_event, now_ms),     MEMBER(ballast_event, deadline_ms),
     MEMBER(ballast_event, address),    MEMBER(ballast_event, port),
@@ -89,20 +105,37 @@ constexpr std::array event_members{
     MEMBER(ballast_event, from),       MEMBER(ballast_event, to),
     MEMBER(ballast_event, level),      MEMBER(ballast_event, withheld),
     MEMBER(ballast_event, last_error), MEMBER(ballast_event, counts),
-    MEMBER(ballast_event, mode),       MEMBER(ballast_event, reserved)};
-constexpr std::array suspicion_members{
-    MEMBER(ballast_suspicion, cookie),         MEMBER(ballast_suspicion, bytes_acked),
-    MEMBER(ballast_suspicion, now_ns),         MEMBER(ballast_suspicion, local_address),
-    MEMBER(ballast_suspicion, remote_address), MEMBER(ballast_suspicion, local_port),
-    MEMBER(ballast_suspicion, remote_port),    MEMBER(ballast_suspicion, netns),
-    MEMBER(ballast_suspicion, interface),      MEMBER(ballast_suspicion, packets_out),
-    MEMBER(ballast_suspicion, snd_wnd),        MEMBER(ballast_suspicion, silent_jiffies),
-    MEMBER(ballast_suspicion, try_jiffies),    MEMBER(ballast_suspicion, srtt_us),
-    MEMBER(ballast_suspicion, total_retrans),  MEMBER(ballast_suspicion, data_segs_out),
-    MEMBER(ballast_suspicion, service),        MEMBER(ballast_suspicion, kind),
-    MEMBER(ballast_suspicion, state),          MEMBER(ballast_suspicion, retransmits),
-    MEMBER(ballast_suspicion, backoff),        MEMBER(ballast_suspicion, probes),
-    MEMBER(ballast_suspicion, flags)};
+    MEMBER(ballast_event, mode),       MEMBER(ballast_event, scope),
+    MEMBER(ballast_event, reserved),   MEMBER(ballast_event, established),
+    MEMBER(ballast_event, who),        MEMBER(ballast_event, reserved_too)};
+constexpr std::array suspicion_members{MEMBER(ballast_suspicion, cookie),
+                                       MEMBER(ballast_suspicion, bytes_acked),
+                                       MEMBER(ballast_suspicion, bytes_received),
+                                       MEMBER(ballast_suspicion, now_ns),
+                                       MEMBER(ballast_suspicion, local_address),
+                                       MEMBER(ballast_suspicion, remote_address),
+                                       MEMBER(ballast_suspicion, local_port),
+                                       MEMBER(ballast_suspicion, remote_port),
+                                       MEMBER(ballast_suspicion, netns),
+                                       MEMBER(ballast_suspicion, interface),
+                                       MEMBER(ballast_suspicion, packets_out),
+                                       MEMBER(ballast_suspicion, snd_wnd),
+                                       MEMBER(ballast_suspicion, silent_jiffies),
+                                       MEMBER(ballast_suspicion, try_jiffies),
+                                       MEMBER(ballast_suspicion, srtt_us),
+                                       MEMBER(ballast_suspicion, total_retrans),
+                                       MEMBER(ballast_suspicion, data_segs_out),
+                                       MEMBER(ballast_suspicion, segment),
+                                       MEMBER(ballast_suspicion, mss),
+                                       MEMBER(ballast_suspicion, mark),
+                                       MEMBER(ballast_suspicion, queued),
+                                       MEMBER(ballast_suspicion, service),
+                                       MEMBER(ballast_suspicion, kind),
+                                       MEMBER(ballast_suspicion, state),
+                                       MEMBER(ballast_suspicion, retransmits),
+                                       MEMBER(ballast_suspicion, backoff),
+                                       MEMBER(ballast_suspicion, probes),
+                                       MEMBER(ballast_suspicion, flags)};
 constexpr std::array prefix_key_members{MEMBER(ballast_prefix_key, prefix_len),
                                         MEMBER(ballast_prefix_key, address)};
 constexpr std::array port_span_members{MEMBER(ballast_port_span, first),
@@ -139,12 +172,18 @@ constexpr std::array destination_members{MEMBER(ballast_destination, in_use),
                                          MEMBER(ballast_destination, adopted),
                                          MEMBER(ballast_destination, last_use_ns),
                                          MEMBER(ballast_destination, rate_tat_ns),
-                                         MEMBER(ballast_destination, reserved_too),
+                                         MEMBER(ballast_destination, mark),
+                                         MEMBER(ballast_destination, most_used),
+                                         MEMBER(ballast_destination, admitted_mark),
+                                         MEMBER(ballast_destination, admitted_before),
                                          MEMBER(ballast_destination, address),
                                          MEMBER(ballast_destination, refused),
                                          MEMBER(ballast_destination, over),
                                          MEMBER(ballast_destination, keepalive_longest_ms),
                                          MEMBER(ballast_destination, keepalive_died_ms),
+                                         MEMBER(ballast_destination, first_failed),
+                                         MEMBER(ballast_destination, first_failure),
+                                         MEMBER(ballast_destination, maker),
                                          MEMBER(ballast_destination, reserved_end)};
 constexpr std::array total_members{MEMBER(ballast_total, in_use), MEMBER(ballast_total, reserved)};
 constexpr std::array consumer_members{
@@ -173,19 +212,18 @@ constexpr std::array keepalive_rule_members{
     MEMBER(ballast_keepalive_rule, idle_ms),    MEMBER(ballast_keepalive_rule, interval_s),
     MEMBER(ballast_keepalive_rule, count),      MEMBER(ballast_keepalive_rule, kind),
     MEMBER(ballast_keepalive_rule, mode),       MEMBER(ballast_keepalive_rule, learn_ipv4),
-    MEMBER(ballast_keepalive_rule, learn_ipv6), MEMBER(ballast_keepalive_rule, reserved)};
+    MEMBER(ballast_keepalive_rule, learn_ipv6), MEMBER(ballast_keepalive_rule, reserved),
+    MEMBER(ballast_keepalive_rule, longest_s),  MEMBER(ballast_keepalive_rule, reserved_too)};
 constexpr std::array keepalive_members{MEMBER(ballast_keepalive, value),
                                        MEMBER(ballast_keepalive, chosen)};
 constexpr std::array kept_keepalive_members{MEMBER(ballast_kept_keepalive, set),
                                             MEMBER(ballast_kept_keepalive, written),
                                             MEMBER(ballast_kept_keepalive, own)};
-constexpr std::array flow_keepalive_members{MEMBER(ballast_flow_keepalive, idle_s),
-                                            MEMBER(ballast_flow_keepalive, interval_s),
-                                            MEMBER(ballast_flow_keepalive, user_timeout_ms),
-                                            MEMBER(ballast_flow_keepalive, count),
-                                            MEMBER(ballast_flow_keepalive, on),
-                                            MEMBER(ballast_flow_keepalive, setter),
-                                            MEMBER(ballast_flow_keepalive, wanted)};
+constexpr std::array flow_keepalive_members{
+    MEMBER(ballast_flow_keepalive, idle_s),          MEMBER(ballast_flow_keepalive, interval_s),
+    MEMBER(ballast_flow_keepalive, user_timeout_ms), MEMBER(ballast_flow_keepalive, trying_ms),
+    MEMBER(ballast_flow_keepalive, count),           MEMBER(ballast_flow_keepalive, on),
+    MEMBER(ballast_flow_keepalive, setter),          MEMBER(ballast_flow_keepalive, lack)};
 constexpr std::array service_name_members{MEMBER(ballast_service_name, name)};
 constexpr std::array flow_members{
     MEMBER(ballast_flow, cookie),         MEMBER(ballast_flow, local_address),
@@ -195,10 +233,11 @@ constexpr std::array flow_members{
     MEMBER(ballast_flow, netns),          MEMBER(ballast_flow, interface),
     MEMBER(ballast_flow, rtt_us),         MEMBER(ballast_flow, idle_jiffies),
     MEMBER(ballast_flow, retransmits),    MEMBER(ballast_flow, probes),
-    MEMBER(ballast_flow, retune),         MEMBER(ballast_flow, reserved),
-    MEMBER(ballast_flow, heard_jiffies),  MEMBER(ballast_flow, quiet_jiffies),
-    MEMBER(ballast_flow, packets_in),     MEMBER(ballast_flow, packets_out),
-    MEMBER(ballast_flow, keepalive)};
+    MEMBER(ballast_flow, retune),         MEMBER(ballast_flow, signs),
+    MEMBER(ballast_flow, mark),           MEMBER(ballast_flow, heard_jiffies),
+    MEMBER(ballast_flow, quiet_jiffies),  MEMBER(ballast_flow, packets_in),
+    MEMBER(ballast_flow, packets_out),    MEMBER(ballast_flow, acked),
+    MEMBER(ballast_flow, queued),         MEMBER(ballast_flow, keepalive)};
 constexpr std::array sweep_totals_members{
     MEMBER(ballast_sweep_totals, time_wait), MEMBER(ballast_sweep_totals, adopted),
     MEMBER(ballast_sweep_totals, moved), MEMBER(ballast_sweep_totals, reserved)};
@@ -207,6 +246,8 @@ constexpr std::array layouts{
     Layout{"ballast_control", sizeof(ballast_control), control_members},
     Layout{"ballast_counters", sizeof(ballast_counters), counters_members},
     Layout{"ballast_breaker_limits", sizeof(ballast_breaker_limits), breaker_limits_members},
+    Layout{"ballast_makers", sizeof(ballast_makers), makers_members},
+    Layout{"ballast_breaker_party", sizeof(ballast_breaker_party), breaker_party_members},
     Layout{"ballast_breaker", sizeof(ballast_breaker), breaker_members},
     Layout{"ballast_event", sizeof(ballast_event), event_members},
     Layout{"ballast_suspicion", sizeof(ballast_suspicion), suspicion_members},
@@ -277,7 +318,8 @@ void every_struct_of_the_contract_is_compared(void**) {
         "ballast_who",           "ballast_cgroup",         "ballast_choice",
         "ballast_matching",      "ballast_path",           "ballast_glob",
         "ballast_globbed",       "ballast_globbing",       "ballast_breaker_change",
-        "ballast_breaker_event", "ballast_keepalive_wish", "ballast_keepalive_look"};
+        "ballast_breaker_event", "ballast_keepalive_wish", "ballast_keepalive_look",
+        "ballast_outcome",       "ballast_given_up",       "ballast_due"};
     for (__u32 id = 1; id < btf__type_cnt(types); ++id) {
         const btf_type* type = btf__type_by_id(types, id);
         const std::string name = btf__name_by_offset(types, type->name_off);

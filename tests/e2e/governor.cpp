@@ -79,6 +79,30 @@ void two_of_twenty_fail() {
     check(log_lines(scene, {"observer_fault"}).empty(), "no observer fault");
 }
 
+/// Pools that nobody adds to show nothing of the network: of those that somebody tried, all fail.
+void idle_pools_say_nothing() {
+    auto& scene = make_scene(breaker_policy({.breaker = "refused = 2, open_for = \"5m\", "
+                                                        "open_max = \"5m\""}) +
+                             governor("observer_fault_window = \"2s\""));
+    std::vector<Fd>& pools = make<std::vector<Fd>>();
+    for (int i = 0; i < 60; ++i) {
+        auto made = attempt(scene.link.client, serve(scene, families.front()).dest());
+        check_errno(made.error, 0, "a pooled connection");
+        pools.push_back(std::move(made.socket));
+    }
+    std::vector<Dest> dests;
+    for (int i = 0; i < 12; ++i)
+        dests.push_back(dead_peer(scene, families.front()).dest);
+    const auto later = Clock::now() + std::chrono::milliseconds(2500);
+    await([&] { return Clock::now() > later; }, "the pools to be idle");
+    for (int round = 0; round < 3; ++round)
+        for (const auto& dest : dests)
+            (void)error_of(scene, dest);
+    await([&] { return !log_lines(scene, {"reason=observer_fault "}).empty(); },
+          "an observer-fault finding");
+    await([&] { return count_open(scene, dests) == 0; }, "the governor to hold all closed");
+}
+
 /// The finding names the destination and says what it comes from.
 void await_withheld(const Scene& scene, const Dest& dest) {
     await(
@@ -174,6 +198,7 @@ TEST_GROUP(governor) {
         .add("all fail at once: the governor holds", all_fail_at_once)
         .add("holds end with the daemon", holds_end_with_the_daemon)
         .add("two of twenty fail: those two open", two_of_twenty_fail)
+        .add("idle pools say nothing", idle_pools_say_nothing)
         .each(families, "a dry run opens nothing", dry_run_opens_nothing)
         .each(families, "a dry run leaves people their say", dry_run_leaves_people_their_say)
         .each(families, "a dry run comes and goes with the policy",

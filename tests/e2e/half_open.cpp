@@ -22,8 +22,8 @@ void finds_it_on_the_server(const Family& family) {
     auto& busy = through(place.wall, place.listener);
     let_idle(idle.server, {&busy});
     say(idle.server);
-    await_kind(place, "silently_dropped", idle.server, {&busy});
-    check(findings(place, "silently_dropped").front().find("side=server") != std::string::npos,
+    await_kind(place, "client_silent", idle.server, {&busy});
+    check(findings(place, "client_silent").front().find("side=server") != std::string::npos,
           "the side is named");
 }
 

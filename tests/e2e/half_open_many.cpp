@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Promise: when thousands of connections die at once, with as many healthy ones beside them, each
-// dead one is reset and no other, no faster than the governor's caps, and all are reported.
+// dead one is reset and no other, a limited number at a time, and all are reported.
 #include "tests/e2e/half_open_place.h"
 #include "tests/harness/group.h"
 
@@ -24,14 +24,11 @@ unsigned many() {
     return std::getenv("BALLAST_VM") ? 500 : 5000;
 }
 
-/// Four fifths at once, the rest within a minute; the other caps do not interfere.
-unsigned cap() {
-    return many() * 4 / 5;
-}
+/// What is proven dead waits for no cap, only for its turn (docs/half-open.md).
+constexpr long most_in_a_tenth = 64;
 
 std::string many_policy() {
-    return flow_policy("mode = \"enforce\", action = \"reset\"") +
-           fmt::format("[governor]\nactions_per_minute = 100000\nresets_per_minute = {}\n", cap());
+    return flow_policy("mode = \"enforce\", action = \"reset\"");
 }
 
 void raise_file_limit() {
@@ -94,6 +91,7 @@ int error_of_socket(const Fd& socket) {
 struct Fleet {
     std::vector<Fd> doomed;
     std::vector<Fd> healthy;
+    Fd witness; ///< lives beside the doomed, so that the path is seen to work
 };
 
 Fleet& open_fleet(const Place& place, const Family& family) {
@@ -102,6 +100,7 @@ Fleet& open_fleet(const Place& place, const Family& family) {
         fleet.doomed.push_back(connect_from(place.wall, doomed_address, place.listener.dest()));
         fleet.healthy.push_back(connect_from(place.wall, family.client, place.listener.dest()));
     }
+    fleet.witness = connect_from(place.wall, doomed_address, place.listener.dest());
     for (const auto* side : {&fleet.doomed, &fleet.healthy})
         for (const auto& socket : *side)
             check(echoes(socket), "an echo");
@@ -120,6 +119,7 @@ void watch_resets(const Place& place, const Fleet& fleet) {
     const auto is_done = [&] {
         for (int i = 0; i < 20; ++i)
             check(echoes(fleet.healthy.at(next++ % fleet.healthy.size())), "a healthy one lives");
+        check(echoes(fleet.witness), "the path works");
         const long done = half_open(place, "reset");
         if (done > 0 && !first)
             first = Clock::now() - std::chrono::seconds(1);
@@ -127,8 +127,8 @@ void watch_resets(const Place& place, const Fleet& fleet) {
         last = done;
         if (first) {
             const std::chrono::duration<double> passed = Clock::now() - *first;
-            check(static_cast<double>(done) <= cap() * (1 + passed.count() / 60) + 1,
-                  fmt::format("{} after {:.1f} s are within the cap", done, passed.count()));
+            check(static_cast<double>(done) <= most_in_a_tenth * (1 + passed.count() * 10),
+                  fmt::format("{} after {:.1f} s are few enough", done, passed.count()));
         }
         return done == static_cast<long>(many());
     };
@@ -169,7 +169,7 @@ void resets_the_dead_and_no_other() {
         cookies.push_back(cookie_of(socket));
     live_until(
         {}, [&] { return silent_ms(fleet.doomed.back()) > 1500; }, "silence");
-    place.wall.cut_off(doomed_address);
+    place.wall.cut_off(doomed_address, fleet.witness);
     for (const auto& socket : fleet.doomed)
         say(socket);
     watch_resets(place, fleet);
@@ -179,8 +179,7 @@ void resets_the_dead_and_no_other() {
             return told(place, {"finding reason=half_open_flow", "act=reset"});
         },
         wanted, "flows that were told to be reset");
-    await_equal([&] { return told(place, {"finding reason=half_open_flow "}); },
-                half_open(place, "silently_dropped") + half_open(place, "path_down"),
+    await_equal([&] { return told(place, {"finding reason=half_open_flow "}); }, wanted,
                 "flows that were told to be half-open");
     check_each(fleet, cookies);
     note(place.scene.ballastd.status().at("half_open").dump());

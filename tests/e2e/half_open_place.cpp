@@ -39,7 +39,13 @@ void live_until(const Others& busy, const std::function<bool()>& holds, std::str
 
 void sweep_until(const Place& place, const std::function<bool()>& holds, std::string_view what,
                  const Others& busy) {
-    live_until(busy, place.scene.ballastd.sweeping(holds), what);
+    Talk talk(busy);
+    live_until({}, place.scene.ballastd.sweeping([&] {
+        check(talk.goes_on(), "the other connections live");
+        return holds();
+    }),
+               what);
+    check(talk.end(), "the other connections lived");
 }
 
 void converse(const Through& pair) {

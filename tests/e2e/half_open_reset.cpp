@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Promise: with action = "reset" a process that waits in a half-open connection gets an error
 // promptly, and no other does; where the guard or the governor may not, nothing is done and the
-// finding says why. Half-open connections are reported to breakers whatever the action is.
+// finding says why. They say nothing to the breaker of a destination that answers fresh connects.
 #include "tests/e2e/half_open_place.h"
 #include "tests/harness/group.h"
 
@@ -18,6 +18,9 @@ std::string reset_policy(const std::string& more = {}, const std::string& mode =
     return flow_policy(fmt::format("mode = \"{}\", action = \"reset\"", mode)) + more;
 }
 
+constexpr const char* dead_paths = "mode = \"enforce\", action = \"reset\", reset_kinds = "
+                                   "[\"path_down\"], path_down_after = \"1s\"";
+
 long count_of(const Place& place, const std::string& key) {
     return place.scene.ballastd.status().at("half_open").at(key).get<long>();
 }
@@ -33,6 +36,24 @@ int ask_and_wait(int socket) {
     return ::recv(socket, &byte, 1, 0) < 0 ? errno : 0;
 }
 
+/// Large segments have passed before, so that their loss is not taken for their size.
+void send_much(const Through& pair) {
+    constexpr std::size_t most = 1 << 18;
+    std::string some(1 << 14, 'x');
+    std::size_t sent = 0;
+    std::size_t taken = 0;
+    await(
+        [&] {
+            const auto size = std::min(some.size(), most - sent);
+            const auto out = ::send(pair.client.get(), some.data(), size, MSG_DONTWAIT);
+            sent += out > 0 ? static_cast<std::size_t>(out) : 0;
+            const auto in = ::recv(pair.server.get(), some.data(), some.size(), MSG_DONTWAIT);
+            taken += in > 0 ? static_cast<std::size_t>(in) : 0;
+            return taken == most;
+        },
+        "much to be sent");
+}
+
 /// A program that writes until it cannot.
 int write_on(int socket) {
     const std::string much(1 << 16, 'x');
@@ -45,6 +66,7 @@ void frees_who_waits(const Family& family, int (*program)(int)) {
     auto& place = make_place(family, reset_policy());
     auto& idle = through(place.wall, place.listener);
     auto& busy = through(place.wall, place.listener);
+    send_much(idle);
     let_idle(idle.client, {&busy});
     auto& waiting = make<Process>();
     const auto began = Clock::now();
@@ -91,7 +113,7 @@ void frees_a_reader_that_never_writes(const Family& family) {
 }
 
 void resets_a_dead_path(const Family& family) {
-    auto& place = make_place(family, reset_policy());
+    auto& place = make_place(family, flow_policy(dead_paths));
     auto& pair = through(place.wall, place.listener);
     let_idle(pair.client, {});
     place.wall.shut();
@@ -109,6 +131,7 @@ void resets_a_dead_path(const Family& family) {
 
 void resets_a_hung_peer(const Family& family) {
     auto& place = make_place(family, flow_policy("mode = \"enforce\", action = \"reset\", "
+                                                 "reset_kinds = [\"peer_hung\"], "
                                                  "response_timeout = \"2s\""));
     place.wall.stand(never_forget_s);
     auto& pair = through(place.wall, place.listener);
@@ -148,7 +171,7 @@ void does_nothing_while_disarmed(const Family& family) {
 
 /// Six destinations, and nothing comes from any of them: it is the host that is cut off.
 void destroys_nothing_when_most_fail_at_once(const Family& family) {
-    auto& place = make_place(family, reset_policy());
+    auto& place = make_place(family, flow_policy(dead_paths));
     place.wall.stand(never_forget_s);
     std::vector<Through*> pairs;
     for (int i = 0; i < 6; ++i)
@@ -170,7 +193,7 @@ void destroys_nothing_when_most_fail_at_once(const Family& family) {
         check(is_open(pair->client), "nobody was reset");
 }
 
-void tells_the_breaker(const Family& family) {
+void leaves_the_breaker_closed(const Family& family) {
     auto& place = make_place(
         family, policy({{.to = beyond_the_wall, .limit = 100, .on_limit = "unreachable"}}) +
                     "breaker = { mode = \"enforce\", half_open_flow = 2 }\n");
@@ -182,11 +205,9 @@ void tells_the_breaker(const Family& family) {
     for (const auto* pair : idle)
         say(pair->client);
     live_until(
-        {&busy}, [&] { return !log_lines(place.scene, {"breaker_opened"}).empty(); },
-        "the breaker to open");
-    check(log_lines(place.scene, {"breaker_opened", "half_open_flow=2"}).size() == 1,
-          "by its kind");
-    check_errno(error_of(place.scene, place.listener.dest()), EHOSTUNREACH, "a connect()");
+        {&busy}, [&] { return count_of(place, "silently_dropped") >= 2; }, "both to be found");
+    check_errno(error_of(place.scene, place.listener.dest()), 0, "a connect()");
+    check(log_lines(place.scene, {"breaker_opened"}).empty(), "no breaker opens");
     check(is_open(idle.front()->client), "the action is to report");
 }
 
@@ -204,7 +225,7 @@ TEST_GROUP(half_open_reset) {
         .host_each(walled_families, "observes only", observes_only)
         .host_each(walled_families, "does nothing in a dry run", does_nothing_in_a_dry_run)
         .host_each(walled_families, "does nothing while disarmed", does_nothing_while_disarmed)
-        .host_each(walled_families, "tells the breaker", tells_the_breaker)
+        .host_each(walled_families, "leaves the breaker closed", leaves_the_breaker_closed)
         .run_at_once("half_open_reset", 6);
 }
 

@@ -28,6 +28,15 @@ int receive_into(const Fd& socket, const std::string& path) {
     return page != MAP_FAILED && ::recv(socket.get(), page, 1, 0) == 1 ? 0 : 1;
 }
 
+/// Made after the program and so ended before it: who waits for the disk cannot be killed.
+struct Thawed {
+    explicit Thawed(FreezableDisk& which) : disk(which) {}
+    ~Thawed() { disk.thaw_if_frozen(); }
+    Thawed(const Thawed&) = delete;
+    Thawed& operator=(const Thawed&) = delete;
+    FreezableDisk& disk;
+};
+
 /// A connection whose lock is held by a program that waits for a frozen file system.
 struct Held {
     FreezableDisk& disk;
@@ -43,6 +52,7 @@ Held hold(const Scene& scene, const Dest& dest, Listener& listener) {
     disk.freeze();
     auto& program = make<Process>();
     program.fork([&] { return receive_into(socket, path); });
+    make<Thawed>(disk);
     await(
         [&] {
             const auto stat = read_file(fmt::format("/proc/{}/stat", program.pid()));

@@ -43,11 +43,9 @@ void check_same(const KeptAlive& got, const KeptAlive& wanted, std::string_view 
 }
 
 void check_ballasts(const KeptAlive& got, int idle_s, std::string_view what, Where where) {
-    const int least = idle_s - (idle_s + 9) / 10;
-    const int end_ms = 1000 * (got.idle_s + got.interval_s * got.count);
-    if (got.on != 1 || got.idle_s > idle_s || got.idle_s < least || got.user_timeout_ms != end_ms)
-        fail_test(fmt::format("{}: {}, wanted idle {}..{} and a user timeout of {}", what,
-                              got.text(), least, idle_s, end_ms),
+    const int least = idle_s - (idle_s + 4) / 5;
+    if (got.on != 1 || got.idle_s > idle_s || got.idle_s < least)
+        fail_test(fmt::format("{}: {}, wanted idle {}..{}", what, got.text(), least, idle_s),
                   where);
 }
 

@@ -27,7 +27,7 @@ std::string keepalive_policy(const std::string& keepalive, const std::string& st
 
 void check_same(const KeptAlive& got, const KeptAlive& wanted, std::string_view what,
                 Where where = Where::current());
-/// Ballast's, with the first probe after `idle_s` or up to a tenth sooner.
+/// Ballast's, with the first probe after `idle_s` or up to a fifth sooner.
 void check_ballasts(const KeptAlive& got, int idle_s, std::string_view what,
                     Where where = Where::current());
 

@@ -133,6 +133,29 @@ void fast_open_connect(const Family& family) {
     in_use(server.dest(), 0);
 }
 
+/// With a cookie at hand connect() sends nothing until the program writes, for longer than the
+/// daemon waits before it takes a connect() for failed.
+void fast_open_sent_late(const Family& family) {
+    auto& server = serve(family);
+    sets_fast_open(server);
+    const auto up = [] { return scene->ballastd.status().at("uptime_ms").get<long>(); };
+    await([&] { return up() > 9000; }, "sweeps to be as seldom as usual");
+    for (int i = 0; i < 2; ++i) {
+        auto& socket = make<Fd>(tcp_socket(client(), family.domain));
+        set_option(socket, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1);
+        check_errno(connect_errno(socket, server.dest()), 0, "connect, perhaps deferred");
+        const long begin = up();
+        await([&] { return up() > begin + 3500; }, "what is pending to be reclaimed");
+        check_equal(scene->ballastd.in_use(server.dest()), 1L, "in_use before it writes");
+        check_equal(::send(socket.get(), "x", 1, MSG_NOSIGNAL), 1L, "bytes sent");
+        check_errno(connect_result(socket), 0, "its outcome");
+        check(was_fast(socket) || i == 0, "the second was a fast open");
+        check_equal(scene->ballastd.in_use(server.dest()), 1L, "in_use once it wrote");
+        socket.reset();
+        in_use(server.dest(), 0);
+    }
+}
+
 /// With a cookie at hand connect() sends nothing; then the socket is closed unused.
 void fast_open_never_sent(const Family& family) {
     auto& server = serve(family);
@@ -267,6 +290,7 @@ TEST_GROUP(lives_open) {
         .add("v4-mapped counts as IPv4", v4_mapped)
         .each(families, "fast open by sendto", fast_open_sendto)
         .each(families, "fast open by connect and send", fast_open_connect)
+        .each(families, "fast open that sends late", fast_open_sent_late)
         .each(families, "fast open that sends nothing", fast_open_never_sent)
         .each(families, "refused by the peer", refused_by_peer)
         .each(families, "connect that times out", times_out)

@@ -14,7 +14,8 @@ using namespace ballast::test;
 namespace {
 
 std::string resets() {
-    return flow_policy("mode = \"enforce\", action = \"reset\"");
+    return flow_policy("mode = \"enforce\", action = \"reset\", reset_kinds = [\"path_down\"], "
+                       "path_down_after = \"1s\"");
 }
 
 void limit(const Place& place, std::vector<std::string> words) {

@@ -31,8 +31,7 @@ Crowd& program(const Scene& scene, const std::string& unit_name);
 /// `count` attempts by `threads` threads, whose connections are held without a request.
 CrowdPlan attempts(const Dest& dest, std::uint32_t count, int threads = 16);
 
-/// Connections opened and closed in a race, each closed with RST: a socket that reaches CLOSE in
-/// the thread that closes it is counted on every kernel (see uncounted_closes() in scene.cpp).
+/// Connections opened and closed in a race, each closed with RST.
 CrowdPlan churn(const Dest& dest, std::uint32_t connections, int threads);
 
 /// Makes the attempts and returns how many connections were admitted; each of the others has to be

@@ -60,8 +60,7 @@ void await_in_use(Ballastd& ballastd, const Dest& dest, long wanted,
 /// Ballast's count, its drift after a full sweep, and what `ss` sees agree.
 void check_exact(Scene& scene, const Dest& dest, long wanted, Where where = Where::current());
 
-/// No sweep had to correct anything: every count was right by itself. (On the host's own kernel,
-/// two corrections pass: see uncounted_closes().)
+/// No sweep had to correct anything: every count was right by itself.
 void check_no_repairs(Ballastd& ballastd, Where where = Where::current());
 
 /// A counter of "fail_open" in `ballast status`.

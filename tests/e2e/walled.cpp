@@ -5,8 +5,13 @@
 #include <utility>
 
 #include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/netlink.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <unistd.h>
 
 namespace ballast::test {
 
@@ -17,6 +22,12 @@ const std::vector<Family> walled_families = {
 const std::vector<std::string> beyond_the_wall = {"10.79.0.0/24", "fd79::/64"};
 
 namespace {
+
+constexpr int never_idle_s = 100'000;
+constexpr const char* translation = "  chain translate {\n"
+                                    "    type nat hook postrouting priority 100;\n"
+                                    "    oifname w1 masquerade fully-random\n"
+                                    "  }\n";
 
 Link join(const Netns& wall) {
     Link link{make<Netns>(), make<Netns>()};
@@ -128,31 +139,115 @@ void Wall::cut(const Fd& client, Way way) {
 }
 
 void Wall::cut_off(const std::string& address) {
-    cuts_ += fmt::format("    ip saddr {0} drop\n    ip daddr {0} drop\n", address);
+    cut_ports(address, "");
+}
+
+void Wall::cut_off(const std::string& address, const Fd& spared) {
+    cut_ports(address, fmt::format("port != {}", local_port(spared)));
+}
+
+void Wall::cut_ports(const std::string& address, const std::string& ports) {
+    const char* family = address.find(':') == std::string::npos ? "ip" : "ip6";
+    for (const char* side : {"s", "d"})
+        cuts_ += fmt::format("    {} {}addr {} {}{} drop\n", family, side, address,
+                             ports.empty() ? "" : fmt::format("tcp {}", side), ports);
     open();
+}
+
+void Wall::hold_acks() {
+    load(fmt::format("    iifname w0 tcp flags & (syn|fin|rst) == 0 drop\n{}", rules_));
+}
+
+void Wall::swallow(int larger_than) {
+    load(fmt::format("    meta length > {} drop\n{}", larger_than, rules_));
+}
+
+void Wall::lose_table(const std::string& late) {
+    stand(never_idle_s, late);
+    wall_.sysctl("net.netfilter.nf_conntrack_tcp_loose", late == "accept" ? 1 : 0);
+    forget_all();
+}
+
+void Wall::rebind() {
+    const auto file = make_temp_dir() + "/rules";
+    write_file(file, fmt::format("flush ruleset\n"
+                                 "table inet wall {{\n"
+                                 "  chain forward {{\n"
+                                 "    type filter hook forward priority 0; policy accept;\n"
+                                 "    iifname w1 ct state != established drop\n"
+                                 "  }}\n"
+                                 "{}"
+                                 "}}\n",
+                                 translation));
+    wall_.exec({"nft", "-f", file});
+    wall_.sysctl("net.netfilter.nf_conntrack_tcp_loose", 1);
+    forget_all();
+}
+
+void Wall::forget_all() {
+    struct {
+        nlmsghdr head;
+        nfgenmsg family;
+    } request{};
+    request.head = {.nlmsg_len = sizeof request,
+                    .nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE,
+                    .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK,
+                    .nlmsg_seq = 1,
+                    .nlmsg_pid = 0};
+    Fd socket;
+    {
+        const Inside inside(wall_.fd());
+        socket = Fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
+    }
+    need(socket && ::send(socket.get(), &request, sizeof request, 0) == sizeof request,
+         "request to forget all connections");
+    struct {
+        nlmsghdr head;
+        nlmsgerr error;
+    } answer{};
+    need(::recv(socket.get(), &answer, sizeof answer, 0) >= static_cast<ssize_t>(sizeof answer),
+         "answer of connection tracking");
+    check_errno(-answer.error.error, 0, "forgetting all connections");
+}
+
+void Wall::delay(int time_ms) {
+    for (const auto* device : {"w0", "w1"})
+        wall_.exec({"tc", "qdisc", "add", "dev", device, "root", "netem", "delay",
+                    fmt::format("{}ms", time_ms)});
 }
 
 void Wall::translate(int after_s) {
     const auto file = make_temp_dir() + "/rules";
-    write_file(file, "flush ruleset\n"
-                     "table inet wall {\n"
-                     "  chain translate {\n"
-                     "    type nat hook postrouting priority 100;\n"
-                     "    oifname w1 masquerade fully-random\n"
-                     "  }\n"
-                     "}\n");
+    write_file(file, fmt::format("flush ruleset\ntable inet wall {{\n{}}}\n", translation));
     wall_.exec({"nft", "-f", file});
     wall_.sysctl("net.netfilter.nf_conntrack_tcp_loose", 1);
     wall_.sysctl("net.netfilter.nf_conntrack_tcp_timeout_established", after_s);
 }
 
-Through& through(const Wall& wall, Listener& listener) {
-    auto made = attempt(wall.link().client, listener.dest());
-    check_errno(made.error, 0, "connect() through the wall");
-    auto& pair = make<Through>(std::move(made.socket), listener.accept());
+namespace {
+
+Through& used(Fd client, Listener& listener) {
+    auto& pair = make<Through>(std::move(client), listener.accept());
     for (unsigned i = 0; i < 20 || (i < 200 && !loses_little(pair, i)); ++i)
         check(exchange(pair), "an exchange through the wall");
     return pair;
+}
+
+} // namespace
+
+Through& through(const Wall& wall, Listener& listener) {
+    auto made = attempt(wall.link().client, listener.dest());
+    check_errno(made.error, 0, "connect() through the wall");
+    return used(std::move(made.socket), listener);
+}
+
+Through& through_from(const Wall& wall, Listener& listener, const std::string& source) {
+    const int domain = listener.dest().v4() ? AF_INET : AF_INET6;
+    Fd client = tcp_socket(wall.link().client, domain);
+    const SocketAddress name(Dest{source, 0}, domain);
+    need(::bind(client.get(), name.get(), name.length) == 0, "bind");
+    check_errno(connect_errno(client, listener.dest()), 0, "connect() through the wall");
+    return used(std::move(client), listener);
 }
 
 /// Once the first connection has found all neighbours, which may cost a SYN or two.
@@ -181,6 +276,26 @@ bool exchange(const Through& pair, int patience_ms) {
 
 void say(const Fd& from) {
     need(::send(from.get(), "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1, "send");
+}
+
+Talk::Talk(const std::vector<const Through*>& pairs) {
+    int ends[2];
+    need(::pipe2(ends, O_CLOEXEC) == 0, "pipe2");
+    Fd listens(ends[0]);
+    stop_ = Fd(ends[1]);
+    talker_.fork([&] {
+        stop_.reset();
+        while (!wait_fd(listens.get(), POLLIN, Clock::now() + std::chrono::milliseconds(50)))
+            for (const auto* pair : pairs)
+                if (!exchange(*pair))
+                    return 1;
+        return 0;
+    });
+}
+
+bool Talk::end() {
+    stop_.reset();
+    return talker_.wait() == 0;
 }
 
 std::string local_text(const Fd& socket) {

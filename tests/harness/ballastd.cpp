@@ -90,7 +90,7 @@ void Ballastd::launch() {
 
 Ballastd& Ballastd::start() {
     launch();
-    const auto deadline = Clock::now() + patience(std::chrono::seconds(30));
+    const auto deadline = Clock::now() + patience(std::chrono::minutes(1));
     while (!take_ready()) {
         pollfd entries[] = {{notify_.get(), POLLIN, 0}, {process_.pidfd(), POLLIN, 0}};
         const int events = ::poll(entries, 2, left_ms(deadline));

@@ -32,8 +32,7 @@ FreezableDisk::FreezableDisk(std::string mount_point) : mount_(std::move(mount_p
 }
 
 FreezableDisk::~FreezableDisk() {
-    if (is_frozen_)
-        (void)::ioctl(root_.get(), FITHAW, 0);
+    thaw_if_frozen();
     root_.reset();
     (void)::umount2(mount_.c_str(), MNT_DETACH);
 }
@@ -51,6 +50,12 @@ std::string FreezableDisk::make_file(const std::string& name) const {
 void FreezableDisk::freeze() {
     need(::ioctl(root_.get(), FIFREEZE, 0) == 0, "FIFREEZE");
     is_frozen_ = true;
+}
+
+void FreezableDisk::thaw_if_frozen() {
+    if (is_frozen_)
+        (void)::ioctl(root_.get(), FITHAW, 0);
+    is_frozen_ = false;
 }
 
 void FreezableDisk::thaw() {

@@ -24,6 +24,8 @@ public:
     [[nodiscard]] std::string make_file(const std::string& name) const;
     void freeze();
     void thaw();
+    /// For a clean-up: does not fail.
+    void thaw_if_frozen();
 
 private:
     std::string mount_;

@@ -4,6 +4,10 @@
 #include <csignal>
 #include <sstream>
 
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "tests/harness/check.h"
 #include "tests/harness/registry.h"
 #include "tests/harness/sandbox.h"
@@ -42,23 +46,42 @@ http {{
 
 } // namespace
 
-Nginx::Nginx(const Netns& where) : directory_(make_temp_dir()) {
+Nginx::Nginx(const Netns& where) : where_(where), directory_(make_temp_dir()) {
     write_file(directory_ + "/nginx.conf",
                fmt::format(fmt::runtime(configuration), directory_, first_port, last_port));
     Registry::current().on_failure([this] {
         note("nginx: " + read_file(directory_ + "/output") + read_file(directory_ + "/error.log"));
     });
-    master_.start({.argv = {"nginx", "-p", directory_, "-e", directory_ + "/error.log", "-c",
-                            directory_ + "/nginx.conf"},
-                   .network_namespace = where.fd(),
-                   .output = directory_ + "/output"});
-    await([this] { return !read_file(directory_ + "/pid").empty(); }, "nginx has started");
+    start();
 }
 
 Nginx::~Nginx() {
     // its worker only ends with an orderly exit of the master
     master_.signal(SIGTERM);
     master_.wait(std::chrono::seconds(5));
+}
+
+void Nginx::start() {
+    master_.start({.argv = {"nginx", "-p", directory_, "-e", directory_ + "/error.log", "-c",
+                            directory_ + "/nginx.conf"},
+                   .network_namespace = where_.fd(),
+                   .output = directory_ + "/output"});
+    // It listens before it writes this.
+    await([this] { return !read_file(directory_ + "/pid").empty(); }, "nginx has started");
+}
+
+void Nginx::kill() {
+    // Its worker would outlive a master that is killed, and a master that runs would start another.
+    master_.signal(SIGSTOP);
+    std::istringstream children(
+        read_file(fmt::format("/proc/{0}/task/{0}/children", master_.pid())));
+    for (pid_t worker = 0; children >> worker;) {
+        const Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, worker, 0)));
+        ::kill(worker, SIGKILL);
+        check(wait_fd(pidfd.get(), POLLIN, Clock::now() + patience()), "nginx's worker ends");
+    }
+    master_.kill();
+    write_file(directory_ + "/pid", "");
 }
 
 std::uint16_t Nginx::next_port() {

@@ -22,12 +22,18 @@ public:
     Nginx(const Nginx&) = delete;
     Nginx& operator=(const Nginx&) = delete;
 
+    /// SIGKILL to all of it; returns once that is gone.
+    void kill();
+    /// Again, after kill().
+    void start();
+
     /// One of its ports that it has not given before.
     std::uint16_t next_port();
     /// Requests it has answered on a port, from its access log.
     [[nodiscard]] unsigned requests(std::uint16_t port) const;
 
 private:
+    const Netns& where_;
     std::string directory_;
     Process master_;
     std::uint16_t given_ = 0;

@@ -40,7 +40,7 @@ Fleet::Fleet(const Path& path, const Policy& policy, std::uint64_t seed)
 std::optional<guards::Keepalive> Fleet::keepalive_of(const Flow& flow, Ms now) const {
     if (!started_ || !policy_.automatic)
         return started_ ? policy_.fixed : std::nullopt;
-    return guards::choose_keepalive(bound_.at(moment(now)), kStart, flow.number);
+    return guards::choose_keepalive(bound_.at(moment(now)), kStart, policy_.longest, flow.number);
 }
 
 void Fleet::open(std::size_t index, Ms now) {
@@ -202,7 +202,8 @@ Outcome Fleet::run(int days) {
         step(now + kSweep);
         if (!policy_.automatic)
             continue;
-        const Ms idle = guards::longest_idle(bound_.at(moment(now + kSweep)), kStart).count();
+        const Ms idle =
+            guards::longest_idle(bound_.at(moment(now + kSweep)), kStart, policy_.longest).count();
         if (idle / kSecond != idle_in_force_)
             retune(now + kSweep);
         idle_in_force_ = idle / kSecond;

@@ -2,6 +2,7 @@
 // The flows of one path under one keepalive policy, event by event. Round trips take no time.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <queue>
@@ -20,6 +21,7 @@ struct Policy {
     std::string name;
     std::optional<guards::Keepalive> fixed;
     bool automatic = false;
+    std::chrono::milliseconds longest{0}; ///< keepalive_max, if automatic; 0: as keepalive_start
 };
 
 /// What is counted, from time 0 on.

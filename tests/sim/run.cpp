@@ -28,6 +28,10 @@ Score score(const Outcome& outcome) {
 const std::vector<Policy>& policies() {
     static const std::vector<Policy> all{
         {.name = "auto", .fixed = std::nullopt, .automatic = true},
+        {.name = "auto, 1 h at most",
+         .fixed = std::nullopt,
+         .automatic = true,
+         .longest = std::chrono::hours(1)},
         {.name = "60 s", .fixed = keepalive(kMinute)},
         {.name = "300 s", .fixed = keepalive(5 * kMinute)},
         {.name = "7,200 s",
@@ -41,7 +45,8 @@ std::vector<std::string> Row::better_in_both(std::size_t index) const {
     const Score& score = scores.at(index);
     std::vector<std::string> names;
     for (std::size_t other = 0; other < scores.size(); ++other)
-        if (scores[other].lost < score.lost && scores[other].probes < score.probes)
+        if (!policies()[other].automatic && scores[other].lost < score.lost &&
+            scores[other].probes < score.probes)
             names.push_back(policies()[other].name);
     return names;
 }

@@ -11,7 +11,7 @@ namespace ballast::sim {
 
 inline constexpr int kDays = 14;
 
-/// `auto`, three fixed ones and none, in the order of the table.
+/// `auto`, the same with a keepalive_max, three fixed ones and none, in the order of the table.
 const std::vector<Policy>& policies();
 
 /// One policy on one path.
@@ -26,7 +26,8 @@ struct Row {
     std::string path;
     std::vector<Score> scores; ///< in the order of policies()
 
-    /// Names of the policies that lose fewer flows than policy `index` with fewer probes.
+    /// Names of the policies, but for automatic ones, that lose fewer flows than policy `index`
+    /// with fewer probes.
     [[nodiscard]] std::vector<std::string> better_in_both(std::size_t index) const;
 };
 

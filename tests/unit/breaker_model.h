@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // The circuit breaker by its description, for comparison: plain numbers, a list of failures, no
-// packing and nothing of bpf/lib. Time is passed in; one thread.
+// packing and nothing of bpf/lib but its events. Time is passed in; one thread.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <optional>
+#include <tuple>
 #include <vector>
 
 #include "bpf/abi.h"
+#include "bpf/lib/breaker.h"
 
 namespace ballast::test {
 
@@ -56,10 +58,12 @@ public:
 
     /// `budget` none: any number of openings. The deadline of an opening is chance:
     /// adopt_deadline().
-    BreakerOutcome failure(const ballast_breaker_limits& limits, std::uint32_t kind, bool is_probe,
-                           std::uint64_t now_ms, std::uint32_t* budget) {
+    BreakerOutcome failure(const ballast_breaker_limits& limits, const ballast_breaker_event& event,
+                           std::uint32_t* budget) {
+        const auto [kind, is_probe, now_ms] =
+            std::tuple(event.kind, event.is_probe != 0, std::uint64_t{event.now_ms});
         change.reset();
-        if (kind >= BALLAST_FAILURES)
+        if (!is_counted(limits, event))
             return BreakerOutcome::counted;
         record(limits, kind, now_ms);
         if (!would_open(limits, kind, is_probe, now_ms))
@@ -84,17 +88,33 @@ public:
         return BreakerOutcome::opened;
     }
 
+    /// Whether a failure says something of the destination.
+    [[nodiscard]] bool is_counted(const ballast_breaker_limits& limits,
+                                  const ballast_breaker_event& event) const {
+        if (event.kind >= BALLAST_FAILURES || event.is_probe)
+            return event.kind < BALLAST_FAILURES;
+        if (event.began_ms && event.began_ms < since_ms)
+            return false;
+        const bool is_old = event.kind == BALLAST_FAILURE_HALF_OPEN_FLOW;
+        const bool is_up = count(limits, BALLAST_BREAKER_SUCCESS, event.now_ms) > 0;
+        std::uint32_t failing = 0;
+        for (const std::uint32_t kind :
+             {BALLAST_FAILURE_TIMED_OUT, BALLAST_FAILURE_REFUSED, BALLAST_FAILURE_UNREACHABLE})
+            failing += count(limits, kind, event.now_ms);
+        if (is_up && (is_old || event.is_given_up))
+            return false;
+        return !is_old || failing > 0;
+    }
+
     void success(const ballast_breaker_limits& limits, bool is_probe, std::uint64_t now_ms) {
         change.reset();
-        if (!is_probe || state != BALLAST_BREAKER_HALF_OPEN || undecided == 0)
-            return;
-        --undecided;
-        if (++succeeded < wanted(limits))
-            return;
-        if (limits.ramp_ms)
-            move(BALLAST_BREAKER_RAMP, level, now_ms + limits.ramp_ms, now_ms);
-        else
-            move(BALLAST_BREAKER_CLOSED, 0, 0, now_ms);
+        if (is_well(limits, is_probe)) {
+            if (limits.ramp_ms)
+                move(BALLAST_BREAKER_RAMP, level, now_ms + limits.ramp_ms, now_ms);
+            else
+                move(BALLAST_BREAKER_CLOSED, 0, 0, now_ms);
+        }
+        record(limits, BALLAST_BREAKER_SUCCESS, now_ms);
     }
 
     void probe_lost() {
@@ -118,21 +138,32 @@ public:
     }
 
     [[nodiscard]] std::uint32_t count(const ballast_breaker_limits& limits, std::uint32_t kind,
-                                      std::uint64_t now_ms) const {
+                                      std::uint64_t now_ms,
+                                      std::uint64_t slots = BALLAST_BREAKER_SLOTS) const {
         if (width(limits) != width_ms_)
             return 0;
         const std::uint64_t now = now_ms / width_ms_;
         return static_cast<std::uint32_t>(
             std::count_if(failures_.begin(), failures_.end(), [&](const Failure& failure) {
-                return failure.kind == kind && failure.slot <= now &&
-                       failure.slot + BALLAST_BREAKER_SLOTS > now;
+                return failure.kind == kind && failure.slot <= now && failure.slot + slots > now;
             }));
     }
 
+    /// The limit of a ramp, which begins with `base` at least and grows from there to twice as much
+    /// where there is no limit.
     [[nodiscard]] std::uint32_t limit(const ballast_breaker_limits& limits, std::uint32_t max,
-                                      std::uint64_t now_ms) const {
-        if (state != BALLAST_BREAKER_RAMP || max == BALLAST_UNLIMITED || now_ms >= deadline_ms ||
-            !limits.ramp_ms)
+                                      std::uint32_t base, std::uint64_t now_ms) const {
+        if (state != BALLAST_BREAKER_RAMP || now_ms >= deadline_ms)
+            return max;
+        const std::uint64_t twice = std::min<std::uint64_t>(2ULL * base, BALLAST_UNLIMITED);
+        const std::uint32_t most =
+            max == BALLAST_UNLIMITED ? static_cast<std::uint32_t>(twice) : max;
+        return std::min(max, std::max(base, linear(limits, most, now_ms)));
+    }
+
+    [[nodiscard]] std::uint32_t linear(const ballast_breaker_limits& limits, std::uint32_t max,
+                                       std::uint64_t now_ms) const {
+        if (max == BALLAST_UNLIMITED || !limits.ramp_ms)
             return max;
         const double start =
             std::max(1.0, std::ceil(static_cast<double>(max) * limits.ramp_start / 100));
@@ -199,13 +230,39 @@ private:
                  now_ms + std::max<std::uint64_t>(limits.open_for_ms, 1000), now_ms);
     }
 
+    /// Counts a probe's success. True if the destination has shown that it is well.
+    bool is_well(const ballast_breaker_limits& limits, bool is_probe) {
+        if (!is_probe)
+            return state == BALLAST_BREAKER_OPEN && wanted(limits) == 1;
+        if (state != BALLAST_BREAKER_HALF_OPEN || undecided == 0)
+            return false;
+        --undecided;
+        return ++succeeded >= wanted(limits);
+    }
+
+    [[nodiscard]] bool is_too_much(const ballast_breaker_limits& limits, std::uint32_t kind,
+                                   std::uint64_t now_ms, std::uint64_t slots) const {
+        std::uint64_t failed = 0;
+        std::uint64_t attempts = count(limits, BALLAST_BREAKER_SUCCESS, now_ms, slots);
+        for (std::uint32_t each = 0; each < BALLAST_FAILURES; ++each) {
+            if (limits.thresholds[each])
+                failed += count(limits, each, now_ms, slots);
+            if (each != BALLAST_FAILURE_RESET && each != BALLAST_FAILURE_HALF_OPEN_FLOW)
+                attempts += count(limits, each, now_ms, slots);
+        }
+        return count(limits, kind, now_ms, slots) >= limits.thresholds[kind] &&
+               failed * 100 >= std::max(attempts, failed) * limits.failure_percent;
+    }
+
     [[nodiscard]] bool would_open(const ballast_breaker_limits& limits, std::uint32_t kind,
                                   bool is_probe, std::uint64_t now_ms) const {
         if (state == BALLAST_BREAKER_OPEN)
             return false;
         if (state == BALLAST_BREAKER_HALF_OPEN)
             return is_probe;
-        return limits.thresholds[kind] && count(limits, kind, now_ms) >= limits.thresholds[kind];
+        return limits.thresholds[kind] &&
+               (is_too_much(limits, kind, now_ms, BALLAST_BREAKER_SLOTS) ||
+                is_too_much(limits, kind, now_ms, BALLAST_BREAKER_SLOTS / 4));
     }
 
     std::vector<Failure> failures_;

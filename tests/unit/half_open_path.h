@@ -25,6 +25,7 @@ struct PathPlan {
     std::vector<Outage> outages = {};
     unsigned loss_percent = 0; ///< each way
     unsigned seed = 1;
+    milliseconds lossy_from{0};
 };
 
 /// A flow that writes at `first` and then, where `every` is not 0, again after each answer; or one
@@ -37,7 +38,9 @@ struct FlowPlan {
     std::uint32_t segments = 0; ///< sent before, all acknowledged at once
     bool is_dropped = false;    ///< the firewall has forgotten it
     milliseconds dropped_from{0};
-    milliseconds hears{0}; ///< what its peer sends arrives, so often; 0: does not
+    bool is_new = false;       ///< nothing of it was ever acknowledged or answered
+    std::uint32_t segment = 0; ///< bytes that it sends at a time; 0: few
+    milliseconds hears{0};     ///< what its peer sends arrives, so often; 0: does not
 };
 
 class Path {
@@ -96,7 +99,9 @@ private:
         for (const auto& outage : plan_.outages)
             if (now_ >= outage.from && now_ < outage.until)
                 return false;
-        const auto lost = [&] { return random_() % 100 < plan_.loss_percent; };
+        const auto lost = [&] {
+            return now_ >= plan_.lossy_from && random_() % 100 < plan_.loss_percent;
+        };
         const bool is_lost = lost(); // on the way there, or else back
         return !is_lost && !lost();
     }
@@ -191,6 +196,8 @@ private:
         told.snd_wnd = 1000;
         told.total_retrans = flow.total_retrans;
         told.data_segs_out = flow.segments;
+        told.bytes_received = flow.plan.is_new ? 0 : 1;
+        told.segment = flow.plan.segment;
         guard.on_suspicion(told, rules);
     }
 
@@ -235,11 +242,12 @@ struct Losses {
     unsigned suspected = 0;
 };
 
-/// Each of `paths` loses 20% each way, in a way of its own.
-inline Losses lose(const std::vector<FlowPlan>& flows, unsigned paths, milliseconds until) {
+/// Each of `paths` loses 20% each way, in a way of its own, from some time on.
+inline Losses lose(const std::vector<FlowPlan>& flows, unsigned paths, milliseconds until,
+                   milliseconds from = 0ms) {
     Losses losses;
     for (unsigned seed = 0; seed < paths; ++seed) {
-        Path path({.loss_percent = 20, .seed = seed}, flows);
+        Path path({.loss_percent = 20, .seed = seed, .lossy_from = from}, flows);
         for (const auto& verdict : path.run(until))
             losses.dropped += verdict.kind == HalfOpenKind::silently_dropped ? 1U : 0U;
         losses.suspected += static_cast<unsigned>(path.guard.counts().suspected);

@@ -42,10 +42,14 @@ ballast_breaker breaker_in(__u32 state, __u32 level = 0, __u64 deadline_ms = 0) 
 
 ballast_breaker_event refused_at(__u64 now_ms, __u32 is_probe = 0) {
     return {.now_ms = now_ms,
+            .began_ms = 0,
+            .who = 0,
             .kind = BALLAST_FAILURE_REFUSED,
             .is_probe = is_probe,
+            .is_given_up = 0,
             .error = ECONNREFUSED,
-            .random = 1U << 31U};
+            .random = 1U << 31U,
+            .reserved = 0};
 }
 
 struct Admission {
@@ -316,7 +320,7 @@ std::string play(ballast_breaker& breaker, const ballast_breaker_limits& limits,
         if (*calls == 'a')
             verdicts += "+pr"[ballast_breaker_admit(&breaker, &limits, now, &change)];
         if (*calls == 's' || *calls == 'S')
-            ballast_breaker_success(&breaker, &limits, *calls == 's', now, &change);
+            ballast_breaker_success(&breaker, &limits, *calls == 's', 0, now, &change);
         if (*calls == 'l')
             ballast_breaker_probe_lost(&breaker);
         if (*calls == 'f')
@@ -370,7 +374,7 @@ void lost_probes_are_forgotten(void**) {
     assert_int_equal(breaker.since_ms, now);
     assert_int_equal(ballast_breaker_admit(&breaker, &limits, now + 1001, &change),
                      BALLAST_BREAKER_REFUSE);
-    ballast_breaker_success(&breaker, &limits, true, now + 1002, &change);
+    ballast_breaker_success(&breaker, &limits, true, 0, now + 1002, &change);
     assert_int_equal(ballast_breaker_state(breaker.word), ramped);
     assert_int_equal(ballast_breaker_level(breaker.word), 2);
 }

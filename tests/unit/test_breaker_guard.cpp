@@ -67,14 +67,25 @@ void evidence_names_kinds_error_and_time(void**) {
     opened.service = "db";
     opened.mode = Mode::enforce;
     opened.failures = {5, 0, 0, 0, 2, 0};
+    opened.established = 3;
     opened.last_error = "ETIMEDOUT";
     opened.lasts = std::chrono::milliseconds(5200);
     opened.level = 1;
     const auto finding = guard.read(opened, start);
     assert_string_equal(
         finding->evidence.c_str(),
-        "mode=enforce timed_out=5 reset=2 last_error=ETIMEDOUT for_ms=5200 level=1");
+        "mode=enforce timed_out=5 reset=2 established=3 last_error=ETIMEDOUT for_ms=5200 level=1");
     assert_string_equal(finding->service.c_str(), "db");
+}
+
+void evidence_names_whom_it_concerns(void**) {
+    BreakerGuard guard;
+    BreakerChange opened = change(BreakerState::closed, BreakerState::open);
+    opened.is_for_some = true;
+    opened.cgroup = 4711;
+    opened.netns = 4026531840;
+    assert_string_equal(guard.read(opened, start)->evidence.c_str(),
+                        "mode=observe only_for_cgroup=4711 netns=4026531840");
 }
 
 void withheld_openings_are_told_now_and_then(void**) {
@@ -103,6 +114,7 @@ TEST_GROUP(breaker_guard) {
     const CMUnitTest tests[] = {cmocka_unit_test(each_change_has_its_reason),
                                 cmocka_unit_test(only_an_enforced_opening_acts),
                                 cmocka_unit_test(evidence_names_kinds_error_and_time),
+                                cmocka_unit_test(evidence_names_whom_it_concerns),
                                 cmocka_unit_test(withheld_openings_are_told_now_and_then),
                                 cmocka_unit_test(a_dry_run_is_told_of_what_it_withheld)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);

@@ -56,8 +56,15 @@ struct Call {
 
 __u32 fail(World& world, __u32 is_probe) {
     ballast_breaker_change change;
-    const ballast_breaker_event event{
-        .now_ms = now, .kind = kind, .is_probe = is_probe, .error = 111, .random = 0};
+    const ballast_breaker_event event{.now_ms = now,
+                                      .began_ms = 0,
+                                      .who = 0,
+                                      .kind = kind,
+                                      .is_probe = is_probe,
+                                      .is_given_up = 0,
+                                      .error = 111,
+                                      .random = 0,
+                                      .reserved = 0};
     const auto outcome =
         ballast_breaker_failure(&world.breaker, &world.limits, &event, &world.budget, &change);
     world.steps += change.changed;
@@ -73,7 +80,7 @@ __u32 admit(World& world) {
 
 __u32 succeed(World& world) {
     ballast_breaker_change change;
-    ballast_breaker_success(&world.breaker, &world.limits, true, now, &change);
+    ballast_breaker_success(&world.breaker, &world.limits, true, 0, now, &change);
     world.steps += change.changed;
     return 0;
 }

@@ -108,7 +108,7 @@ struct Shared {
             return;
         const bool is_probe = verdict == BALLAST_BREAKER_ADMIT_PROBE;
         if (random() % 3 && is_probe)
-            ballast_breaker_success(&breaker, &limits, is_probe, now_ms, &change);
+            ballast_breaker_success(&breaker, &limits, is_probe, 0, now_ms, &change);
         else
             fail(change, is_probe, now_ms, random);
         tally.add(change);
@@ -117,10 +117,14 @@ struct Shared {
 
     void fail(ballast_breaker_change& change, bool is_probe, __u64 now_ms, std::mt19937& random) {
         const ballast_breaker_event event{.now_ms = now_ms,
+                                          .began_ms = 0,
+                                          .who = 0,
                                           .kind = BALLAST_FAILURE_REFUSED,
                                           .is_probe = is_probe,
+                                          .is_given_up = 0,
                                           .error = 111,
-                                          .random = static_cast<__u32>(random())};
+                                          .random = static_cast<__u32>(random()),
+                                          .reserved = 0};
         tally.add(ballast_breaker_failure(&breaker, &limits, &event, &budget, &change));
     }
 };
@@ -156,10 +160,14 @@ void a_shared_budget_is_never_overdrawn(void**) {
     in_threads([](unsigned) {
         ballast_breaker_change change;
         const ballast_breaker_event event{.now_ms = start_ms,
+                                          .began_ms = 0,
+                                          .who = 0,
                                           .kind = BALLAST_FAILURE_REFUSED,
                                           .is_probe = 0,
+                                          .is_given_up = 0,
                                           .error = 111,
-                                          .random = 0};
+                                          .random = 0,
+                                          .reserved = 0};
         for (int round = 0; round < 10; ++round)
             for (auto& breaker : breakers)
                 opened += ballast_breaker_failure(&breaker, &limits, &event, &budget, &change) ==

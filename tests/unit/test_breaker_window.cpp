@@ -67,7 +67,7 @@ void sliding(void**) {
                 record(breaker, limits, at_ms);
         assert_int_equal(count(breaker, limits, row.counted_at_ms), row.failures);
         assert_int_equal(ballast_breaker_window_count(&breaker, &limits, kind + 1, now), 0);
-        assert_int_equal(ballast_breaker_window_count(&breaker, &limits, 6, now), 0);
+        assert_int_equal(ballast_breaker_window_count(&breaker, &limits, 7, now), 0);
     }
 }
 

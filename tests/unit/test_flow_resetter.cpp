@@ -31,6 +31,7 @@ public:
         destroyed.push_back(key.cookie);
         return there.erase(key.cookie) ? Destroyed::destroyed : Destroyed::already_gone;
     }
+    Result<bool> has_source(const PeerKey&) override { return true; }
     void rest() override {}
 
     void add(std::uint64_t cookie, std::uint32_t heard_ms_ago = 1'000'000,
@@ -49,25 +50,38 @@ public:
 
 struct World {
     Sockets sockets;
-    HalfOpen rules{.mode = Mode::enforce, .action = HalfOpenAction::reset};
+    HalfOpen rules{
+        .mode = Mode::enforce,
+        .action = HalfOpenAction::reset,
+        .reset_kinds =
+            HalfOpenKinds().with(HalfOpenKind::silently_dropped).with(HalfOpenKind::path_down),
+        .path_down_after = 10s};
+    std::optional<Monotonic> heard; ///< of the destination
     Leave leave = Leave::granted;
     unsigned budget = 1'000'000;
     std::vector<std::pair<FlowAct, bool>> told;
     FlowResetter resetter{sockets, [this](const std::string&) { return rules; },
-                          [this](Monotonic) {
+                          [this](govern::Governor::Proof, Monotonic) {
                               if (leave == Leave::granted && budget == 0)
                                   return Leave::caps;
                               budget -= leave == Leave::granted ? 1U : 0U;
                               return leave;
                           },
+                          [this](const PeerKey&) { return heard; },
                           [this](const HalfOpenVerdict&, FlowAct act, Mode, bool is_later) {
                               told.emplace_back(act, is_later);
                           }};
 
-    void find(std::uint64_t cookie, HalfOpenKind kind = HalfOpenKind::silently_dropped) {
+    void find(std::uint64_t cookie, HalfOpenKind kind = HalfOpenKind::silently_dropped,
+              std::chrono::milliseconds rtt = 1ms, bool is_subflow = false,
+              const std::string& service = "test") {
         HalfOpenVerdict verdict;
         verdict.kind = kind;
         verdict.key.cookie = cookie;
+        verdict.service = service;
+        verdict.rtt = rtt;
+        verdict.is_subflow = is_subflow;
+        verdict.silent = 5s;
         verdict.silence.over_after = start - 5s;
         resetter.on_verdict(verdict, start);
     }
@@ -82,7 +96,7 @@ void what_is_dead_is_destroyed(void**) {
         world.sockets.add(7);
         world.sockets.add(8);
         world.find(7, kind);
-        world.resetter.turn(start + 2s);
+        world.resetter.turn(start + 6s);
         assert_int_equal(world.sockets.destroyed.size(), 1);
         assert_int_equal(world.sockets.destroyed.front(), 7);
         assert_true(world.last() == FlowAct::reset);
@@ -90,20 +104,46 @@ void what_is_dead_is_destroyed(void**) {
     }
 }
 
-void a_dead_path_settles_first(void**) {
+/// 10 s since it was heard of last, 5 s of which had passed.
+void a_dead_path_is_given_time(void**) {
     World world;
     world.sockets.add(7);
     world.find(7, HalfOpenKind::path_down);
-    world.resetter.turn(start + 900ms);
+    world.resetter.turn(start + 4900ms);
     assert_true(world.first() == FlowAct::settling);
     assert_true(world.sockets.destroyed.empty());
     world.leave = Leave::observer_fault;
-    world.resetter.turn(start + 1100ms);
+    world.resetter.turn(start + 5100ms);
     assert_true(world.sockets.destroyed.empty());
     assert_int_equal(world.told.size(), 1);
     world.leave = Leave::granted;
-    world.resetter.turn(start + 2s);
+    world.resetter.turn(start + 6s);
     assert_int_equal(world.sockets.destroyed.size(), 1);
+}
+
+void a_path_with_a_long_round_trip_is_given_more(void**) {
+    World world;
+    world.sockets.add(7);
+    world.find(7, HalfOpenKind::path_down, 2s);
+    world.resetter.turn(start + 34s);
+    assert_true(world.sockets.destroyed.empty());
+    world.resetter.turn(start + 36s);
+    assert_int_equal(world.sockets.destroyed.size(), 1);
+}
+
+void it_leaves_the_queue_when_its_destination_answers(void**) {
+    World world;
+    world.leave = Leave::observer_fault;
+    world.sockets.add(7);
+    world.find(7, HalfOpenKind::path_down);
+    world.resetter.turn(start + 6s);
+    assert_int_equal(world.resetter.waiting(), 1);
+    world.heard = start + 7s;
+    world.leave = Leave::granted;
+    world.resetter.turn(start + 8s);
+    assert_true(world.last() == FlowAct::answers);
+    assert_true(world.sockets.destroyed.empty());
+    assert_false(world.resetter.has_waiting());
 }
 
 void nothing_is_destroyed_where_it_may_not(void**) {
@@ -129,6 +169,30 @@ void nothing_is_destroyed_where_it_may_not(void**) {
         if (world.last() != c.wanted || !world.sockets.destroyed.empty())
             fail_msg("%s: act %d", c.name, static_cast<int>(world.last()));
     }
+}
+
+void only_kinds_that_are_named_are_destroyed(void**) {
+    for (std::size_t i = 0; i < kResettableKinds; ++i) {
+        const auto kind = static_cast<HalfOpenKind>(i);
+        World world;
+        world.rules.reset_kinds = HalfOpen{}.reset_kinds;
+        world.sockets.add(7);
+        world.find(7, kind);
+        assert_int_equal(world.sockets.destroyed.size(),
+                         kind == HalfOpenKind::silently_dropped ? 1 : 0);
+        assert_true(world.last() ==
+                    (kind == HalfOpenKind::silently_dropped ? FlowAct::reset : FlowAct::kind));
+    }
+}
+
+void subflows_and_flows_of_no_service_are_left_alone(void**) {
+    World world;
+    world.sockets.add(7);
+    world.find(7, HalfOpenKind::silently_dropped, 1ms, true);
+    assert_true(world.last() == FlowAct::subflow);
+    world.find(7, HalfOpenKind::silently_dropped, 1ms, false, "");
+    assert_true(world.last() == FlowAct::ungoverned);
+    assert_true(world.sockets.destroyed.empty());
 }
 
 void what_waits_is_done_in_order_as_the_caps_allow(void**) {
@@ -192,7 +256,11 @@ void another_policy_lets_go_of_what_waits(void**) {
 
 TEST_GROUP(flow_resetter) {
     const CMUnitTest tests[] = {cmocka_unit_test(what_is_dead_is_destroyed),
-                                cmocka_unit_test(a_dead_path_settles_first),
+                                cmocka_unit_test(a_dead_path_is_given_time),
+                                cmocka_unit_test(a_path_with_a_long_round_trip_is_given_more),
+                                cmocka_unit_test(it_leaves_the_queue_when_its_destination_answers),
+                                cmocka_unit_test(only_kinds_that_are_named_are_destroyed),
+                                cmocka_unit_test(subflows_and_flows_of_no_service_are_left_alone),
                                 cmocka_unit_test(nothing_is_destroyed_where_it_may_not),
                                 cmocka_unit_test(what_waits_is_done_in_order_as_the_caps_allow),
                                 cmocka_unit_test(a_turn_destroys_so_many_and_no_more),

@@ -29,6 +29,7 @@ HalfOpenVerdict dropped(std::uint16_t local_port, std::uint16_t remote_port = 54
     made.silent = 6200ms;
     made.tries = 3;
     made.packets_out = 1;
+    made.queued = 17;
     made.others = 4;
     made.others_alive = 2;
     made.state = TcpState::established;
@@ -51,7 +52,7 @@ void one_verdict_is_told_with_its_evidence(void**) {
     assert_string_equal(findings[0].service.c_str(), "db");
     assert_string_equal(findings[0].evidence.c_str(),
                         "kind=silently_dropped mode=observe side=client flows=1 silent_ms=6200 "
-                        "tries=3 in_flight=1 others=4 others_alive=2 netns=7 "
+                        "tries=3 in_flight=1 unacked_bytes=17 others=4 others_alive=2 netns=7 "
                         "flow=10.0.0.1:4000->10.0.0.5:5432");
     assert_string_equal(findings[0].kind.c_str(), "silently_dropped");
     assert_string_equal(findings[0].tcp_state.c_str(), "ESTAB");
@@ -67,7 +68,7 @@ void whether_anything_was_done_is_a_fact(void**) {
         std::optional<bool> acted;
     };
     for (const Case& c :
-         {Case{FlowAct::report, false}, Case{FlowAct::observe, false},
+         {Case{FlowAct::report, false}, Case{FlowAct::kind, false}, Case{FlowAct::observe, false},
           Case{FlowAct::dry_run, false}, Case{FlowAct::reset, true}, Case{FlowAct::failed, false},
           Case{FlowAct::too_old, false}, Case{FlowAct::full, false},
           Case{FlowAct::none, std::nullopt}, Case{FlowAct::waiting, std::nullopt},
@@ -83,6 +84,7 @@ void what_was_done_is_told_by_itself(void**) {
     digest.add(dropped(4000), Mode::enforce, FlowAct::reset);
     digest.add(dropped(4001), Mode::enforce, FlowAct::waiting);
     digest.add(dropped(4002), Mode::enforce, FlowAct::reset, true);
+    digest.add(dropped(4003), Mode::enforce, FlowAct::recovered, true);
     std::string text;
     for (const auto& finding : digest.take(start))
         text += std::string(name_of(finding.reason)) + " " +
@@ -92,7 +94,10 @@ void what_was_done_is_told_by_itself(void**) {
         "half_open_flow kind=silently_dropped mode=enforce act=waiting why=cap side=client "
         "flows=1\n"
         "half_open_flow kind=silently_dropped mode=enforce act=reset side=client flows=1\n"
-        "half_open_flow_reset kind=silently_dropped mode=enforce act=reset side=client flows=1\n");
+        "half_open_flow_reset kind=silently_dropped mode=enforce act=reset side=client flows=1\n"
+        "half_open_flow_spared kind=silently_dropped mode=enforce act=none why=recovered "
+        "side=client "
+        "flows=1\n");
 }
 
 void the_evidence_names_what_is_unusual(void**) {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the guard concludes of flows on paths that drop, fail, lose and recover, in made-up time.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <initializer_list>
 #include <string>
@@ -23,7 +25,7 @@ std::string kinds_of(const std::vector<HalfOpenVerdict>& verdicts, std::uint64_t
     std::string text;
     for (const auto& verdict : verdicts)
         if (verdict.key.cookie == cookie)
-            text += std::string(text.empty() ? "" : " ") + name_of(verdict.kind);
+            text += fmt::format("{}{}", text.empty() ? "" : " ", name_of(verdict.kind));
     return text;
 }
 
@@ -125,6 +127,16 @@ void a_lossy_path_drops_nothing(void**) {
         fail_msg("%u wrong of %u suspected", wrong, suspected);
 }
 
+/// Its flows' history says that it loses nothing.
+void a_path_that_begins_to_lose_drops_nothing(void**) {
+    constexpr FlowPlan talks{.first = 0ms, .every = 50ms};
+    const auto [wrong, suspected] =
+        lose({talks, talks, talks, talks, talks, talks}, 1000, 25s, 10s);
+    assert_true(suspected > 2000);
+    if (wrong * 5000 > suspected)
+        fail_msg("%u wrong of %u suspected", wrong, suspected);
+}
+
 Suspicion try_of(std::uint64_t cookie, unsigned retransmits, Monotonic at, milliseconds silent) {
     Suspicion made;
     made.key.cookie = cookie;
@@ -134,6 +146,7 @@ Suspicion try_of(std::uint64_t cookie, unsigned retransmits, Monotonic at, milli
     made.silent = silent;
     made.packets_out = 1;
     made.snd_wnd = 1;
+    made.bytes_received = 1;
     return made;
 }
 
@@ -319,6 +332,121 @@ void a_fresh_connect_stands_in_for_other_flows(void**) {
     assert_string_equal(verdicts.front().witness, "answered");
 }
 
+/// A flow that tries once a second from `first` on, and another that is heard of all the time.
+struct Pair {
+    Suspicion first = try_of(1, 1, start, 2s);
+    DiagSocket other = heard(2, 10ms);
+    std::uint32_t retrans = 1;         ///< of the first one, under way
+    std::optional<unsigned> retrans_0; ///< the try at which nothing is
+
+    [[nodiscard]] DiagSocket self(unsigned tries, milliseconds silent) const {
+        DiagSocket socket = heard(1, silent);
+        if (first.direction == Direction::inbound)
+            socket.key.local.port = 0;
+        socket.tcp.bytes_acked = first.bytes_acked;
+        socket.tcp.retransmits = static_cast<std::uint8_t>(tries);
+        socket.tcp.unacked = 1;
+        socket.tcp.retrans = retrans_0 == tries ? 0 : retrans;
+        return socket;
+    }
+
+    void second(HalfOpenGuard& guard, unsigned tries,
+                std::vector<HalfOpenVerdict>& verdicts) const {
+        const auto began = start + tries * 1s;
+        Suspicion made = first;
+        made.retransmits = tries;
+        made.at = began;
+        made.silent += tries * 1s;
+        guard.on_suspicion(made, {});
+        for (milliseconds at = 0ms; at < 1s; at += 100ms) {
+            for (const auto& peer : guard.due(began + at))
+                guard.on_flows(peer, {.flows = {self(tries, made.silent + at), other}}, began + at);
+            std::ranges::copy(guard.judge(began + at), std::back_inserter(verdicts));
+        }
+    }
+
+    /// What is concluded within five seconds.
+    [[nodiscard]] std::string kinds() const {
+        HalfOpenGuard guard;
+        std::vector<HalfOpenVerdict> verdicts;
+        for (unsigned tries = 1; tries <= 5; ++tries)
+            second(guard, tries, verdicts);
+        return kinds_of(verdicts, 1);
+    }
+};
+
+void expect(const char* name, const Pair& pair, HalfOpenKind wanted) {
+    if (pair.kinds() != name_of(wanted))
+        fail_msg("%s: %s", name, pair.kinds().c_str());
+}
+
+/// The same evidence of a drop, of flows with another history.
+void the_smallest_culprit_is_named(void**) {
+    expect("used before", Pair{}, HalfOpenKind::silently_dropped);
+    Pair accepted;
+    accepted.first.direction = Direction::inbound;
+    accepted.other.key.local.port = 0;
+    expect("accepted, not called", accepted, HalfOpenKind::client_silent);
+    Pair unheeded;
+    unheeded.first.bytes_received = 0;
+    expect("nothing was ever taken", unheeded, HalfOpenKind::not_accepted);
+    unheeded.first.silent = 64s;
+    expect("nothing was ever taken, long ago", unheeded, HalfOpenKind::silently_dropped);
+}
+
+void large_segments_are_lost_for_their_size(void**) {
+    Pair large;
+    large.first.silent = 300ms;
+    large.first.segment = 1400;
+    large.first.data_segs_out = 30;
+    large.first.bytes_acked = 300;
+    expect("the first large segment", large, HalfOpenKind::mtu_black_hole);
+    Pair others = large;
+    others.other.tcp.bytes_acked = 140'000;
+    others.other.tcp.data_segs_out = 100;
+    expect("large segments of others pass", others, HalfOpenKind::silently_dropped);
+    Pair before = large;
+    before.first.bytes_acked = 30 * 1400;
+    expect("large ones passed before", before, HalfOpenKind::mtu_black_hole);
+    before.first.silent = 4s;
+    expect("large ones passed before, and then it was idle", before,
+           HalfOpenKind::silently_dropped);
+    Pair small = large;
+    small.first.segment = 1220;
+    expect("small enough for every path", small, HalfOpenKind::silently_dropped);
+    Pair silent = large;
+    silent.first.silent = 20s;
+    expect("idle for long", silent, HalfOpenKind::silently_dropped);
+}
+
+void what_does_not_leave_this_host_is_its_fault(void**) {
+    Pair unsent;
+    unsent.retrans = 0;
+    expect("nothing counts as sent again", unsent, HalfOpenKind::local_fault);
+}
+
+/// A burst that overflows the device's queue.
+void one_try_that_does_not_leave_this_host_shows_nothing(void**) {
+    for (unsigned tries = 2; tries <= 5; ++tries) {
+        Pair burst;
+        burst.retrans_0 = tries;
+        expect("one is not sent", burst, HalfOpenKind::silently_dropped);
+    }
+}
+
+/// Another source, interface or mark: another way, which says nothing of this one.
+void other_uplinks_are_other_peers(void**) {
+    Pair source;
+    source.other.key.local.address = parse_endpoint("10.0.0.9:1")->address;
+    expect("source", source, HalfOpenKind::path_down);
+    Pair interface;
+    interface.other.key.interface_index = 4;
+    expect("interface", interface, HalfOpenKind::path_down);
+    Pair mark;
+    mark.other.mark = 7;
+    expect("mark", mark, HalfOpenKind::path_down);
+}
+
 void what_does_not_fit_is_counted(void**) {
     HalfOpenGuard guard;
     for (std::uint64_t cookie = 1; cookie <= HalfOpenGuard::most_suspects + 10; ++cookie)
@@ -330,20 +458,27 @@ void what_does_not_fit_is_counted(void**) {
 } // namespace
 
 TEST_GROUP(half_open_guard) {
-    const CMUnitTest tests[] = {cmocka_unit_test(kinds_follow_from_the_evidence),
-                                cmocka_unit_test(a_second_verdict_on_one_silence_is_a_revision),
-                                cmocka_unit_test(a_drop_is_found_in_time),
-                                cmocka_unit_test(no_single_outage_is_taken_for_a_drop),
-                                cmocka_unit_test(a_lossy_path_drops_nothing),
-                                cmocka_unit_test(any_acknowledgement_clears),
-                                cmocka_unit_test(the_last_try_has_time_to_be_answered),
-                                cmocka_unit_test(a_path_whose_flows_lost_much_is_lossy),
-                                cmocka_unit_test(a_later_silence_is_another_suspicion),
-                                cmocka_unit_test(a_socket_that_is_gone_is_forgotten),
-                                cmocka_unit_test(a_reset_after_silence_is_a_late_refusal),
-                                cmocka_unit_test(failed_keepalive_has_its_kind),
-                                cmocka_unit_test(a_fresh_connect_stands_in_for_other_flows),
-                                cmocka_unit_test(what_does_not_fit_is_counted)};
+    const CMUnitTest tests[] = {
+        cmocka_unit_test(kinds_follow_from_the_evidence),
+        cmocka_unit_test(a_second_verdict_on_one_silence_is_a_revision),
+        cmocka_unit_test(a_drop_is_found_in_time),
+        cmocka_unit_test(no_single_outage_is_taken_for_a_drop),
+        cmocka_unit_test(a_lossy_path_drops_nothing),
+        cmocka_unit_test(a_path_that_begins_to_lose_drops_nothing),
+        cmocka_unit_test(any_acknowledgement_clears),
+        cmocka_unit_test(the_last_try_has_time_to_be_answered),
+        cmocka_unit_test(a_path_whose_flows_lost_much_is_lossy),
+        cmocka_unit_test(a_later_silence_is_another_suspicion),
+        cmocka_unit_test(a_socket_that_is_gone_is_forgotten),
+        cmocka_unit_test(a_reset_after_silence_is_a_late_refusal),
+        cmocka_unit_test(failed_keepalive_has_its_kind),
+        cmocka_unit_test(a_fresh_connect_stands_in_for_other_flows),
+        cmocka_unit_test(the_smallest_culprit_is_named),
+        cmocka_unit_test(large_segments_are_lost_for_their_size),
+        cmocka_unit_test(what_does_not_leave_this_host_is_its_fault),
+        cmocka_unit_test(one_try_that_does_not_leave_this_host_shows_nothing),
+        cmocka_unit_test(other_uplinks_are_other_peers),
+        cmocka_unit_test(what_does_not_fit_is_counted)};
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the guard concludes of flows that only read, from keepalive probes that sweeps and looks
 // find unanswered, in made-up time.
+#include <fmt/format.h>
+
 #include <string>
 
 #include "tests/harness/cmocka.hpp"
@@ -24,6 +26,7 @@ constexpr FlowPlan ended{
     .first = 4s, .keepalive = 1s, .count = 2, .segments = 100, .is_dropped = true};
 constexpr FlowPlan busy{.first = 0ms, .every = 10ms};
 constexpr FlowPlan sparse{.first = 0ms, .every = 900ms};
+constexpr FlowPlan fresh{.first = 9s, .every = 900ms}; ///< has sent too little to show anything
 constexpr FlowPlan idle{.first = 0ms};
 
 struct Found {
@@ -37,8 +40,9 @@ Found run(Path& path, milliseconds until) {
     for (milliseconds at = 0ms; at < until; at += 10ms)
         for (const auto& verdict : path.run(at + 10ms))
             if (verdict.key.cookie == 1)
-                found = {found.kinds + (found.kinds.empty() ? "" : " ") + name_of(verdict.kind), at,
-                         verdict.tries};
+                found = {fmt::format("{}{}{}", found.kinds, found.kinds.empty() ? "" : " ",
+                                     name_of(verdict.kind)),
+                         at, verdict.tries};
     return found;
 }
 
@@ -73,7 +77,15 @@ std::vector<Case> cases() {
              3,
              210s,
              213s},
-        Case{"one that sent little", {}, {young, busy}, 60s, "silently_dropped", 9, 26s, 27s},
+        Case{"one that sent little", {}, {young, busy}, 60s, "silently_dropped", 4, 16s, 17s},
+        Case{"one that sent little, beside another",
+             {},
+             {young, fresh},
+             60s,
+             "silently_dropped",
+             9,
+             26s,
+             28s},
         Case{"one that lives", {}, {reader, busy}, 60s, "", 0, 0s, 0s},
         Case{"ended soon after a sweep", {}, {ended, busy}, 60s, "silently_dropped", 2, 6s, 7s},
         Case{"ended while others say little",

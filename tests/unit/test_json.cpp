@@ -105,12 +105,13 @@ void flow(void**) {
     row.retransmits = 255;
     row.reserved = true;
     row.service = "web";
-    row.keepalive = {true, KeepaliveSetter::ballast, true, 9, 57, 10, 147'000};
+    row.keepalive = {true, KeepaliveSetter::ballast, KeepaliveLack::leave, 9, 57, 10, 147'000};
     assert_members(
         encode_flow(row),
         R"({"local":"10.0.0.1:4000","remote":"10.0.0.5:80","direction":"inbound",)"
         R"("state":"SYN-SENT","service":"web","reserved":true,"retransmits":255,)"
         R"("rtt_us":5,"idle_ms":0,"keepalive":{"on":true,"set_by":"ballast","wanted":true,)"
+        R"("why_not":"observe",)"
         R"("idle_s":57,"interval_s":10,"count":9,"user_timeout_ms":147000},)"
         R"("cookie":77,"netns":4026531840})");
     row.keepalive.set_by = KeepaliveSetter::application;
@@ -136,9 +137,11 @@ void plain_service(void**) {
         R"("burst":null,"connect_timeout_ms":null,"mode":"off","on_limit":"again",)"
         R"("breaker":{"mode":"observe","window_ms":10000,"thresholds":{"timed_out":5,)"
         R"("refused":10,"unreachable":5,"slow":10,"reset":10,"half_open_flow":3},)"
-        R"("slow_connect_ms":null,"reset_within_ms":null,"open_for_ms":5000,"open_max_ms":60000,)"
+        R"("failure_percent":50,"slow_connect_ms":null,"reset_within_ms":null,"open_for_ms":500,)"
+        R"("open_max_ms":1000,)"
         R"("probes":1,"ramp_ms":10000,"ramp_start_percent":10},)"
-        R"("half_open":{"mode":"observe","action":"report","confirm_retransmits":3,)"
+        R"("half_open":{"mode":"observe","action":"report","reset_kinds":["silently_dropped"],)"
+        R"("path_down_after_ms":30000,"confirm_retransmits":3,)"
         R"("response_timeout_ms":null,"witness":"passive"},)"
         R"("keepalive":{"mode":"observe","kind":"auto","start_s":60,"idle_s":null,)"
         R"("interval_s":null,"count":null,"learn_prefix_ipv4":32,"learn_prefix_ipv6":128},)"
@@ -158,7 +161,14 @@ void full_service(void**) {
     service.breaker.slow_connect = 6ms;
     service.breaker.reset_within = 7ms;
     service.breaker.ramp = 0ms;
-    service.half_open = {Mode::enforce, HalfOpenAction::reset, 5, 9ms, HalfOpenWitness::connect};
+    service.half_open = {
+        Mode::enforce,
+        HalfOpenAction::reset,
+        5,
+        9ms,
+        HalfOpenWitness::connect,
+        HalfOpenKinds().with(HalfOpenKind::path_down).with(HalfOpenKind::peer_hung),
+        7ms};
     service.keepalive = {Mode::enforce, KeepaliveKind::fixed, 60s, 30s, 5s, 4, {}};
     Json json = encode_service(service);
     assert_int_equal(json.at("burst").get<int>(), 4); // as the rate
@@ -166,7 +176,8 @@ void full_service(void**) {
     json = encode_service(service);
     const Json breaker = json.at("breaker");
     assert_text(json.at("half_open"),
-                R"({"mode":"enforce","action":"reset","confirm_retransmits":5,)"
+                R"({"mode":"enforce","action":"reset","reset_kinds":["path_down","peer_hung"],)"
+                R"("path_down_after_ms":7,"confirm_retransmits":5,)"
                 R"("response_timeout_ms":9,"witness":"connect"})");
     json.erase("half_open");
     assert_text(json.at("keepalive"),
@@ -289,7 +300,8 @@ void status(void**) {
     now.policy_loaded = WallTime(300s); // the wall clock was set back
     now.sweep.interval = 5s;
     now.sweep.last_cpu = 50ms;
-    now.half_open = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15, 16, 17};
+    now.half_open = {
+        1, 2, {3, 4, 5, 20, 21, 22, 23, 24, 6, 7}, 8, 9, 10, 12, 13, 14, 15, 16, 17, true, 18, 19};
     now.keepalive = {14, 15};
     now.findings.made.at(static_cast<std::size_t>(findings::Reason::limit_cleared)) = 1;
     now.findings.made.at(static_cast<std::size_t>(findings::Reason::limit_refusing)) = 2;
@@ -310,10 +322,13 @@ void status(void**) {
     assert_true(json.at("sweep").at("cpu_percent") == 1.0);
     assert_int_equal(json.at("sweep").at("last_cpu_us").get<int>(), 50'000);
     assert_text(json.at("governor"), R"({"dry_run":false})");
-    assert_text(json.at("half_open"),
-                R"({"suspects":1,"suspected":2,"silently_dropped":3,"path_down":4,"peer_hung":5,)"
-                R"("refused_late":6,"cleared":7,"recovered":8,"ended":9,"coalesced":10,)"
-                R"("reset":14,"reset_withheld":15,"reset_waiting":16})");
+    assert_text(
+        json.at("half_open"),
+        R"({"suspects":1,"suspected":2,"silently_dropped":3,"path_down":4,"peer_hung":5,)"
+        R"("not_accepted":20,"mtu_black_hole":21,"client_silent":22,"address_gone":23,)"
+        R"("local_fault":24,"refused_late":6,"cleared":7,"recovered":8,"ended":9,"coalesced":10,)"
+        R"("reset":14,"reset_withheld":15,"reset_waiting":16,)"
+        R"("holding":true,"dead_paths":18,"paths":19})");
     assert_text(json.at("half_open_losses"),
                 R"({"suspicions_lost":0,"table_full":12,"not_looked_at":13,"reset_failed":17})");
     assert_text(json.at("keepalive"), R"({"kept_alive":14,"wanted":15})");

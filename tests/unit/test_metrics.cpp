@@ -54,7 +54,8 @@ void daemon_series(void**) {
     status.armed = false;
     status.governor_dry_run = true;
     status.policy_error = "bad";
-    status.half_open = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15, 16, 17};
+    status.half_open = {
+        1, 2, {3, 4, 5, 20, 21, 22, 23, 24, 6, 7}, 8, 9, 10, 12, 13, 14, 15, 16, 17, true, 18, 19};
     status.keepalive = {24, 25};
     status.findings = some_findings();
     status.sweep.last_cpu = std::chrono::microseconds(4'200);
@@ -69,6 +70,8 @@ void daemon_series(void**) {
              R"(ballast_half_open_flows_total{kind="silently_dropped"} 3)",
              R"(ballast_half_open_flows_total{kind="path_down"} 4)",
              R"(ballast_half_open_flows_total{kind="peer_hung"} 5)",
+             R"(ballast_half_open_flows_total{kind="not_accepted"} 20)",
+             R"(ballast_half_open_flows_total{kind="local_fault"} 24)",
              R"(ballast_half_open_flows_total{kind="refused_late"} 6)",
              R"(ballast_half_open_flows_total{kind="cleared"} 7)",
              R"(ballast_half_open_losses_total{reason="table_full"} 12)",
@@ -78,6 +81,8 @@ void daemon_series(void**) {
              R"(ballast_half_open_resets_total{outcome="withheld"} 15)",
              R"(ballast_half_open_resets_total{outcome="failed"} 17)",
              "ballast_half_open_resets_waiting 16",
+             "ballast_half_open_resets_held 1",
+             "ballast_half_open_dead_paths 18",
              "ballast_half_open_suspects 1",
              "ballast_keepalive_connections 24",
              "# TYPE ballast_findings_total counter",
@@ -120,10 +125,12 @@ void series_of_what_cannot_be_done(void**) {
     DaemonStatus status;
     status.hooks_lost = {"connect4", "connect6"};
     status.hooks_reattached = 3;
+    status.recursion_misses = 7;
     status.sweep.namespaces_missed = 4;
     const std::string text = metrics_text(status, {}, {});
-    for (const char* line : {"ballast_hooks_lost 2", "ballast_hooks_reattached_total 3",
-                             "ballast_network_namespaces_missed 4"})
+    for (const char* line :
+         {"ballast_hooks_lost 2", "ballast_hooks_reattached_total 3",
+          "ballast_recursion_misses_total 7", "ballast_network_namespaces_missed 4"})
         assert_true(has_line(text, line));
 }
 

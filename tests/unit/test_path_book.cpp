@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// daemon/guards/path_book: when a drop counts, what is new, and that the book stays bounded.
+// daemon/guards/path_book: what is known of paths, what is new, and that the book stays bounded.
 #include <algorithm>
 
 #include "daemon/guards/keepalive/path_book.h"
@@ -35,36 +35,13 @@ void silences_lived_through_are_known(void**) {
     assert_false(book.at(path(1), start).has_value());
 }
 
-void a_drop_counts_after_a_while(void**) {
+void a_drop_is_news(void**) {
     PathBook book;
-    book.suspend(7, path(), 100s, start);
-    book.settle(start + 29s);
-    assert_false(has_died(book, start + 29s));
-    assert_false(book.has_died_since_taken());
-    book.settle(start + 30s);
-    assert_true(has_died(book, start + 30s));
+    book.died(path(), 100s, start);
+    assert_true(has_died(book, start));
     assert_true(book.has_died_since_taken());
-    const auto changes = book.take_changes();
-    assert_int_equal(changes.size(), 1);
+    assert_int_equal(book.take_changes().size(), 1);
     assert_false(book.has_died_since_taken());
-}
-
-void not_if_it_was_heard_of_again(void**) {
-    PathBook book;
-    book.suspend(7, path(), 100s, start);
-    book.acquit(7);
-    book.settle(start + 60s);
-    assert_false(has_died(book, start + 60s));
-}
-
-void a_flow_counts_once(void**) {
-    PathBook book;
-    book.suspend(7, path(), 100s, start);
-    book.suspend(7, path(), 50s, start + 20s);
-    book.settle(start + 30s);
-    assert_true(book.at(path(), start + 30s)->died == 100s);
-    book.settle(start + 60s);
-    assert_true(book.at(path(), start + 60s)->died > 100s); // and fades since
 }
 
 void changes_are_told_once(void**) {
@@ -118,8 +95,7 @@ void neighbours_share_what_flows_show(void**) {
     assert_false(book.at(backend(2, {}), start).has_value());
     Endpoint other_port = path(1);
     assert_false(book.at({other_port, {24, 128}}, start).has_value());
-    book.suspend(7, backend(2), 150s, start);
-    book.settle(start + 30s);
+    book.died(backend(2), 150s, start + 30s);
     assert_true(book.at(backend(3), start + 30s)->died == 150s);
     assert_true(book.at(backend(2), start + 30s)->died == 150s);
     assert_false(book.at(backend(2), start + 30s)->learned_in.has_value());
@@ -185,9 +161,6 @@ void the_book_is_bounded(void**) {
     assert_int_equal(book.table_full(), 1);
     const auto changes = book.take_changes();
     assert_int_equal(std::ranges::count_if(changes, [](const auto& c) { return !c.bound; }), 1);
-    for (std::uint64_t flow = 0; flow <= PathBook::most_suspended; ++flow)
-        book.suspend(flow, path(), 10s, start);
-    assert_int_equal(book.table_full(), 2);
 }
 
 } // namespace
@@ -195,9 +168,7 @@ void the_book_is_bounded(void**) {
 TEST_GROUP(path_book) {
     const CMUnitTest tests[] = {
         cmocka_unit_test(silences_lived_through_are_known),
-        cmocka_unit_test(a_drop_counts_after_a_while),
-        cmocka_unit_test(not_if_it_was_heard_of_again),
-        cmocka_unit_test(a_flow_counts_once),
+        cmocka_unit_test(a_drop_is_news),
         cmocka_unit_test(changes_are_told_once),
         cmocka_unit_test(what_has_faded_is_forgotten),
         cmocka_unit_test(what_was_known_is_no_news),

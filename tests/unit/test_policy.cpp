@@ -141,6 +141,7 @@ unreachable = 3
 slow = 4
 reset = 0
 half_open_flow = 65535
+failure_ratio = 0.25
 slow_connect = "1ms"
 open_for = "100ms"
 open_max = "1d"
@@ -149,15 +150,17 @@ ramp = 0
 [[service]]
 name = "b"
 to = ["10.0.0.2"]
-breaker = { open_for = "2m", ramp_start = 100, reset_within = "5m" }
+breaker = { open_for = "2m", failure_ratio = 0, ramp_start = 100, reset_within = "5m" }
 )"});
     assert_string_equal(report.warnings.text().c_str(), "");
     assert_true(report.policy->mode(GuardKind::breaker) == Mode::enforce);
-    const Breaker first{Mode::off, 20s, {1, 2, 3, 4, 0, 65535}, 1ms, 0ms, 100ms, 24h, 100, 0ms, 10};
+    const Breaker first{Mode::off, 20s, {1, 2, 3, 4, 0, 65535}, 25, 1ms, 0ms, 100ms, 24h, 100,
+                        0ms,       10};
     assert_true(report.policy->services.at(0).breaker == first);
     Breaker second;
     second.mode = Mode::enforce;
     second.open_for = second.open_max = 2min; // open_max follows
+    second.failure_percent = 0;
     second.ramp_start = 100;
     second.reset_within = 5min;
     assert_true(report.policy->services.at(1).breaker == second);
@@ -172,6 +175,8 @@ to = ["10.0.0.1"]
 [service.half_open]
 mode = "observe"
 action = "reset"
+reset_kinds = ["peer_hung", "silently_dropped"]
+path_down_after = "1m"
 confirm_retransmits = 10
 response_timeout = "1d"
 witness = "connect"
@@ -186,7 +191,14 @@ mode = "off"
 )"});
     assert_string_equal(report.warnings.text().c_str(), "");
     assert_true(report.policy->mode(GuardKind::half_open) == Mode::enforce);
-    const HalfOpen first{Mode::observe, HalfOpenAction::reset, 10, 24h, HalfOpenWitness::connect};
+    const HalfOpen first{
+        Mode::observe,
+        HalfOpenAction::reset,
+        10,
+        24h,
+        HalfOpenWitness::connect,
+        HalfOpenKinds().with(HalfOpenKind::peer_hung).with(HalfOpenKind::silently_dropped),
+        1min};
     assert_true(report.policy->services.at(0).half_open == first);
     HalfOpen second;
     second.mode = Mode::enforce;

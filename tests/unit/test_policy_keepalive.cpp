@@ -35,6 +35,7 @@ name = "b"
 to = ["10.0.0.2"]
 keepalive = "auto"
 keepalive_start = "1s"
+keepalive_max = "9h"
 [[service]]
 name = "c"
 to = ["10.0.0.3"]
@@ -71,7 +72,7 @@ void keepalive_keys(void**) {
     const auto& services = report.policy->services;
     const KeepaliveRule first{Mode::observe, KeepaliveKind::fixed, 60s, 9h, 1h, 127, {}};
     assert_true(services.at(0).keepalive == first);
-    const KeepaliveRule second{Mode::enforce, KeepaliveKind::automatic, 1s, 60s, 10s, 9, {}};
+    const KeepaliveRule second{Mode::enforce, KeepaliveKind::automatic, 1s, 60s, 10s, 9, {}, 9h};
     assert_true(services.at(1).keepalive == second);
     assert_true(services.at(2).keepalive.mode == Mode::off);
     assert_true(services.at(2).keepalive.kind == KeepaliveKind::off);

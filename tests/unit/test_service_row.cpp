@@ -34,6 +34,7 @@ Service full() {
     service.breaker = {.mode = Mode::enforce,
                        .window = 7s,
                        .thresholds = {1, 2, 3, 4, 5, 6},
+                       .failure_percent = 35,
                        .slow_connect = 300ms,
                        .reset_within = 400ms,
                        .open_for = 1500ms,
@@ -41,7 +42,7 @@ Service full() {
                        .probes = 3,
                        .ramp = 12s,
                        .ramp_start = 25};
-    service.keepalive = {Mode::enforce, KeepaliveKind::fixed, 60s, 70s, 5s, 4, {20, 48}};
+    service.keepalive = {Mode::enforce, KeepaliveKind::fixed, 60s, 70s, 5s, 4, {20, 48}, 80s};
     return service;
 }
 

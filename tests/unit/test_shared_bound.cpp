@@ -117,13 +117,13 @@ void check_joined(const IdleBracket& own, const IdleBracket& prefix) {
 /// prefix's drop that is heeded.
 void check_choice(const IdleBracket& own, const IdleBracket& prefix, milliseconds start) {
     const auto both = share(own, prefix).bracket;
-    const auto idle = longest_idle(both, start);
-    const auto by_itself = longest_idle(own, start);
+    const auto idle = longest_idle(both, start, std::chrono::hours(24));
+    const auto by_itself = longest_idle(own, start, std::chrono::hours(24));
     if (own.died)
         assert_true(idle <= by_itself);
     if (prefix.died && (!own.survived || *own.survived < 2 * *prefix.died))
         assert_true(idle < *prefix.died);
-    assert_true(idle <= std::max(by_itself, longest_idle(prefix, start)));
+    assert_true(idle <= std::max(by_itself, longest_idle(prefix, start, std::chrono::hours(24))));
 }
 
 /// Invariant 4, and one that showed nothing.

@@ -2,6 +2,7 @@
 #include "daemon/guards/breaker/breaker_entry.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "daemon/model/names.h"
 
@@ -19,9 +20,21 @@ constexpr DurationRange kRamp{100ms, 1h, true};
 constexpr std::uint16_t kMaxThreshold = 65535;
 constexpr std::uint16_t kMaxProbes = 100;
 constexpr std::uint8_t kMaxPercent = 100;
+constexpr double kMinFailureRatio = 0.01;
 
 std::uint16_t threshold(const Breaker& breaker, Failure kind) {
     return breaker.thresholds.at(static_cast<std::size_t>(kind));
+}
+
+/// 0 has the numbers of failures decide alone.
+void read_ratio(const TableReader& reader, std::uint8_t& percent) {
+    const auto ratio = reader.number("failure_ratio", 0.0, 1.0);
+    if (!ratio)
+        return;
+    if (*ratio != 0.0 && *ratio < kMinFailureRatio)
+        return reader.problem("failure_ratio",
+                              fmt::format("{} is not 0 or in {}..1", *ratio, kMinFailureRatio));
+    percent = static_cast<std::uint8_t>(std::lround(100 * *ratio));
 }
 
 /// Without open_max a long open_for stays what it is; the back-off then has no room to grow.
@@ -81,6 +94,7 @@ void read_breaker(const TableReader& reader, ServiceEntry& entry, ProblemList& w
     reader.fill(out.window, "window", kWindow);
     for (std::size_t i = 0; i < kFailures; ++i)
         reader.fill(out.thresholds.at(i), kFailureNames.at(i), std::uint16_t{0}, kMaxThreshold);
+    read_ratio(reader, out.failure_percent);
     reader.fill(out.slow_connect, "slow_connect", kConnectTime);
     reader.fill(out.reset_within, "reset_within", kConnectTime);
     read_back_off(reader, out);

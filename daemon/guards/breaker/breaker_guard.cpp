@@ -39,9 +39,16 @@ std::optional<bool> acted(const BreakerChange& change) {
 
 std::string evidence_of(const BreakerChange& change) {
     std::string text = fmt::format("mode={}", name_of(change.mode));
+    bool has_counts = false;
     for (std::size_t kind = 0; kind < kFailures; ++kind)
-        if (change.failures.at(kind))
+        if (change.failures.at(kind)) {
             text += fmt::format(" {}={}", kFailureNames.at(kind), change.failures.at(kind));
+            has_counts = true;
+        }
+    if (has_counts)
+        text += fmt::format(" established={}", change.established);
+    if (change.is_for_some)
+        text += fmt::format(" only_for_cgroup={} netns={}", change.cgroup, change.netns);
     if (!change.last_error.empty())
         text += fmt::format(" last_error={}", change.last_error);
     if (change.lasts.count())

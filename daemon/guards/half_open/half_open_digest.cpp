@@ -17,13 +17,18 @@ using findings::Reason;
 const char* text_of(FlowAct act) {
     constexpr std::array<const char*, kFlowActs> texts{"",
                                                        " act=report",
+                                                       " act=none why=kind",
+                                                       " act=none why=no_service",
+                                                       " act=none why=subflow",
                                                        " act=none why=observe",
                                                        " act=none why=dry_run",
                                                        " act=waiting why=settling",
                                                        " act=waiting why=cap",
+                                                       " act=waiting why=pace",
                                                        " act=waiting why=observer_fault",
                                                        " act=reset",
                                                        " act=none why=recovered",
+                                                       " act=none why=destination_answers",
                                                        " act=none why=gone",
                                                        " act=none why=too_old",
                                                        " act=none why=too_many",
@@ -31,9 +36,9 @@ const char* text_of(FlowAct act) {
     return texts.at(static_cast<std::size_t>(act));
 }
 
-Reason reason_of(HalfOpenKind kind, bool is_later) {
+Reason reason_of(HalfOpenKind kind, FlowAct act, bool is_later) {
     if (is_later)
-        return Reason::half_open_flow_reset;
+        return act == FlowAct::reset ? Reason::half_open_flow_reset : Reason::half_open_flow_spared;
     return kind == HalfOpenKind::cleared ? Reason::half_open_flow_cleared : Reason::half_open_flow;
 }
 
@@ -43,8 +48,10 @@ std::optional<bool> acted(FlowAct act) {
     case FlowAct::none:
     case FlowAct::settling:
     case FlowAct::waiting:
+    case FlowAct::paced:
     case FlowAct::held:
     case FlowAct::recovered:
+    case FlowAct::answers:
     case FlowAct::gone:
         return std::nullopt;
     default:
@@ -62,10 +69,15 @@ std::string flow_names(const std::vector<HalfOpenVerdict>& verdicts) {
 
 /// For the first flow: what it waited for, and what else was seen of its peer.
 std::string evidence_of_flow(const HalfOpenVerdict& verdict) {
-    std::string text = fmt::format(" silent_ms={} tries={} in_flight={}", verdict.silent.count(),
-                                   verdict.tries, verdict.packets_out);
+    std::string text =
+        fmt::format(" silent_ms={} tries={} in_flight={} unacked_bytes={}", verdict.silent.count(),
+                    verdict.tries, verdict.packets_out, verdict.queued);
     if (verdict.is_window_shut)
         text += " window=0";
+    if (verdict.lasting.count() != 0)
+        text += fmt::format(" lasting_ms={}", verdict.lasting.count());
+    if (verdict.kind == HalfOpenKind::mtu_black_hole)
+        text += fmt::format(" segment_bytes={}", verdict.segment);
     if (verdict.unanswered.count() != 0)
         text += fmt::format(" unanswered_ms={}", verdict.unanswered.count());
     if (verdict.is_one_way)
@@ -85,8 +97,7 @@ std::string evidence_of_flow(const HalfOpenVerdict& verdict) {
 } // namespace
 
 void HalfOpenDigest::add(const HalfOpenVerdict& verdict, Mode mode, FlowAct act, bool is_later) {
-    Key key{verdict.kind, peer_of(verdict.key, verdict.netns, verdict.direction), verdict.service,
-            act, is_later};
+    Key key{verdict.kind, verdict.peer(), verdict.service, act, is_later};
     if (groups_.size() >= most_groups && !groups_.contains(key)) {
         ++coalesced_;
         return;
@@ -105,7 +116,7 @@ Finding HalfOpenDigest::finding_of(const Key& key, const Group& group) {
     const HalfOpenVerdict& first = group.named.front();
     const bool is_inbound = key.peer.direction == Direction::inbound;
     Finding finding;
-    finding.reason = reason_of(key.kind, key.is_later);
+    finding.reason = reason_of(key.kind, key.act, key.is_later);
     finding.kind = name_of(key.kind);
     finding.netns = first.netns;
     finding.tcp_state = name_of(first.state);

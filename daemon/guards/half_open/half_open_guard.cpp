@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/guards/half_open/half_open_neighbours.h"
+
 namespace ballast::guards {
 
 namespace {
@@ -11,25 +13,82 @@ namespace {
 using std::chrono::milliseconds;
 
 bool belongs_to(const DiagSocket& socket, const PeerKey& peer) {
-    return peer.direction == Direction::outbound ? socket.key.remote.port == peer.port
-                                                 : socket.key.local.port == peer.port;
+    const std::uint16_t port =
+        peer.direction == Direction::outbound ? socket.key.remote.port : socket.key.local.port;
+    return port == peer.port && socket.key.local.address == peer.source &&
+           socket.key.interface_index == peer.interface_index && socket.mark == peer.mark;
 }
 
 std::size_t count_after(const std::vector<Monotonic>& ascending, Monotonic after) {
     return static_cast<std::size_t>(ascending.end() - std::ranges::upper_bound(ascending, after));
 }
 
-/// Much of all it sent was lost, as on a path that loses packets from the start.
-bool lost_much(const TcpFacts& tcp) {
-    return tcp.total_retrans >= 3 && tcp.total_retrans * std::uint64_t{10} >= tcp.data_segs_out &&
-           tcp.data_segs_out > 0;
+/// How long a server repeats its SYN-ACK to a connection that it has no room to accept: 1, 2, 4 ..
+/// s with net.ipv4.tcp_synack_retries = 5, after which data is answered with RST.
+constexpr std::chrono::seconds accepting_for{63};
+
+/// A path that swallows large packets shows it on the first large segment of a flow in use: one
+/// that had been silent for longer may as well have been forgotten. Firewalls take 30 s at the
+/// least.
+constexpr std::chrono::seconds in_use{20};
+/// Nor one that was silent for so short a time; the first try is looked at after a second.
+constexpr std::chrono::seconds in_flow{3};
+/// What every path has to carry: a minimal IPv6 packet of 1,280 bytes (RFC 8200, section 5), less
+/// its headers. Smaller segments are not lost for their size.
+constexpr std::uint32_t least_mtu_payload = 1220;
+
+/// No segment as large as the one that is lost was acknowledged before, as far as the flow's mean
+/// shows.
+bool is_first_large(const Suspicion& last) {
+    const std::uint32_t sent =
+        last.data_segs_out - std::min(last.data_segs_out, last.total_retrans);
+    const std::uint32_t passed = sent - std::min(sent, last.packets_out);
+    return passed == 0 || last.bytes_acked / passed < least_mtu_payload;
 }
 
-std::size_t index_of(HalfOpenKind kind) {
-    return static_cast<std::size_t>(kind);
+/// Of what is under way and timed out again and again, nothing counts as sent again: it is refused
+/// below TCP (bpf/lib/suspicion.h, ballast_is_unsent()).
+bool is_unsent(const TcpFacts& tcp) {
+    return tcp.unacked > 0 && tcp.retransmits >= 2 && tcp.retrans == 0;
 }
 
 } // namespace
+
+HalfOpenKind HalfOpenGuard::refined(HalfOpenKind kind, const Entry& entry, const Peer& peer) {
+    if (entry.is_unsent)
+        return HalfOpenKind::local_fault;
+    if (kind != HalfOpenKind::silently_dropped)
+        return kind;
+    const Suspicion& first = entry.suspect.first();
+    if (first.direction == Direction::inbound)
+        return HalfOpenKind::client_silent;
+    if (entry.suspect.is_unheeded() && first.silent < accepting_for)
+        return HalfOpenKind::not_accepted;
+    const Suspicion& last = entry.suspect.last();
+    const bool has_passed_large = !is_first_large(last);
+    // That large ones passed before shows nothing where no firewall can have forgotten the flow
+    // since: paths change, and back.
+    if (first.silent < (has_passed_large ? in_flow : in_use) && last.segment > least_mtu_payload &&
+        peer.largest <= least_mtu_payload)
+        return HalfOpenKind::mtu_black_hole;
+    return HalfOpenKind::silently_dropped;
+}
+
+std::optional<Monotonic> HalfOpenGuard::heard_of(const PeerKey& key) const {
+    const auto at = peers_.find(key);
+    if (at == peers_.end())
+        return std::nullopt;
+    std::optional<Monotonic> last;
+    for (const auto* signs : {&at->second.heard, &at->second.witnessed})
+        if (!signs->empty() && (!last || signs->back() > *last))
+            last = signs->back();
+    return last;
+}
+
+void HalfOpenGuard::forget(std::uint64_t cookie) {
+    if (const auto at = suspects_.find(cookie); at != suspects_.end())
+        erase(at);
+}
 
 HalfOpenVerdict HalfOpenGuard::verdict(const Entry& entry, HalfOpenKind kind, Monotonic now) const {
     const Suspect& suspect = entry.suspect;
@@ -39,6 +98,11 @@ HalfOpenVerdict HalfOpenGuard::verdict(const Entry& entry, HalfOpenKind kind, Mo
     made.key = last.key;
     made.netns = last.netns;
     made.direction = last.direction;
+    made.mark = last.mark;
+    made.rtt = last.rtt;
+    made.queued = last.queued;
+    made.segment = last.segment;
+    made.is_subflow = last.is_subflow;
     made.service = last.service;
     made.silent = std::chrono::duration_cast<milliseconds>(now - suspect.silent_since());
     made.tries = suspect.tries();
@@ -57,7 +121,7 @@ HalfOpenVerdict HalfOpenGuard::verdict(const Entry& entry, HalfOpenKind kind, Mo
     made.others = static_cast<std::uint32_t>(at->second.others);
     made.others_alive = static_cast<std::uint32_t>(
         count_after(at->second.heard, suspect.last_try() + Suspect::margin));
-    made.is_lossy = at->second.is_losing || suspect.was_lossy();
+    made.is_lossy = at->second.loss == PathLoss::much || suspect.was_lossy();
     made.witness = at->second.witness;
     return made;
 }
@@ -106,9 +170,10 @@ void HalfOpenGuard::on_suspicion(const Suspicion& suspicion, const Rules& rules)
         at = suspects_.end();
     }
     if (suspicion.what == Suspicion::What::reset) {
-        const Entry entry{Suspect(suspicion, rules.confirm),
-                          peer_of(suspicion.key, suspicion.netns, suspicion.direction), rules,
-                          suspicion.at};
+        const Entry entry{
+            Suspect(suspicion, rules.confirm),
+            peer_of(suspicion.key, suspicion.netns, suspicion.direction, suspicion.mark), rules,
+            suspicion.at};
         ready_.push_back(verdict(entry, HalfOpenKind::refused_late, suspicion.at));
         if (at != suspects_.end())
             erase(at);
@@ -131,10 +196,14 @@ void HalfOpenGuard::follow(const Suspicion& suspicion, const Rules& rules) {
         ++counts_.table_full;
         return;
     }
-    const PeerKey key = peer_of(suspicion.key, suspicion.netns, suspicion.direction);
+    const PeerKey key =
+        peer_of(suspicion.key, suspicion.netns, suspicion.direction, suspicion.mark);
     suspects_.emplace(suspicion.key.cookie,
                       Entry{Suspect(suspicion, rules.confirm), key, rules, suspicion.at});
-    Peer& peer = peers_[key];
+    const auto [at, is_new] = peers_.try_emplace(key);
+    Peer& peer = at->second;
+    if (is_new)
+        peer.followed = suspicion.at;
     peer.suspects.insert(suspicion.key.cookie);
     peer.next_look = suspicion.at;
     ++counts_.suspected;
@@ -170,6 +239,7 @@ void HalfOpenGuard::on_flow(const FlowKey& key, const std::optional<DiagSocket>&
     if (found) {
         at->second.inode = found->inode;
         at->second.state = found->state;
+        follow_sending(at->second, found->tcp);
     }
     if (found && at->second.suspect.silence().is_over(*found, now)) {
         clear(at, now);
@@ -179,6 +249,19 @@ void HalfOpenGuard::on_flow(const FlowKey& key, const std::optional<DiagSocket>&
     } else {
         counts_.ended += at->second.suspect.verdict() ? 0U : 1U;
         erase(at);
+    }
+}
+
+/// One try that does not leave this host shows nothing: a burst overflows a device's queue, and the
+/// next try goes out.
+void HalfOpenGuard::follow_sending(Entry& entry, const TcpFacts& tcp) {
+    if (!is_unsent(tcp)) {
+        entry.unsent_since = 0;
+        entry.is_unsent = false;
+    } else if (entry.unsent_since == 0) {
+        entry.unsent_since = tcp.retransmits;
+    } else {
+        entry.is_unsent = tcp.retransmits > entry.unsent_since;
     }
 }
 
@@ -201,33 +284,36 @@ void HalfOpenGuard::follow_probes(Entry& entry, const DiagSocket& socket, Monoto
     entry.suspect.add(next);
 }
 
+/// What a flow had sent when it was first seen, or before it came under suspicion.
+Sent HalfOpenGuard::first_sent(const Peer& peer, const DiagSocket& socket) const {
+    if (const auto known = peer.sent.find(socket.key.cookie); known != peer.sent.end())
+        return known->second;
+    const auto suspect = suspects_.find(socket.key.cookie);
+    return suspect != suspects_.end() ? suspect->second.suspect.sent_before()
+                                      : Sent{socket.tcp.data_segs_out, socket.tcp.total_retrans};
+}
+
 /// Unacknowledged flows may hear the peer although nothing of theirs arrives, so they show no life.
-/// The path is lossy if one flow in ten loses now, has lost twice since the first look, or has lost
-/// much in all.
+/// What suspects lost counts once they have recovered.
 void HalfOpenGuard::look_at_others(Peer& peer, const FlowList& list, const PeerKey& key,
                                    Monotonic now) {
-    std::size_t losing = 0;
-    peer.others = 0;
+    Neighbours others;
     peer.heard.clear();
-    std::unordered_map<std::uint64_t, std::uint32_t> retrans;
+    std::unordered_map<std::uint64_t, Sent> firsts;
     for (const auto& socket : list.flows) {
         if (!belongs_to(socket, key))
             continue;
         if (socket.tcp.retransmits == 0)
             peer.heard.push_back(heard_at(socket, now));
-        if (suspects_.contains(socket.key.cookie))
-            continue;
-        ++peer.others;
-        const auto known = peer.retrans.find(socket.key.cookie);
-        const auto first = known == peer.retrans.end() ? socket.tcp.total_retrans : known->second;
-        retrans.emplace(socket.key.cookie, first);
-        losing += socket.tcp.retransmits > 0 || socket.tcp.total_retrans - first >= 2 ||
-                          lost_much(socket.tcp)
-                      ? 1U
-                      : 0U;
+        const Sent first = first_sent(peer, socket);
+        firsts.emplace(socket.key.cookie, first);
+        if (!suspects_.contains(socket.key.cookie))
+            others.add(socket, first, now);
     }
-    peer.retrans = std::move(retrans);
-    peer.is_losing = (losing > 0 && losing * 10 >= peer.others) || has_recovered(key, now);
+    peer.sent = std::move(firsts);
+    peer.others = others.flows();
+    peer.largest = others.largest();
+    peer.loss = has_recovered(key, now) ? PathLoss::much : others.loss();
     std::ranges::sort(peer.heard);
 }
 
@@ -300,13 +386,18 @@ void HalfOpenGuard::on_witness(const PeerKey& key, bool is_answered, Monotonic a
     show_life(peer);
 }
 
+std::optional<HalfOpenKind> HalfOpenGuard::judge(const Entry& entry, Monotonic now) const {
+    const Peer& peer = peers_.at(entry.peer);
+    const auto kind = entry.suspect.judge(now, peer.loss);
+    const bool is_early = entry.suspect.was_reported_late() && now - peer.followed < watched_for;
+    return kind == HalfOpenKind::silently_dropped && is_early ? std::nullopt : kind;
+}
+
 std::vector<HalfOpenVerdict> HalfOpenGuard::judge(Monotonic now) {
     for (auto at = suspects_.begin(); at != suspects_.end();) {
         Entry& entry = at->second;
-        const auto peer = peers_.find(entry.peer);
-        const bool is_lossy = peer != peers_.end() && peer->second.is_losing;
-        if (const auto kind = entry.suspect.judge(now, is_lossy)) {
-            ready_.push_back(verdict(entry, *kind, now));
+        if (const auto kind = judge(entry, now)) {
+            ready_.push_back(verdict(entry, refined(*kind, entry, peers_.at(entry.peer)), now));
             entry.suspect.conclude(*kind);
         }
         const bool is_over = entry.suspect.has_ended() && entry.suspect.verdict();
@@ -314,8 +405,6 @@ std::vector<HalfOpenVerdict> HalfOpenGuard::judge(Monotonic now) {
         counts_.ended += is_given_up ? 1U : 0U;
         at = is_over || is_given_up ? erase(at) : std::next(at);
     }
-    for (const auto& made : ready_)
-        ++counts_.verdicts.at(index_of(made.kind));
     return std::exchange(ready_, {});
 }
 

@@ -25,12 +25,15 @@ struct Before {
     [[nodiscard]] bool is_clean() const { return sent >= 20 && !is_much(); }
 };
 
-/// A flow that was not silent before its first tries is reported late, after several. On a lossy
-/// path that often happens to flows that are not dropped, so the flow must be known to lose little.
-bool is_lossy(const Suspicion& first) {
+bool has_lost_before(const Suspicion& first) {
     const Before before(first);
-    const bool is_late = first.what == Suspicion::What::retransmission && first.retransmits > 1;
-    return is_late ? !before.is_clean() : before.lost >= 2 && before.is_much();
+    return before.lost >= 2 && before.is_much();
+}
+
+/// A flow that was not silent before its first tries is reported late, after several. On a lossy
+/// path that often happens to flows that are not dropped, so its path must be known to lose little.
+bool is_reported_late(const Suspicion& first) {
+    return first.what == Suspicion::What::retransmission && first.retransmits > 1;
 }
 
 bool is_any_within(std::span<const Monotonic> ascending, Monotonic after, Monotonic until) {
@@ -41,7 +44,8 @@ bool is_any_within(std::span<const Monotonic> ascending, Monotonic after, Monoto
 } // namespace
 
 Suspect::Suspect(const Suspicion& first, unsigned confirm)
-    : last_(first), confirm_(confirm), was_lossy_(is_lossy(first)),
+    : last_(first), first_(first), confirm_(confirm), was_lossy_(has_lost_before(first)),
+      is_unproven_(is_reported_late(first) && !Before(first).is_clean()),
       is_one_way_(first.silent < first.try_gap), silent_since_(first.at - first.silent),
       previous_try_(first.at - first.try_gap), last_try_(first.at),
       last_try_earliest_(first.at - first.earlier),
@@ -102,26 +106,44 @@ void Suspect::see_life(std::span<const Monotonic> heard) {
 
 /// No more tries follow that could show a sign of life to have been chance. One sign alone proves
 /// neither a drop nor a dead path.
-std::optional<HalfOpenKind> Suspect::judge_ended(Monotonic now, bool is_lossy) const {
-    if (life_before_ && life_after_ && !is_lossy)
+std::optional<HalfOpenKind> Suspect::judge_ended(Monotonic now, PathLoss loss) const {
+    if (life_before_ && life_after_ && !is_lossy(loss) &&
+        (!is_unproven_ || loss == PathLoss::little))
         return HalfOpenKind::silently_dropped;
     if (!verdict_ && !life_before_ && !life_after_ && is_given_up(now))
         return HalfOpenKind::path_down;
     return std::nullopt;
 }
 
-unsigned Suspect::needed(bool is_lossy) const {
-    const bool is_unproven = last_.what == Suspicion::What::probe && !Before(last_).is_clean();
-    return confirm_ + (is_lossy || is_unproven ? lossy_extra : 0U);
+unsigned Suspect::needed(PathLoss loss) const {
+    const bool is_unproven =
+        is_unproven_ || (last_.what == Suspicion::What::probe && !Before(last_).is_clean());
+    const bool needs_more = is_lossy(loss) || (is_unproven && loss != PathLoss::little);
+    return confirm_ + (needs_more ? lossy_extra : 0U);
 }
 
-std::optional<HalfOpenKind> Suspect::judge(Monotonic now, bool is_lossy) const {
-    is_lossy = is_lossy || was_lossy_;
+bool Suspect::was_reported_late() const {
+    return is_reported_late(first_);
+}
+
+Sent Suspect::sent_before() const {
+    const Before before(first_);
+    return {before.sent, before.lost};
+}
+
+/// An active flow's SYN counts as one acknowledged byte (net/ipv4/tcp_input.c,
+/// tcp_rcv_synsent_state_process()).
+bool Suspect::is_unheeded() const {
+    return first_.what == Suspicion::What::retransmission && first_.bytes_acked <= 1 &&
+           first_.bytes_received == 0;
+}
+
+std::optional<HalfOpenKind> Suspect::judge(Monotonic now, PathLoss loss) const {
     if (is_final() || now < last_try_ + 2 * last_.rtt + delayed_ack)
         return std::nullopt;
     if (ended_)
-        return judge_ended(now, is_lossy);
-    const unsigned least = needed(is_lossy);
+        return judge_ended(now, loss);
+    const unsigned least = needed(loss);
     if (tries_ < least)
         return std::nullopt;
     if (life_before_ && life_after_)

@@ -11,8 +11,9 @@
 //     were not reported; then the peer must show itself between the last probe and the end, and
 //     after the end, on a path that has not just failed others.
 // H3. Nothing is concluded before the last try had time to be answered, nor before `confirm` tries;
-//     on a path that loses other flows' packets too, `lossy_extra` more. The same number of
-//     keepalive probes is needed if the flow has sent too little to show that its path loses few.
+//     on a path that loses other flows' packets too, `lossy_extra` more. The same number is needed
+//     if the flow has sent too little to show that its path loses few and its neighbours show no
+//     more, of keepalive probes and of tries that were reported late.
 // H4. A keepalive probe's time is known only to lie between two looks. A sign of the peer counts as
 //     before the probe only if before the earlier look, as after it only if after the later.
 #pragma once
@@ -25,6 +26,15 @@
 namespace ballast::guards {
 
 using Monotonic = std::chrono::steady_clock::time_point;
+
+/// Segments with data that a flow has sent, and how many of these were retransmissions.
+struct Sent {
+    std::uint32_t all = 0;
+    std::uint32_t again = 0;
+};
+
+/// What other flows of its peer show of the path.
+enum class PathLoss : std::uint8_t { unknown, little, much };
 
 class Suspect {
 public:
@@ -56,7 +66,7 @@ public:
     void see_life(std::span<const Monotonic> heard);
 
     /// What to conclude at `now`, if that is more than was concluded before.
-    [[nodiscard]] std::optional<HalfOpenKind> judge(Monotonic now, bool is_lossy) const;
+    [[nodiscard]] std::optional<HalfOpenKind> judge(Monotonic now, PathLoss loss) const;
     void conclude(HalfOpenKind kind) { verdict_ = kind; }
 
     [[nodiscard]] std::optional<HalfOpenKind> verdict() const { return verdict_; }
@@ -71,24 +81,36 @@ public:
     [[nodiscard]] Monotonic last_try() const { return last_try_; }
     /// One try short of the number needed: time to look for a witness.
     [[nodiscard]] bool is_nearly_confirmed() const {
-        return ended_ || tries_ + 1 >= needed(was_lossy_);
+        return ended_ || tries_ + 1 >= needed(PathLoss::unknown);
     }
     [[nodiscard]] bool has_life_after() const { return life_after_; }
     /// Lost packets before this silence, as one does on a lossy path.
     [[nodiscard]] bool was_lossy() const { return was_lossy_; }
-    /// The last report.
+    /// Its first tries were not reported.
+    [[nodiscard]] bool was_reported_late() const;
+    /// Before its silence began.
+    [[nodiscard]] Sent sent_before() const;
+    /// The last report, and the first.
     [[nodiscard]] const Suspicion& last() const { return last_; }
+    [[nodiscard]] const Suspicion& first() const { return first_; }
+    /// It has sent data, nothing of it was ever acknowledged, and nothing received.
+    [[nodiscard]] bool is_unheeded() const;
 
 private:
     void try_again(const Suspicion& next);
     void end(const Suspicion& last);
-    [[nodiscard]] unsigned needed(bool is_lossy) const;
-    [[nodiscard]] std::optional<HalfOpenKind> judge_ended(Monotonic now, bool is_lossy) const;
+    [[nodiscard]] unsigned needed(PathLoss loss) const;
+    [[nodiscard]] bool is_lossy(PathLoss loss) const {
+        return was_lossy_ || loss == PathLoss::much;
+    }
+    [[nodiscard]] std::optional<HalfOpenKind> judge_ended(Monotonic now, PathLoss loss) const;
 
     Suspicion last_;
+    Suspicion first_;
     unsigned confirm_;
     bool was_lossy_;
-    bool is_one_way_; ///< by the first report: heard of since the try before
+    bool is_unproven_; ///< it was reported late, and has sent too little before
+    bool is_one_way_;  ///< by the first report: heard of since the try before
     Monotonic silent_since_;
     Monotonic previous_try_;
     Monotonic last_try_;          ///< at the latest

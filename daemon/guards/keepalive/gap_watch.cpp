@@ -40,7 +40,8 @@ std::optional<Gap> GapWatch::on_flow(const GapLook& look, Monotonic now) {
     }
     Flow& flow = found->second;
     if (look.packets_in != flow.packets_in) {
-        const Gap gap = lived_through(flow, look, now);
+        const auto gap = has_slept_since(flow) ? std::optional<Gap>()
+                                               : std::optional(lived_through(flow, look, now));
         begin(look, now);
         return gap;
     }
@@ -53,13 +54,15 @@ std::optional<Gap> GapWatch::on_flow(const GapLook& look, Monotonic now) {
 
 std::optional<Gap> GapWatch::before_trying(std::uint64_t cookie) const {
     const auto found = flows_.find(cookie);
-    return found == flows_.end() ? std::nullopt : std::optional(found->second.silence);
+    if (found == flows_.end() || has_slept_since(found->second))
+        return std::nullopt;
+    return found->second.silence;
 }
 
 void GapWatch::end_sweep(Monotonic began) {
     std::erase_if(flows_, [&](const auto& entry) {
         const Flow& flow = entry.second;
-        return flow.met < (flow.is_trying ? began - remembered : began);
+        return flow.met < began - (flow.is_trying ? remembered : grace);
     });
 }
 

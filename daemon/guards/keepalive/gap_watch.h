@@ -9,7 +9,8 @@
 //  1. No reported gap exceeds what the flow survived, except by one round trip and by packets lost
 //     on the way.
 //  2. Time in which a flow had something unanswered in flight is part of no gap.
-//  3. Nothing is remembered of flows that are in use, and at most `most_flows` are.
+//  3. Nothing is known of a silence in which the host slept.
+//  4. Nothing is remembered of flows that are in use, and at most `most_flows` are.
 #pragma once
 
 #include <chrono>
@@ -40,6 +41,8 @@ public:
     static constexpr std::size_t most_flows = 262'144;
     /// How long a flow that was trying when last met is remembered.
     static constexpr std::chrono::minutes remembered{2};
+    /// And one that was not: the report of its end may come after a sweep that no longer meets it.
+    static constexpr std::chrono::seconds grace{5};
 
     /// The silence that the flow has survived by now, if any.
     std::optional<Gap> on_flow(const GapLook& look, Monotonic now);
@@ -47,6 +50,9 @@ public:
     /// How long a flow had been silent before it sent what is unanswered; short by at most the time
     /// between two sweeps, never more.
     [[nodiscard]] std::optional<Gap> before_trying(std::uint64_t cookie) const;
+
+    /// Time has passed that no clock of the kernel's shows (clock_steps.h).
+    void slept(Monotonic now) { slept_ = now; }
 
     /// Forgets flows that the sweep, which began at `began`, has not met.
     void end_sweep(Monotonic began);
@@ -67,7 +73,12 @@ private:
     void begin(const GapLook& look, Monotonic now);
     static Gap lived_through(const Flow& flow, const GapLook& look, Monotonic now);
 
+    [[nodiscard]] bool has_slept_since(const Flow& flow) const {
+        return slept_ && flow.last_packet <= *slept_;
+    }
+
     std::unordered_map<std::uint64_t, Flow> flows_;
+    std::optional<Monotonic> slept_;
     std::uint64_t table_full_ = 0;
 };
 

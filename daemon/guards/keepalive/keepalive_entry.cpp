@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/guards/keepalive/keepalive_entry.h"
 
+#include "daemon/guards/keepalive/keepalive_choice.h"
 #include "daemon/util/quote.h"
 
 namespace ballast {
@@ -12,6 +13,8 @@ using namespace std::chrono_literals;
 constexpr DurationRange kIdle{1s, 9h};
 constexpr DurationRange kInterval{1s, 1h};
 constexpr std::uint8_t kMaxCount = 127;
+/// As keepalive_choice.h has it for `auto`.
+constexpr std::chrono::seconds kPatience = guards::patience;
 
 /// The kernel counts in seconds.
 void fill_seconds(const TableReader& reader, std::chrono::seconds& field, std::string_view key,
@@ -47,6 +50,13 @@ void read_table(const TableReader& reader, ServiceEntry& entry) {
     fill_seconds(reader, out.idle, "idle", kIdle);
     fill_seconds(reader, out.interval, "interval", kInterval);
     reader.fill(out.count, "count", std::uint8_t{1}, kMaxCount);
+    const auto lasting = out.interval * out.count;
+    if (reader.has("idle") && lasting < kPatience)
+        reader.problem(reader.has("interval") ? "interval" : "count",
+                       fmt::format("{} probes, {} apart, end a connection after {} without an "
+                                   "answer; {} at least, for shorter outages are ordinary",
+                                   out.count, duration_text(out.interval), duration_text(lasting),
+                                   duration_text(kPatience)));
     for (const auto* key : {"interval", "count"})
         if (reader.has(key) && !reader.has("idle"))
             reader.problem(key, "needs idle; without it keepalive is chosen by what is known of "
@@ -61,6 +71,15 @@ void read_table(const TableReader& reader, ServiceEntry& entry) {
     reader.refuse_the_rest();
 }
 
+void read_times(const TableReader& service, KeepaliveRule& out) {
+    fill_seconds(service, out.start, "keepalive_start", kIdle);
+    fill_seconds(service, out.max, "keepalive_max", kIdle);
+    if (out.max.count() != 0 && out.max < out.start)
+        service.problem("keepalive_max", fmt::format("{} is less than keepalive_start, {}",
+                                                     in_quotes(duration_text(out.max)),
+                                                     in_quotes(duration_text(out.start))));
+}
+
 } // namespace
 
 void read_keepalive(const TableReader& service, const toml::node* node,
@@ -73,11 +92,11 @@ void read_keepalive(const TableReader& service, const toml::node* node,
     else if (node != nullptr)
         service.problem("keepalive", described(*node) + " is neither \"auto\", \"off\" nor a table "
                                                         "such as { idle = \"60s\" }");
-    fill_seconds(service, entry.row.keepalive.start, "keepalive_start", kIdle);
-    if (service.has("keepalive_start") && entry.row.keepalive.kind != KeepaliveKind::automatic)
-        complaints.warnings.add(service.place("keepalive_start"),
-                                service.full_key("keepalive_start"),
-                                "has no effect: keepalive is not \"auto\"");
+    read_times(service, entry.row.keepalive);
+    for (const auto* key : {"keepalive_start", "keepalive_max"})
+        if (service.has(key) && entry.row.keepalive.kind != KeepaliveKind::automatic)
+            complaints.warnings.add(service.place(key), service.full_key(key),
+                                    "has no effect: keepalive is not \"auto\"");
 }
 
 } // namespace ballast

@@ -77,23 +77,7 @@ void PathBook::died(const PathPlace& place, Gap gap, Monotonic now) {
     has_died_ = true;
 }
 
-void PathBook::suspend(std::uint64_t cookie, const PathPlace& place, Gap gap, Monotonic now) {
-    if (suspended_.size() < most_suspended || suspended_.contains(cookie))
-        suspended_.try_emplace(cookie, Suspended{place, gap, now});
-    else
-        ++table_full_;
-}
-
 void PathBook::settle(Monotonic now) {
-    std::vector<Suspended> ripe;
-    std::erase_if(suspended_, [&](const auto& entry) {
-        const bool is_ripe = now - entry.second.since >= patience;
-        if (is_ripe)
-            ripe.push_back(entry.second);
-        return is_ripe;
-    });
-    for (const auto& one : ripe)
-        died(one.place, one.gap, now);
     std::erase_if(paths_, [&](const auto& entry) {
         const auto bracket = entry.second.bound.at(now);
         const bool is_known = bracket.survived || bracket.died || bracket.unsettled;

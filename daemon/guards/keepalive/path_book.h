@@ -4,16 +4,12 @@
 // Evidence from a flow is kept for its destination and for the prefix that shares its path, if any.
 // A new prefix begins with what is known of the destination in it that was dropped soonest, or else
 // survived longest; one no longer asked for fades like an unused path.
-//
-// A flow found silently dropped counts once the kernel has ended it, or after `patience` without an
-// answer or other sign of it.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 #include "daemon/guards/keepalive/idle_bound.h"
@@ -32,18 +28,13 @@ public:
     using Gap = IdleBound::Gap;
 
     static constexpr std::size_t most_paths = 65'536;
-    static constexpr std::size_t most_suspended = 8'192;
 
     /// A flow to the destination survived a silence.
     void survived(const PathPlace& place, Gap gap, Monotonic now);
     /// One was confirmed dropped in a silence.
     void died(const PathPlace& place, Gap gap, Monotonic now);
 
-    /// One looks dropped; settle() decides later.
-    void suspend(std::uint64_t cookie, const PathPlace& place, Gap gap, Monotonic now);
-    /// It was heard from again after all.
-    void acquit(std::uint64_t cookie) { suspended_.erase(cookie); }
-    /// Confirms those that have waited long enough; forgets paths with nothing left.
+    /// Forgets paths with nothing left.
     void settle(Monotonic now);
 
     /// The join by shared_bound.h of what is known; none if neither is known.
@@ -70,11 +61,6 @@ private:
         Monotonic used;
         bool is_changed = false;
     };
-    struct Suspended {
-        PathPlace place;
-        Gap gap;
-        Monotonic since;
-    };
     template <typename Learn>
     void learn(const PathPlace& place, Monotonic now, const Learn& shown);
     Path& path_of(const PathKey& path, Monotonic now);
@@ -84,7 +70,6 @@ private:
 
     std::map<PathKey, Path> paths_;
     std::vector<PathKey> forgotten_;
-    std::unordered_map<std::uint64_t, Suspended> suspended_; ///< by cookie
     std::uint64_t table_full_ = 0;
     bool has_died_ = false;
 };

@@ -15,11 +15,14 @@ using FlowColumn = ColumnOf<FlowRow>;
 /// Null for a connection that is not established, or is closing.
 inline Cell keepalive_cell(const FlowKeepalive& keepalive) {
     constexpr std::array<std::string_view, 3> setters{"kernel", "app", "ballast"};
+    constexpr std::array<std::string_view, 4> lacks{"", "observe", "user_timeout", "patience"};
+    const std::string_view lack = lacks.at(static_cast<std::size_t>(keepalive.lack));
     if (keepalive.count == 0)
         return {};
     return std::vector<Member>{{"on", keepalive.on},
                                {"set_by", setters.at(static_cast<std::size_t>(keepalive.set_by))},
-                               {"wanted", keepalive.wanted},
+                               {"wanted", keepalive.is_wanted()},
+                               {"why_not", unless_empty(lack)},
                                {"idle_s", keepalive.idle_s},
                                {"interval_s", keepalive.interval_s},
                                {"count", keepalive.count},

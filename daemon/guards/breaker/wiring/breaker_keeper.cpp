@@ -91,7 +91,7 @@ void BreakerKeeper::govern() {
         return datapath_.swap_trip_budget(expected, wanted);
     };
     const auto decision =
-        governor_.lock()->decide(destinations_.active_since(now() - window_), swap, now());
+        governor_.lock()->decide(destinations_.tried_since(now() - window_), swap, now());
     if (!decision.dry_run)
         act(decision);
     tell_fault(decision);

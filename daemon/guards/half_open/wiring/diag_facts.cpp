@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/guards/half_open/wiring/own_socket.h"
 #include "daemon/kernel/namespaces.h"
 
 namespace ballast::guards {
@@ -41,6 +42,10 @@ Result<std::optional<DiagSocket>> DiagFacts::find(std::uint32_t netns, const Flo
     if (!diag)
         return fail(diag.error());
     return (*diag)->find(key);
+}
+
+Result<bool> DiagFacts::has_source(const PeerKey& peer) {
+    return guards::has_source(peer, proc_);
 }
 
 Result<Destroyed> DiagFacts::destroy(std::uint32_t netns, const FlowKey& key) {

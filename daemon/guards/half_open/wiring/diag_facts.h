@@ -19,6 +19,7 @@ public:
     Result<FlowList> flows_of(const PeerKey& peer, std::size_t max) override;
     Result<std::optional<DiagSocket>> find(std::uint32_t netns, const FlowKey& key) override;
     Result<Destroyed> destroy(std::uint32_t netns, const FlowKey& key) override;
+    Result<bool> has_source(const PeerKey& peer) override;
     /// Open sessions keep their namespaces alive.
     void rest() override { sessions_.clear(); }
 

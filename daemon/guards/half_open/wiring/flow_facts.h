@@ -26,6 +26,9 @@ public:
     /// Destroys that flow and no other; the program that waits in it gets ECONNABORTED.
     virtual Result<Destroyed> destroy(std::uint32_t netns, const FlowKey& key) = 0;
 
+    /// Whether this host still has the address that the peer's flows come from.
+    virtual Result<bool> has_source(const PeerKey& peer) = 0;
+
     /// No queries for a while: closes what is kept open.
     virtual void rest() = 0;
 };

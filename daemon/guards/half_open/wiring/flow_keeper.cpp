@@ -20,11 +20,17 @@ using std::chrono::milliseconds;
 /// Most time for examining peers in one turn, and then at most a fifth of all time.
 constexpr milliseconds longest_look{50};
 constexpr int cost_share = 5;
+/// A destination that something was received of within this time is in use.
+constexpr std::uint32_t in_use_ms = 60'000;
 /// Retry delay for a namespace that cannot be read.
 constexpr std::chrono::seconds pause_after_failure{10};
 
-std::uint64_t of_kind(const guards::HalfOpenGuard::Counts& counts, HalfOpenKind kind) {
-    return counts.verdicts.at(static_cast<std::size_t>(kind));
+/// Whether it says anything of the destination that a breaker should count: not a reader that is
+/// busy elsewhere, a queue that is full for a moment, this host's own fault or a path's packet
+/// size.
+bool is_of_destination(HalfOpenKind kind) {
+    return kind == HalfOpenKind::silently_dropped || kind == HalfOpenKind::path_down ||
+           kind == HalfOpenKind::refused_late;
 }
 
 } // namespace
@@ -36,11 +42,10 @@ FlowKeeper::FlowKeeper(const Surroundings& around, std::unique_ptr<FlowFacts> fa
       policy_(around.policy), neighbours_(around.neighbours), facts_(std::move(facts)),
       resetter_(
           *facts_, [this](const std::string& service) { return rules_of(service); },
-          [this](auto now) { return governor_.lock()->leave_to_reset(now); },
+          [this](auto proof, auto now) { return governor_.lock()->leave_to_reset(proof, now); },
+          [this](const PeerKey& peer) { return guard_.heard_of(peer); },
           [this](const HalfOpenVerdict& verdict, FlowAct act, Mode mode, bool is_later) {
-              digest_.add(verdict, mode, act, is_later);
-              if (act == FlowAct::reset)
-                  tell_ended(verdict);
+              on_act(verdict, act, mode, is_later);
           }) {}
 
 Result<std::unique_ptr<Guard>> FlowKeeper::make(const Surroundings& around) {
@@ -186,18 +191,66 @@ void FlowKeeper::add(HalfOpenVerdict verdict) {
     name_owner(verdict);
     const bool is_outbound = verdict.direction == Direction::outbound;
     if (verdict.kind == HalfOpenKind::path_down && is_outbound)
-        governor_.lock()->on_dead_path(peer_of(verdict.key, verdict.netns, verdict.direction),
-                                       now());
-    const bool is_failure = verdict.kind != HalfOpenKind::cleared && !verdict.is_revised;
+        on_dead_path(verdict.peer());
+    const bool is_failure = is_of_destination(verdict.kind) && !verdict.is_revised;
     if (is_outbound && !verdict.is_orphan && is_failure)
         feed_breaker(verdict);
     neighbours_.on_verdict(verdict);
     resetter_.on_verdict(verdict, now());
 }
 
+void FlowKeeper::on_dead_path(const PeerKey& peer) {
+    dead_paths_.try_emplace(peer, now());
+    governor_.lock()->on_dead_path(peer);
+    follow_dead_paths();
+}
+
+/// A path is dead until something is heard of it.
+void FlowKeeper::follow_dead_paths() {
+    if (dead_paths_.empty() && !is_holding_)
+        return;
+    const auto time = now();
+    auto governor = governor_.lock();
+    for (auto at = dead_paths_.begin(); at != dead_paths_.end();) {
+        const auto heard = guard_.heard_of(at->first);
+        const bool is_alive = heard && *heard > at->second + FlowResetter::margin;
+        const bool has_left = !is_alive && !guard_.is_following(at->first);
+        if (is_alive)
+            governor->on_live_path(at->first);
+        if (has_left)
+            governor->on_left_path(at->first, time);
+        at = is_alive || has_left ? dead_paths_.erase(at) : std::next(at);
+    }
+    const auto hold = governor->judge_paths(time);
+    counted_.dead_paths = hold.dead;
+    counted_.paths = hold.paths;
+    if (std::exchange(is_holding_, hold.is_held) != hold.is_held)
+        tell_hold(hold);
+    counted_.is_holding = hold.is_held;
+}
+
+void FlowKeeper::tell_hold(const govern::Governor::PathHold& hold) {
+    Finding finding;
+    finding.reason =
+        hold.is_held ? findings::Reason::observer_fault : findings::Reason::observer_fault_over;
+    finding.evidence =
+        fmt::format("silent_destinations={} of={} resets={}", hold.dead,
+                    std::max(hold.paths, hold.dead), hold.is_held ? "held" : "released");
+    findings_.add(std::move(finding));
+}
+
+void FlowKeeper::on_act(const HalfOpenVerdict& verdict, FlowAct act, Mode mode, bool is_later) {
+    digest_.add(verdict, mode, act, is_later);
+    if (act != FlowAct::reset)
+        return;
+    guard_.forget(verdict.key.cookie);
+    hung_.forget(verdict.key.cookie);
+    tell_ended(verdict);
+}
+
 /// A flow that was reset gets no later verdict to report its end.
 void FlowKeeper::tell_ended(HalfOpenVerdict verdict) {
-    verdict.has_ended = true;
+    verdict.has_ended = verdict.is_reset = true;
     neighbours_.on_verdict(verdict);
 }
 
@@ -209,15 +262,19 @@ void FlowKeeper::feed_breaker(const HalfOpenVerdict& verdict) {
         fail_softly(told.error().context("tell a breaker"));
 }
 
-/// For the governor: destinations with open flows.
+/// For the governor: destinations with open flows that were in use lately. Of idle ones nothing is
+/// known, so they neither speak for this host's network nor against it.
 void FlowKeeper::count_paths(std::span<const PeerRow> peers) {
-    governor_.lock()->set_paths(static_cast<std::size_t>(
-        std::ranges::count_if(peers, [](const PeerRow& peer) { return peer.governed > 0; })));
+    governor_.lock()->set_paths(
+        static_cast<std::size_t>(std::ranges::count_if(peers, [](const PeerRow& peer) {
+            return peer.governed > 0 && (peer.idle_min_ms < in_use_ms || peer.retransmitting > 0);
+        })));
 }
 
 bool FlowKeeper::is_busy() const {
     return !guard_.is_idle() || digest_.has_pending() || witness_.is_asking() ||
-           resetter_.has_waiting();
+           resetter_.has_waiting() || is_holding_ || !dead_paths_.empty() ||
+           !hung_.unsent().empty();
 }
 
 void FlowKeeper::tell() {
@@ -232,8 +289,13 @@ void FlowKeeper::turn() {
     resetter_.turn(began);
     look_at_peers();
     ask_witnesses();
-    for (auto& verdict : guard_.judge(now()))
+    look_at_unsent();
+    for (auto& verdict : guard_.judge(now())) {
+        name_local_fault(verdict);
+        ++counted_.verdicts.at(static_cast<std::size_t>(verdict.kind));
         add(std::move(verdict));
+    }
+    follow_dead_paths();
     tell();
     publish();
     plan(now() - began);
@@ -252,10 +314,6 @@ void FlowKeeper::publish() {
     const auto& counts = guard_.counts();
     status.suspects = guard_.suspects();
     status.suspected = counts.suspected;
-    status.silently_dropped = of_kind(counts, HalfOpenKind::silently_dropped);
-    status.path_down = of_kind(counts, HalfOpenKind::path_down);
-    status.refused_late = of_kind(counts, HalfOpenKind::refused_late);
-    status.cleared += of_kind(counts, HalfOpenKind::cleared);
     status.recovered = counts.recovered;
     status.ended = counts.ended;
     status.coalesced = digest_.coalesced();

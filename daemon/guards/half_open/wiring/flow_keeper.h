@@ -4,6 +4,7 @@
 // socket locks.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -32,6 +33,8 @@ public:
     static constexpr std::chrono::milliseconds suspect_after{1000};
     /// Flows examined per peer.
     static constexpr std::size_t most_flows = 20'000;
+    /// Between two looks at flows that this host does not send.
+    static constexpr std::chrono::milliseconds unsent_pause{500};
     /// Flows waiting for an answer whose facts one sweep looks up.
     static constexpr std::size_t most_waiting = 256;
 
@@ -52,10 +55,19 @@ private:
     void ask_witnesses();
     void on_suspicion(const kernel::Suspected& suspected);
     Result<void> listen(EventLoop& loop);
-    void on_flow(const SweptFlow& flow);
     void on_probing(const SweptFlow& flow);
     void suspect(Suspicion suspicion, std::uint16_t service);
     std::optional<std::chrono::milliseconds> waiting_for(const SweptFlow& flow);
+    [[nodiscard]] std::optional<Standstill> standstill_of(const SweptFlow& flow) const;
+    bool look_at_standstill(const SweptFlow& flow, Standstill why);
+    static bool is_still_unsent(const DiagSocket& socket);
+    void look_at_unsent();
+    void judge_standstill();
+    void name_local_fault(HalfOpenVerdict& verdict);
+    void on_act(const HalfOpenVerdict& verdict, FlowAct act, Mode mode, bool is_later);
+    void tell_hold(const govern::Governor::PathHold& hold);
+    void on_dead_path(const PeerKey& peer);
+    void follow_dead_paths();
     void tell_ended(HalfOpenVerdict verdict);
     void tell();
     void publish();
@@ -85,7 +97,9 @@ private:
     guards::HungGuard hung_;
     guards::HalfOpenDigest digest_;
     bool wants_answers_ = false; ///< some service has a response_timeout
-    std::chrono::steady_clock::time_point sweep_began_;
+    std::chrono::steady_clock::time_point unsent_looked_;
+    std::map<PeerKey, std::chrono::steady_clock::time_point> dead_paths_; ///< since when
+    bool is_holding_ = false;   ///< resets, since most paths are dead
     std::size_t looked_up_ = 0; ///< facts, in this sweep
     HalfOpenStatus counted_;    ///< what no guard counts
     Guarded<HalfOpenStatus> published_;

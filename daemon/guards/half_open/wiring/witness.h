@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fresh connects that show whether a destination is alive: made in the namespace of the dead flow,
-// given up soon, and closed at once.
+// from its own address, interface and mark, given up soon, and closed at once.
 #pragma once
 
 #include <chrono>

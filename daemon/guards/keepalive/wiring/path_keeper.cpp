@@ -2,6 +2,7 @@
 #include "daemon/guards/keepalive/wiring/path_keeper.h"
 
 #include <algorithm>
+#include <ctime>
 
 #include "daemon/guards/keepalive/keepalive_choice.h"
 #include "daemon/kernel/instance.h"
@@ -16,13 +17,25 @@ namespace {
 
 using std::chrono::milliseconds;
 
-guards::GapLook look_at(const SweptFlow& flow) {
+guards::GapLook look_at_gap(const SweptFlow& flow) {
     return {.cookie = flow.cookie,
             .heard = flow.heard,
             .quiet = flow.quiet,
             .packets_in = flow.packets_in,
             .packets_out = flow.packets_out,
             .is_trying = flow.retransmits != 0 || flow.probes != 0};
+}
+
+/// Where a flow has something to wait for, be it closed by its program already.
+bool may_wait(TcpState state) {
+    return state == TcpState::established || state == TcpState::fin_wait1 ||
+           state == TcpState::close_wait || state == TcpState::last_ack;
+}
+
+std::chrono::nanoseconds read_clock(clockid_t clock) {
+    timespec time{};
+    ::clock_gettime(clock, &time);
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
 /// `service` may be null: none governs it.
@@ -39,8 +52,8 @@ milliseconds start_of(const KeepaliveRule& rule) {
 } // namespace
 
 PathKeeper::PathKeeper(const Surroundings& around)
-    : destinations_(around.instance.maps()), policy_(around.policy), writer_(around.writer),
-      sweep_began_(now()), saved_(sweep_began_) {}
+    : destinations_(around.instance.maps()), datapath_(around.instance.maps()),
+      policy_(around.policy), writer_(around.writer), sweep_began_(now()), saved_(sweep_began_) {}
 
 Result<std::unique_ptr<Guard>> PathKeeper::make(const Surroundings& around) {
     std::unique_ptr<PathKeeper> keeper(new PathKeeper(around));
@@ -77,18 +90,47 @@ void PathKeeper::recall() {
     }
 }
 
+void PathKeeper::look_at(const SweptFlow& flow, const Service& service) {
+    const PathPlace place = place_of(flow.remote, &service);
+    const auto look = look_at_gap(flow);
+    const auto born = ages_.on_flow(flow.cookie, now());
+    const auto gap = watch_.on_flow(look, now());
+    if (gap) {
+        events_.acquit(flow.cookie);
+        book_.survived(place, *gap, now());
+    }
+    if (look.is_trying) {
+        const milliseconds idle(flow.idle);
+        const milliseconds trying(flow.retransmits != 0 ? flow.trying_ms : 0U);
+        tries_.on_trying({.cookie = flow.cookie,
+                          .remote = flow.remote,
+                          .trying = trying <= idle ? trying : milliseconds(0),
+                          .since_try = flow.quiet,
+                          .probes = flow.retransmits != 0 ? 0U : flow.probes},
+                         now());
+        trying_.insert_or_assign(flow.cookie, place);
+        return;
+    }
+    const auto heard = now() - flow.idle;
+    if (tries_.is_watched(flow.remote))
+        tries_.on_heard(flow.remote, heard);
+    if (events_.is_open(place.own))
+        events_.lived(place.own,
+                      {.gap = gap.value_or(milliseconds(0)), .born = born, .heard = heard});
+}
+
 void PathKeeper::observe(std::span<const SweptFlow> flows) {
     const auto in_force = policy_.now();
     const std::scoped_lock lock(mutex_);
     for (const auto& flow : flows) {
+        if (flow.is_inbound)
+            locals_.on_accepted(flow.netns, flow.remote);
         const bool is_governed = flow.is_reserved && flow.cookie;
         const Service* service = is_governed ? in_force->service(flow.service) : nullptr;
-        if (!service || service->keepalive.mode == Mode::off || flow.state != TcpState::established)
+        if (!service || service->keepalive.mode == Mode::off || !may_wait(flow.state) ||
+            locals_.is_local(flow.netns, flow.local, flow.remote))
             continue;
-        if (const auto gap = watch_.on_flow(look_at(flow), now())) {
-            book_.acquit(flow.cookie);
-            book_.survived(place_of(flow.remote, service), *gap, now());
-        }
+        look_at(flow, *service);
     }
 }
 
@@ -106,36 +148,82 @@ void PathKeeper::stop() {
     writer_.post([this] { save(); });
 }
 
+/// What was silent while the host slept is no evidence, and may have been forgotten: it is probed.
+void PathKeeper::look_at_clocks() {
+    const auto step = clocks_.look({.monotonic = now().time_since_epoch(),
+                                    .boottime = read_clock(CLOCK_BOOTTIME),
+                                    .realtime = read_clock(CLOCK_REALTIME)});
+    if (!step)
+        return;
+    log::info("the host slept for {} s, or its clock was set: connections that were silent are "
+              "probed, and nothing is learned of them",
+              std::chrono::duration_cast<std::chrono::seconds>(*step).count());
+    watch_.slept(now());
+    events_.forget();
+    tries_.forget();
+    datapath_.report_sleep(now());
+}
+
+/// Flows that tried in vain while their destination was there.
+void PathKeeper::note_dead_tries() {
+    for (const auto cookie : tries_.end_sweep(sweep_began_, now())) {
+        const auto place = trying_.find(cookie);
+        const auto gap = watch_.before_trying(cookie);
+        if (place == trying_.end() || !gap)
+            continue;
+        events_.died(place->second,
+                     {.cookie = cookie,
+                      .gap = *gap,
+                      .silent_since = now() - *gap,
+                      .tried = now(),
+                      .is_final = true},
+                     now());
+    }
+    std::erase_if(trying_, [&](const auto& entry) { return !tries_.knows(entry.first); });
+}
+
 /// Whether to save what is known now.
 bool PathKeeper::settle() {
     const std::scoped_lock lock(mutex_);
+    look_at_clocks();
+    note_dead_tries();
     watch_.end_sweep(sweep_began_);
+    ages_.end_sweep(sweep_began_);
+    locals_.end_sweep();
+    for (const auto& lesson : events_.settle(now()))
+        book_.died(lesson.place, lesson.gap, now());
     book_.settle(now());
     sweep_began_ = now();
     tell_programs();
-    if (const auto full = watch_.table_full() + book_.table_full(); full != told_full_) {
+    const auto full = watch_.table_full() + book_.table_full() + events_.table_full();
+    if (full != told_full_) {
         log::warn("paths: a table is full, {} times so far something was not learned", full);
         told_full_ = full;
     }
     return book_.has_died_since_taken() || now() - saved_ >= save_interval;
 }
 
-/// Unconfirmed drops wait in the book.
+/// What they teach, if anything, is decided with other flows of the path (loss_events.h).
 void PathKeeper::on_verdict(const HalfOpenVerdict& verdict) {
     const auto in_force = policy_.now();
     const std::scoped_lock lock(mutex_);
     if (verdict.kind == HalfOpenKind::cleared)
-        book_.acquit(verdict.key.cookie);
+        events_.acquit(verdict.key.cookie);
+    const bool is_refused = verdict.kind == HalfOpenKind::refused_late;
+    const bool is_outbound = verdict.direction == Direction::outbound;
+    if ((!is_refused && verdict.kind != HalfOpenKind::silently_dropped) || !is_outbound ||
+        !ages_.is_known(verdict.key.cookie) ||
+        locals_.is_local(verdict.netns, verdict.key.local, verdict.key.remote))
+        return;
+    // One that no sweep saw silent was in use.
     const auto gap = watch_.before_trying(verdict.key.cookie);
-    if (verdict.kind != HalfOpenKind::silently_dropped || !gap)
-        return;
-    const auto place = place_of(verdict.key.remote, in_force->service(verdict.service));
-    if (!verdict.has_ended) {
-        book_.suspend(verdict.key.cookie, place, *gap, now());
-        return;
-    }
-    book_.acquit(verdict.key.cookie);
-    book_.died(place, *gap, now());
+    events_.died(place_of(verdict.key.remote, in_force->service(verdict.service)),
+                 {.cookie = verdict.key.cookie,
+                  .gap = gap.value_or(milliseconds(0)),
+                  .silent_since = now() - verdict.silent,
+                  .tried = now(),
+                  .is_final = is_refused || (verdict.has_ended && !verdict.is_reset)},
+                 now());
 }
 
 void PathKeeper::tell_programs() {
@@ -152,7 +240,9 @@ KeepaliveTimes PathKeeper::times_of(const Endpoint& destination, const Service* 
     const auto bracket = book_.at(place_of(destination, service), now());
     if (!service || !bracket || !(bracket->survived || bracket->died))
         return {};
-    return {.longest = guards::longest_idle(*bracket, start_of(service->keepalive)),
+    const milliseconds start = start_of(service->keepalive);
+    const milliseconds max = service->keepalive.max;
+    return {.longest = guards::longest_idle(*bracket, start, std::max(start, max)),
             .died = bracket->died.value_or(milliseconds(0))};
 }
 

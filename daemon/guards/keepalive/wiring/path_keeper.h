@@ -12,10 +12,17 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <unordered_map>
 
 #include "daemon/guards/guard.h"
+#include "daemon/guards/keepalive/clock_steps.h"
+#include "daemon/guards/keepalive/flow_ages.h"
 #include "daemon/guards/keepalive/gap_watch.h"
+#include "daemon/guards/keepalive/local_peers.h"
+#include "daemon/guards/keepalive/loss_events.h"
 #include "daemon/guards/keepalive/path_book.h"
+#include "daemon/guards/keepalive/try_watch.h"
+#include "daemon/kernel/datapath.h"
 #include "daemon/kernel/destination_table.h"
 #include "daemon/model/half_open.h"
 #include "daemon/model/path_report.h"
@@ -56,17 +63,27 @@ private:
     void tell_programs();
     [[nodiscard]] KeepaliveTimes times_of(const Endpoint& destination,
                                           const Service* service) const;
+    void look_at(const SweptFlow& flow, const Service& service);
+    void look_at_clocks();
+    void note_dead_tries();
     bool settle();
     /// Writes what is new. In the writer's thread.
     void save();
 
     kernel::DestinationTable destinations_;
+    kernel::Datapath datapath_;
     policy::PolicyPublisher& policy_;
     LoopThread& writer_;
     Guarded<KeepaliveStatus> kept_alive_; ///< of the last sweep
     mutable std::mutex mutex_;            ///< of what follows, the store apart
     guards::GapWatch watch_;
     guards::PathBook book_;
+    guards::LossEvents events_;
+    guards::TryWatch tries_;
+    guards::LocalPeers locals_;
+    guards::FlowAges ages_;
+    guards::ClockSteps clocks_;
+    std::unordered_map<std::uint64_t, PathPlace> trying_; ///< of flows in tries_, by cookie
     std::chrono::steady_clock::time_point sweep_began_;
     std::chrono::steady_clock::time_point saved_;
     std::uint64_t told_full_ = 0; ///< times a table was full, as logged
