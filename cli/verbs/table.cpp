@@ -33,6 +33,7 @@ std::vector<Command> verbs() {
         status_verb(),
         health_verb(),
         flows_verb(),
+        ports_verb(),
         events_verb(),
         {.name = "limit",
          .summary = "Connection limits: set, unset, list, explain",

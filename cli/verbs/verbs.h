@@ -16,6 +16,7 @@ int run(int argc, char** argv);
 Command status_verb();
 Command health_verb();
 Command flows_verb();
+Command ports_verb();
 Command events_verb();
 Command limit_set_verb();
 Command limit_unset_verb();

@@ -217,6 +217,36 @@ Line drift_line(const Json& status) {
                         number(status.at("sweep"), "repairs"))};
 }
 
+/// "2 exhausted, 1 knee": of states that are worse than the others.
+std::string port_trouble(const Json& states) {
+    std::string text;
+    for (const auto* state : {"exhausted", "knee", "filling", "poisoned"})
+        if (const auto count = number(states, state); count != 0)
+            text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, state);
+    return text;
+}
+
+Line ports_line(const Json& status) {
+    const Json& ports = status.at("ports");
+    const Json& states = ports.at("states");
+    if (!ports.at("lacking").is_null())
+        return {Level::warn, "ports", "local ports are not counted: " + string(ports, "lacking")};
+    const std::string trouble = port_trouble(states);
+    const bool is_bad = number(states, "exhausted") + number(states, "knee") != 0;
+    const std::string gaps =
+        number(ports, "full") == 0
+            ? ""
+            : fmt::format("; {} found no room in the tables", number(ports, "full"));
+    return {is_bad                            ? Level::bad
+            : trouble.empty() && gaps.empty() ? Level::ok
+                                              : Level::warn,
+            "ports",
+            fmt::format("{} of source and destination, {}{}{}",
+                        counted(number(ports, "tuples"), "pair"),
+                        trouble.empty() ? "none short of local ports" : trouble,
+                        trouble.empty() ? "" : " (ballast ports)", gaps)};
+}
+
 Line held_line(const Json& sweep) {
     const auto space = number(sweep, "held_in");
     return {
@@ -291,9 +321,10 @@ void add_line(Json& rows, std::string_view state, const std::string& what,
 Table status_view(const Json& document) {
     Json rows = Json::array();
     std::string attention;
-    for (const auto& make : {daemon_line, guards_line, hooks_line, limits_line, policy_line,
-                             fail_open_line, breakers_line, half_open_line, keepalive_line,
-                             findings_line, drift_line, sweep_line, capacity_line, scope_line}) {
+    for (const auto& make :
+         {daemon_line, guards_line, hooks_line, limits_line, policy_line, fail_open_line,
+          breakers_line, half_open_line, keepalive_line, ports_line, findings_line, drift_line,
+          sweep_line, capacity_line, scope_line}) {
         const Line line = make(document);
         add_line(rows, level_name(line.level), line.what, line.detail);
         if (!line.more.empty())

@@ -19,6 +19,9 @@ Table health_view(const Json& document, const std::string& what);
 
 Table flows_view(const Json& document);
 
+/// `what` as for health_view().
+Table ports_view(const Json& document, const std::string& what);
+
 Table events_view(const Json& document);
 /// One of them as `events --follow` prints it, with its newline.
 std::string event_line(const Json& finding);

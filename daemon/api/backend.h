@@ -72,6 +72,9 @@ public:
     /// Destinations that have a breaker which has seen a failure or is forced, in any order.
     virtual std::vector<BreakerRow> breakers() = 0;
 
+    /// Tuples with their local ports, worst first.
+    virtual PortTable ports() = 0;
+
     /// Forces the breakers of a destination, or takes that back. Fails when no policy governs it.
     virtual Result<void> force_breaker(const BreakerOrder& order) = 0;
 

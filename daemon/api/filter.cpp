@@ -54,6 +54,11 @@ bool BreakerFilter::matches(const BreakerRow& row) const {
     return wants(dest, row.endpoint) && wants(service, row.service) && wants(state, row.state);
 }
 
+bool PortFilter::matches(const PortRow& row) const {
+    return wants(dest, row.key.remote) && wants(source, Endpoint{row.key.source, 0}) &&
+           wants(state, row.state);
+}
+
 Result<std::string> parse_flow_state(std::string_view text) {
     std::string upper(text);
     std::transform(upper.begin(), upper.end(), upper.begin(),

@@ -51,6 +51,14 @@ struct BreakerFilter {
     [[nodiscard]] bool matches(const BreakerRow& row) const;
 };
 
+struct PortFilter {
+    std::optional<EndpointFilter> dest;
+    std::optional<EndpointFilter> source;
+    std::optional<PortState> state;
+
+    [[nodiscard]] bool matches(const PortRow& row) const;
+};
+
 /// The name FlowRow uses for a TCP state, from any case of it; "established" and what `ss` takes
 /// are understood too. Fails with the list of what is known.
 Result<std::string> parse_flow_state(std::string_view text);

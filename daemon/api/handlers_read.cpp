@@ -152,6 +152,22 @@ Response get_breakers(const Request& request, const Context& context) {
     return ok(list_text(head, "breakers", rows, count, encode_breaker));
 }
 
+Response get_ports(const Request& request, const Context& context) {
+    const auto query = parse_port_query(request.query);
+    if (!query)
+        return bad_request(query.error());
+    PortTable known = context.backend.ports();
+    auto& rows = known.rows;
+    std::erase_if(rows, [&](const PortRow& row) { return !query->filter.matches(row); });
+
+    const std::size_t count = std::min(rows.size(), query->limit);
+    Json head = list_envelope("ports", rows.size(), count);
+    head["age_ms"] = known.age ? Json(known.age->count()) : Json(nullptr);
+    head["states"] = encode_port_states(rows);
+    head["counted"] = encode_ports(context.backend.status().ports);
+    return ok(list_text(head, "ports", rows, count, encode_port));
+}
+
 Response get_findings(const Request& request, const Context& context) {
     const auto query = parse_finding_query(request.query);
     if (!query)

@@ -183,6 +183,7 @@ Json encode_status(const DaemonStatus& status, const LimitTotals& totals,
     json["keepalive"] = encode_keepalive(status.keepalive);
     json["findings"] = encode_findings(status.findings);
     json["finding_losses"] = encode_losses(status.findings);
+    json["ports"] = encode_ports(status.ports);
     json["sweep"] = encode_sweep(status.sweep);
     return json;
 }

@@ -55,6 +55,10 @@ Json encode_service(const Service& service);
 Json encode_override(const Override& row, WallTime now);
 Json encode_breaker(const BreakerRow& row);
 Json encode_finding(const KeptFinding& row);
+Json encode_port(const PortRow& row);
+/// How many of the rows are in each state.
+Json encode_port_states(const std::vector<PortRow>& rows);
+Json encode_ports(const PortsStatus& status);
 
 /// Meanings of the reasons in these rows, each once, in the order of the table.
 Json encode_reasons(const std::vector<KeptFinding>& rows);

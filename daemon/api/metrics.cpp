@@ -200,6 +200,25 @@ void write_findings(Text& text, const FindingsStatus& status) {
     text.write(std::move(losses));
 }
 
+void write_ports(Text& text, const PortsStatus& ports) {
+    MetricFamily states = family(
+        "ballast_port_tuples", "Pairs of source and destination by the state of their local ports.",
+        MetricType::Gauge);
+    for (std::size_t i = 0; i < kPortStates; ++i)
+        add(states, static_cast<double>(ports.states.at(i)),
+            {{"state", std::string(kPortStateNames.at(i))}});
+    text.write(std::move(states));
+    text.counter("ballast_port_passes_total", "Passes that counted local ports.", ports.passes);
+    text.counter("ballast_port_pass_failures_total", "Passes that could not be done.",
+                 ports.failures);
+    text.gauge("ballast_port_pass_cpu_seconds", "CPU time of the last one.",
+               seconds(ports.last_cpu));
+    text.counter("ballast_port_chains_torn_total",
+                 "Chains of sockets that changed while they were read.", ports.torn);
+    text.gauge("ballast_ports_left_out", "Connections that the last pass had no row for.",
+               static_cast<double>(ports.left_out + ports.full));
+}
+
 void write_sweep(Text& text, const SweepStatus& sweep) {
     text.counter("ballast_sweeps_total", "Sweeps over all TCP sockets.", sweep.sweeps);
     text.counter("ballast_sweep_failures_total", "Sweeps that could not be done or finished.",
@@ -328,6 +347,7 @@ std::string metrics_text(const DaemonStatus& status, std::vector<DestinationRow>
     write_half_open(text, status.half_open);
     write_keepalive(text, status.keepalive);
     write_findings(text, status.findings);
+    write_ports(text, status.ports);
     write_sweep(text, status.sweep);
     text.gauge("ballast_destinations_left_out",
                "Destinations without series of their own: there are too many.",

@@ -95,6 +95,13 @@ Result<BreakerState> parse_breaker_state(const std::string& text) {
                     .hint(fmt::format("known: {}", fmt::join(kBreakerStateNames, ", "))));
 }
 
+Result<PortState> parse_port_state(const std::string& text) {
+    if (const auto state = port_state_named(text))
+        return *state;
+    return fail(Error(fmt::format("{} is not a state", ballast::in_quotes(text)))
+                    .hint(fmt::format("known: {}", fmt::join(kPortStateNames, ", "))));
+}
+
 Result<findings::Reason> parse_reason(const std::string& text) {
     if (const auto reason = findings::reason_named(text))
         return *reason;
@@ -211,6 +218,24 @@ Result<BreakerQuery> parse_breaker_query(const QueryPairs& pairs) {
     known.push_back({"state", [&filter](const std::string& t) {
                          return assign(filter.state, parse_breaker_state(t));
                      }});
+    if (auto applied = set_all(known, pairs); !applied)
+        return fail(applied.error());
+    return query;
+}
+
+Result<PortQuery> parse_port_query(const QueryPairs& pairs) {
+    PortQuery query;
+    PortFilter& filter = query.filter;
+    const Parameters known{
+        limit_parameter(query.limit),
+        {"dest",
+         [&filter](const std::string& t) { return assign(filter.dest, parse_endpoint_filter(t)); }},
+        {"source",
+         [&filter](const std::string& t) {
+             return assign(filter.source, parse_endpoint_filter(t));
+         }},
+        {"state",
+         [&filter](const std::string& t) { return assign(filter.state, parse_port_state(t)); }}};
     if (auto applied = set_all(known, pairs); !applied)
         return fail(applied.error());
     return query;

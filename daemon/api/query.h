@@ -41,6 +41,11 @@ struct BreakerQuery {
     BreakerFilter filter;
 };
 
+struct PortQuery {
+    std::size_t limit = kDefaultListLimit;
+    PortFilter filter;
+};
+
 struct ExplainQuery {
     std::size_t limit = kDefaultListLimit;
     Endpoint destination;
@@ -54,6 +59,7 @@ Result<HealthQuery> parse_health_query(const QueryPairs& pairs);
 Result<FlowQuery> parse_flow_query(const QueryPairs& pairs);
 Result<LimitQuery> parse_limit_query(const QueryPairs& pairs);
 Result<BreakerQuery> parse_breaker_query(const QueryPairs& pairs);
+Result<PortQuery> parse_port_query(const QueryPairs& pairs);
 
 /// `since` is a time (RFC 3339) or an id, which is what a number is.
 Result<FindingQuery> parse_finding_query(const QueryPairs& pairs);

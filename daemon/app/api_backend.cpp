@@ -13,6 +13,7 @@
 #include "daemon/guards/breaker/wiring/breaker_keeper.h"
 #include "daemon/guards/keepalive/wiring/path_keeper.h"
 #include "daemon/guards/limit/wiring/limit_keeper.h"
+#include "daemon/guards/ports/wiring/port_keeper.h"
 
 namespace ballast::app {
 
@@ -102,6 +103,10 @@ std::vector<Override> ApiBackend::overrides() {
 
 std::vector<BreakerRow> ApiBackend::breakers() {
     return parts_.guards.get<guards::BreakerKeeper>().rows();
+}
+
+PortTable ApiBackend::ports() {
+    return parts_.guards.get<guards::PortKeeper>().table();
 }
 
 FindingPage ApiBackend::findings_of(const FindingQuery& query) {

@@ -51,6 +51,7 @@ public:
     Result<void> put_override(Override wanted) override;
     Result<bool> remove_override(const std::string& target) override;
     std::vector<BreakerRow> breakers() override;
+    PortTable ports() override;
     FindingPage findings_of(const FindingQuery& query) override;
     Result<void> force_breaker(const BreakerOrder& order) override;
     PathReport learn_path(const PathReport& report) override;

@@ -59,6 +59,29 @@ inline constexpr std::array<std::string_view, 3> kSeverityNames{"info", "warning
         "Nothing where it recovered; else why says what held it: docs/half-open.md")               \
     ROW(half_open_flow_cleared, info,                                                              \
         "A connection that was found half-open was heard from again", "Nothing")                   \
+    ROW(ports_filling, warning,                                                                    \
+        "A source is running out of local ports for a destination: at this rate connect() will "   \
+        "be slow, or fail, within minutes",                                                        \
+        "Have the client reuse its connections, or give it more: docs/ports.md")                   \
+    ROW(ports_slow, warning,                                                                       \
+        "Half of a source's local ports for a destination are in use: each connect() searches "    \
+        "the used half first, and takes milliseconds",                                             \
+        "Shift net.ipv4.ip_local_port_range by one, which takes effect at once: docs/ports.md")    \
+    ROW(ports_exhausted, critical,                                                                 \
+        "All of a source's local ports for a destination are in use: connect() fails with "        \
+        "EADDRNOTAVAIL",                                                                           \
+        "Have the client reuse its connections; more source addresses or a wider range help at "   \
+        "once: docs/ports.md")                                                                     \
+    ROW(ports_clear, info,                                                                         \
+        "The source has had enough local ports for the destination for a minute", "Nothing")       \
+    ROW(bind_before_connect, warning,                                                              \
+        "Programs bind local ports before connect(): it skips them for every destination",         \
+        "Have the program set IP_BIND_ADDRESS_NO_PORT before bind(), or not bind at all: "         \
+        "docs/ports.md")                                                                           \
+    ROW(close_wait_leak, warning,                                                                  \
+        "A program does not close connections that its peer has closed: they only grow in number", \
+        "Restart the program if it is short of descriptors or ports, and have its error paths "    \
+        "close their sockets")                                                                     \
     ROW(hook_reattached, warning,                                                                  \
         "Somebody detached a program of Ballast's; it is attached again",                          \
         "Find out who did: two loaders on one hook fight")                                         \

@@ -20,6 +20,7 @@
 
 #include "daemon/kernel/cgroup.h"
 #include "daemon/kernel/insn.h"
+#include "daemon/kernel/port_walk.h"
 #include "daemon/netlink/destroy_probe.h"
 #include "daemon/util/error.h"
 #include "daemon/util/fd.h"
@@ -259,6 +260,15 @@ Result<Fd> listen_anywhere() {
     return socket;
 }
 
+Result<void> try_port_walk() {
+    const auto walk = PortWalk::load();
+    if (!walk)
+        return fail(walk.error());
+    (*walk)->begin(1);
+    const auto more = (*walk)->step(std::chrono::milliseconds(1));
+    return more ? Result<void>() : fail(more.error());
+}
+
 /// TCP_BPF_SOCK_OPS_CB_FLAGS, by asking for it: an iterator prints something where it got it.
 Result<void> try_watching() {
     constexpr std::int16_t offset_of_socket = 8; // struct bpf_iter__tcp
@@ -338,6 +348,8 @@ std::vector<Feature> features(const std::string& cgroup) {
         {"iter/tcp with socket cookies", "older connections cannot be counted", true, try_sweep},
         {"iter/task_file with sockets", "sweeps of many network namespaces are seldom", false,
          try_files},
+        {"counting of local ports", "who runs out of local ports is not foretold", false,
+         try_port_walk},
         {"entering network namespaces", "containers' older connections are not counted", false,
          try_namespaces},
     };

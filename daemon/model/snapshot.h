@@ -14,6 +14,7 @@
 #include "daemon/model/counters.h"
 #include "daemon/model/half_open_kind.h"
 #include "daemon/model/policy.h"
+#include "daemon/model/port_row.h"
 #include "daemon/util/address.h"
 
 namespace ballast {
@@ -242,6 +243,7 @@ struct DaemonStatus {
     Counters counters; ///< of the programs, since they were loaded
     HalfOpenStatus half_open;
     KeepaliveStatus keepalive;
+    PortsStatus ports;
     FindingsStatus findings;
     SweepStatus sweep;
 };

@@ -75,6 +75,12 @@ std::vector<BreakerRow> FakeBackend::breakers() {
     return breakers_;
 }
 
+PortTable FakeBackend::ports() {
+    if (scene_ == Scene::broken)
+        throw std::runtime_error("the ports cannot be had");
+    return scene_ports(scene_);
+}
+
 Result<void> FakeBackend::force_breaker(const BreakerOrder& order) {
     if (scene_ == Scene::broken)
         return fail(broken("breakers"));

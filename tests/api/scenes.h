@@ -30,6 +30,8 @@ std::vector<KeptFinding> scene_findings(Scene scene); ///< by id
 std::vector<DestinationRow> scene_destinations(Scene scene);
 std::vector<PeerRow> scene_peers(Scene scene);
 std::vector<FlowRow> scene_flows(Scene scene);
+PortTable scene_ports(Scene scene);
+PortsStatus scene_ports_status(Scene scene);
 std::vector<Service> scene_services(Scene scene);
 std::vector<Override> scene_overrides(Scene scene);
 

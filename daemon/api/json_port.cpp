@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/api/json.h"
+#include "daemon/api/json_values.h"
+#include "daemon/model/columns/port.h"
+
+namespace ballast::api {
+
+namespace {
+
+Json states_json(const std::array<std::uint64_t, kPortStates>& states) {
+    Json json = Json::object();
+    for (std::size_t i = 0; i < kPortStates; ++i)
+        json[std::string(kPortStateNames.at(i))] = states.at(i);
+    return json;
+}
+
+} // namespace
+
+Json encode_port(const PortRow& row) {
+    return encode_row(row, kPortColumns);
+}
+
+Json encode_port_states(const std::vector<PortRow>& rows) {
+    std::array<std::uint64_t, kPortStates> states{};
+    for (const auto& row : rows)
+        ++states.at(static_cast<std::size_t>(row.state));
+    return states_json(states);
+}
+
+Json encode_ports(const PortsStatus& status) {
+    using std::chrono::duration_cast;
+    return {{"lacking", or_null(status.lacking)},
+            {"passes", status.passes},
+            {"failures", status.failures},
+            {"last_cpu_us", duration_cast<std::chrono::microseconds>(status.last_cpu).count()},
+            {"sockets", status.sockets},
+            {"time_wait", status.time_wait},
+            {"namespaces", status.spaces},
+            {"tuples", status.tuples},
+            {"least", status.least},
+            {"left_out", status.left_out},
+            {"torn", status.torn},
+            {"unreadable", status.unreadable},
+            {"full", status.full},
+            {"states", states_json(status.states)}};
+}
+
+} // namespace ballast::api
