@@ -61,6 +61,7 @@ struct {
 /* What is read before it is looked at. One slice runs at a time. */
 struct scratch {
     __u64 chains[BUCKETS * MOST_STEP / sizeof(__u64)];
+    __u64 first; /* node of a chain that was found */
     __u64 reserved[BALLAST_PORT_WORDS];
     __u32 reserved_ports[2]; /* even and odd ones, so far, from `low` to `high` */
     __u32 low;
