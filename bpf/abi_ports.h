@@ -46,6 +46,7 @@ struct ballast_tuple {
     __u32 close_wait;
     __u32 closing;   /* FIN_WAIT1, FIN_WAIT2, CLOSING, LAST_ACK; not yet a mini-socket */
     __u32 time_wait; /* mini-sockets */
+    __u32 reusable;  /* of these, those with timestamps, whose ports tcp_tw_reuse could give away */
     __u32 fin_wait2; /* mini-sockets */
     __u32 ended;     /* of the mini-sockets, those that began since the last pass */
     __u32 next_end;  /* jiffies until the first mini-socket ends; ~0: there is none */
@@ -67,8 +68,10 @@ struct ballast_port_space {
     __u32 has_table;   /* 1: its sockets are in a hash table of its own */
     __u32 sockets;     /* connections in any state, mini-sockets too */
     __u32 minis;
-    __u32 outside; /* of all these, those whose port is not in the range */
-    __u32 bound;   /* connections from ports of the range that their programs had bound */
+    __u32 outside;     /* of all these, those whose port is not in the range */
+    __u32 bound;       /* connections from ports of the range that their programs had bound */
+    __u16 bound_below; /* the last port below the range that somebody bound, 0: none */
+    __u16 bound_above; /* the first one above it, 0: none */
     struct ballast_majority binders; /* of these */
 };
 

@@ -125,6 +125,10 @@ struct inet_timewait_sock {
     struct timer_list tw_timer;
 };
 
+struct tcp_timewait_sock {
+    int tw_ts_recent_stamp; /* seconds of the last timestamp received; 0: they are not in use */
+};
+
 /* A port in use in a namespace. `fastreuse` and `fastreuseport` are negative while every socket on
  * it got it from connect(). */
 struct inet_bind_bucket {

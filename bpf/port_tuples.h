@@ -78,8 +78,9 @@ BALLAST_INLINE void count_mini(struct ballast_tuple* tuple, const struct inet_ti
     __u64 left = ends > now ? ends - now : 0;
     if (BPF_CORE_READ(mini, tw_substate) == TCP_FIN_WAIT2)
         ++tuple->fin_wait2;
-    else
-        ++tuple->time_wait;
+    else if (++tuple->time_wait &&
+             BPF_CORE_READ((const struct tcp_timewait_sock*)mini, tw_ts_recent_stamp))
+        ++tuple->reusable;
     if (ends > pass->since + MINI_SECONDS * pass->ticks_per_second)
         ++tuple->ended;
     if (left < tuple->next_end)

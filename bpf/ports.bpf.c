@@ -35,10 +35,24 @@ char LICENSE[] SEC("license") = "GPL";
 /* More than any table has: what is read of a namespace that is going may be anything. */
 #define MOST_BUCKETS (1u << 26)
 
+/* How far the range could be made larger. */
+BALLAST_INLINE void note_neighbour(struct ballast_port_space* space, __u16 port) {
+    if (port < space->low && port > space->bound_below)
+        space->bound_below = port;
+    if (port > space->high && (!space->bound_above || port < space->bound_above))
+        space->bound_above = port;
+}
+
 static __attribute__((noinline)) int poison(struct net* net, __u32 port) {
     struct ballast_port_pass* pass = BALLAST_FIRST(port_pass);
     struct ballast_port_space* space = pass ? space_of(net, pass) : NULL;
-    if (!space || !is_in_range(space, port) || is_reserved(net, port))
+    if (!space)
+        return 0;
+    if (!is_in_range(space, port)) {
+        note_neighbour(space, (__u16)port);
+        return 0;
+    }
+    if (is_reserved(net, port))
         return 0;
     struct ballast_poisoned_key key = {.space = (__u64)net, .port = port};
     __u32 number = pass->pass;

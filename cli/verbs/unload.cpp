@@ -9,6 +9,7 @@
 #include "cli/verbs/shared.h"
 #include "cli/verbs/verbs.h"
 #include "cli/views/views.h"
+#include "daemon/act/undo_list.h"
 #include "daemon/kernel/pinned.h"
 #include "daemon/util/fd.h"
 
@@ -56,10 +57,16 @@ int run_unload(const Arguments& args) {
     if (!pid)
         return report(pid.error());
     const std::string bpffs = args.text("--bpffs");
+    auto list = act::UndoList::open(args.text("--runtime-dir"));
+    if (!list)
+        return report({exit_failed, list.error()});
+    std::vector<std::string> restored;
+    for (const auto& undone : list->undo_all())
+        restored.push_back(act::text_of(undone));
     const auto removed = kernel::unload(bpffs, args.text("--runtime-dir"));
     if (!removed)
         return report({exit_failed, removed.error()});
-    return show(args, unload_view(bpffs, *pid, *removed));
+    return show(args, unload_view({bpffs, *pid, *removed, restored}));
 }
 
 } // namespace

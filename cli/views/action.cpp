@@ -19,18 +19,22 @@ Table armed_view(const std::string& bpffs, bool was, bool armed) {
     return table;
 }
 
-Table unload_view(const std::string& bpffs, int pid, const std::vector<std::string>& removed) {
+Table unload_view(const Unloaded& unloaded) {
+    const auto& [bpffs, pid, removed, restored] = unloaded;
     Table table({{"schema", 1},
                  {"kind", "unload"},
                  {"bpffs", bpffs},
                  {"stopped_pid", pid == 0 ? Json(nullptr) : Json(pid)},
-                 {"removed", removed}},
+                 {"removed", removed},
+                 {"restored", restored}},
                 Json::array(), {});
     table.foot(pid == 0 ? "no ballastd was running"
                         : fmt::format("ballastd (pid {}) stopped", pid));
     table.foot(removed.empty()
                    ? fmt::format("nothing was pinned at {}", bpffs)
                    : fmt::format("{} removed under {}", counted(removed.size(), "path"), bpffs));
+    for (const auto& line : restored)
+        table.foot(line);
     return table;
 }
 

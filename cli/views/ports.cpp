@@ -66,6 +66,17 @@ void add_reliefs(Table& table, const Json& rows) {
     }
 }
 
+/// What Ballast does about it.
+void add_in_force(Table& table, const Json& reliefs) {
+    for (const Json& row : reliefs) {
+        const auto flips = row.at("flips").get<std::uint64_t>();
+        table.foot(fmt::format("{} is in force in network namespace {} for {}{}",
+                               row.at("relief").get<std::string>(),
+                               row.at("netns").get<std::uint64_t>(), human_ms(row.at("age_ms")),
+                               flips == 0 ? "" : fmt::format(": shifted {} times more", flips)));
+    }
+}
+
 /// What is not among the rows, or could not be counted.
 void add_gaps(Table& table, const Json& counted) {
     if (!counted.at("lacking").is_null())
@@ -98,6 +109,7 @@ Table ports_view(const Json& document, const std::string& what) {
     if (document.at("ports").empty() && !what.empty())
         table.foot(fmt::format("no connections to {} from ports of the range", harmless(what)));
     add_reliefs(table, document.at("ports"));
+    add_in_force(table, document.at("reliefs"));
     add_gaps(table, document.at("counted"));
     const Json& age = document.at("age_ms");
     table.foot(fmt::format("{}, {}; {}", list_footer(document, "tuple"),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <string_view>
 #include <utility>
 
@@ -233,6 +234,12 @@ Line ports_line(const Json& status) {
         return {Level::warn, "ports", "local ports are not counted: " + string(ports, "lacking")};
     const std::string trouble = port_trouble(states);
     const bool is_bad = number(states, "exhausted") + number(states, "knee") != 0;
+    const Json& in_force = ports.at("in_force");
+    const std::uint64_t reliefs = std::accumulate(
+        in_force.begin(), in_force.end(), std::uint64_t{0},
+        [](std::uint64_t sum, const Json& one) { return sum + one.get<std::uint64_t>(); });
+    const std::string relieved =
+        reliefs == 0 ? "" : fmt::format("; {} in force", counted(reliefs, "relief"));
     const std::string gaps =
         number(ports, "full") == 0
             ? ""
@@ -241,10 +248,10 @@ Line ports_line(const Json& status) {
             : trouble.empty() && gaps.empty() ? Level::ok
                                               : Level::warn,
             "ports",
-            fmt::format("{} of source and destination, {}{}{}",
+            fmt::format("{} of source and destination, {}{}{}{}",
                         counted(number(ports, "tuples"), "pair"),
                         trouble.empty() ? "none short of local ports" : trouble,
-                        trouble.empty() ? "" : " (ballast ports)", gaps)};
+                        trouble.empty() ? "" : " (ballast ports)", relieved, gaps)};
 }
 
 Line held_line(const Json& sweep) {

@@ -43,7 +43,15 @@ Table check_view(const std::vector<kernel::Probe>& probes);
 Table armed_view(const std::string& bpffs, bool was, bool armed);
 
 /// `pid` of the daemon that was stopped, 0 when none ran; `removed` are paths.
-Table unload_view(const std::string& bpffs, int pid, const std::vector<std::string>& removed);
+/// What `ballast unload` did.
+struct Unloaded {
+    std::string bpffs;
+    int pid = 0;                           ///< of the daemon that was stopped; 0: none ran
+    std::vector<std::string> removed = {}; ///< paths
+    std::vector<std::string> restored =
+        {}; ///< sysctls that no daemon had taken back, one sentence each
+};
+Table unload_view(const Unloaded& unloaded);
 
 Table override_view(const Json& document);
 Table override_removed_view(const Json& document);

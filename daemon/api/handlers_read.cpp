@@ -165,6 +165,9 @@ Response get_ports(const Request& request, const Context& context) {
     head["age_ms"] = known.age ? Json(known.age->count()) : Json(nullptr);
     head["states"] = encode_port_states(rows);
     head["counted"] = encode_ports(context.backend.status().ports);
+    head["reliefs"] = Json::array();
+    for (const auto& relief : known.reliefs)
+        head["reliefs"].push_back(encode_relief(relief));
     return ok(list_text(head, "ports", rows, count, encode_port));
 }
 

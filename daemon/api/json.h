@@ -56,6 +56,7 @@ Json encode_override(const Override& row, WallTime now);
 Json encode_breaker(const BreakerRow& row);
 Json encode_finding(const KeptFinding& row);
 Json encode_port(const PortRow& row);
+Json encode_relief(const ReliefRow& row);
 /// How many of the rows are in each state.
 Json encode_port_states(const std::vector<PortRow>& rows);
 Json encode_ports(const PortsStatus& status);

@@ -2,6 +2,8 @@
 // The policy in force and what was set on top of it.
 #include "daemon/api/json.h"
 
+#include <span>
+
 #include "daemon/api/json_values.h"
 #include "daemon/model/names.h"
 #include "daemon/model/state_names.h"
@@ -48,18 +50,21 @@ Json encode_settings(const Breaker& breaker) {
             {"ramp_start_percent", breaker.ramp_start}};
 }
 
-Json encode_kinds(const HalfOpenKinds& kinds) {
-    Json names = Json::array();
-    for (std::size_t i = 0; i < kResettableKinds; ++i)
-        if (kinds.has(static_cast<HalfOpenKind>(i)))
-            names.push_back(kHalfOpenKindNames.at(i));
-    return names;
+/// Those of `names` whose enumerators are in the set.
+template <typename Enum>
+Json encode_set(const EnumSet<Enum>& set, std::span<const std::string_view> names) {
+    Json chosen = Json::array();
+    for (std::size_t i = 0; i < names.size(); ++i)
+        if (set.has(static_cast<Enum>(i)))
+            chosen.push_back(names[i]);
+    return chosen;
 }
 
 Json encode_settings(const HalfOpen& half_open) {
     return {{"mode", name_of(half_open.mode)},
             {"action", name_of(half_open.action)},
-            {"reset_kinds", encode_kinds(half_open.reset_kinds)},
+            {"reset_kinds", encode_set(half_open.reset_kinds,
+                                       std::span(kHalfOpenKindNames).first(kResettableKinds))},
             {"path_down_after_ms", half_open.path_down_after.count()},
             {"confirm_retransmits", half_open.confirm_retransmits},
             {"response_timeout_ms", nonzero_or_null(half_open.response_timeout)},
@@ -83,6 +88,10 @@ Json encode_settings(const KeepaliveRule& rule) {
             {"learn_prefix_ipv6", number(is_auto, rule.learn_prefix.ipv6)}};
 }
 
+Json encode_settings(const PortRule& rule) {
+    return {{"mode", name_of(rule.mode)}, {"relief", encode_set(rule.relief, kReliefNames)}};
+}
+
 } // namespace
 
 Json encode_service(const Service& service) {
@@ -102,6 +111,7 @@ Json encode_service(const Service& service) {
     json["breaker"] = encode_settings(service.breaker);
     json["half_open"] = encode_settings(service.half_open);
     json["keepalive"] = encode_settings(service.keepalive);
+    json["ports"] = encode_settings(service.ports);
     json["origin"] = service.origin;
     return json;
 }

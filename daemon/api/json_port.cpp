@@ -14,10 +14,24 @@ Json states_json(const std::array<std::uint64_t, kPortStates>& states) {
     return json;
 }
 
+Json in_force_json(const std::array<std::uint64_t, kReliefs>& in_force) {
+    Json json = Json::object();
+    for (std::size_t i = 0; i < kReliefs; ++i)
+        json[std::string(kReliefNames.at(i))] = in_force.at(i);
+    return json;
+}
+
 } // namespace
 
 Json encode_port(const PortRow& row) {
     return encode_row(row, kPortColumns);
+}
+
+Json encode_relief(const ReliefRow& row) {
+    return {{"netns", row.netns},
+            {"relief", name_of(row.relief)},
+            {"age_ms", row.age.count()},
+            {"flips", row.flips}};
 }
 
 Json encode_port_states(const std::vector<PortRow>& rows) {
@@ -42,7 +56,10 @@ Json encode_ports(const PortsStatus& status) {
             {"torn", status.torn},
             {"unreadable", status.unreadable},
             {"full", status.full},
-            {"states", states_json(status.states)}};
+            {"states", states_json(status.states)},
+            {"in_force", in_force_json(status.in_force)},
+            {"flips", status.flips},
+            {"withheld", status.withheld}};
 }
 
 } // namespace ballast::api

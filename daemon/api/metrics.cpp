@@ -208,6 +208,17 @@ void write_ports(Text& text, const PortsStatus& ports) {
         add(states, static_cast<double>(ports.states.at(i)),
             {{"state", std::string(kPortStateNames.at(i))}});
     text.write(std::move(states));
+    MetricFamily reliefs =
+        family("ballast_port_reliefs", "Network namespaces in which that relief is in force.",
+               MetricType::Gauge);
+    for (std::size_t i = 0; i < kReliefs; ++i)
+        add(reliefs, static_cast<double>(ports.in_force.at(i)),
+            {{"relief", std::string(kReliefNames.at(i))}});
+    text.write(std::move(reliefs));
+    text.counter("ballast_port_flips_total",
+                 "Times that a range of local ports was shifted again, for relief.", ports.flips);
+    text.counter("ballast_port_reliefs_withheld_total", "Reliefs that were to begin and did not.",
+                 ports.withheld);
     text.counter("ballast_port_passes_total", "Passes that counted local ports.", ports.passes);
     text.counter("ballast_port_pass_failures_total", "Passes that could not be done.",
                  ports.failures);

@@ -98,7 +98,8 @@ Result<void> Daemon::prepare(const Options& options, Store store) {
                                         .instance = *instance_,
                                         .policy = policy_->publisher(),
                                         .findings = findings_,
-                                        .store_file = file});
+                                        .store_file = file,
+                                        .runtime_dir = options.runtime_dir});
     if (!guards)
         return fail(guards.error());
     guards_ = std::move(*guards);

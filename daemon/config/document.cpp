@@ -10,6 +10,7 @@
 #include "daemon/config/precheck.h"
 #include "daemon/config/service_entry.h"
 #include "daemon/config/table_reader.h"
+#include "daemon/guards/ports/port_entry.h"
 #include "daemon/util/quote.h"
 
 namespace ballast {
@@ -97,6 +98,8 @@ void read_top(const toml::table& top, const std::string& file, ProblemList& erro
         read_daemon({*table, file, "daemon.", errors}, out.options.daemon);
     if (const auto* table = reader.table("guards"))
         read_guards({*table, file, "guards.", errors}, out.options);
+    if (const auto* table = reader.table("ports"))
+        read_ports({*table, file, "ports.", errors}, out.options.port_relief);
     if (const auto* table = reader.table("governor"))
         read_governor({*table, file, "governor.", errors}, out.options.governor);
     read_services(reader, file, errors, warnings, out.services);

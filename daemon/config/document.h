@@ -37,6 +37,8 @@ struct ServiceEntry {
     std::optional<Mode> breaker_mode;
     std::optional<Mode> half_open_mode;
     std::optional<Mode> keepalive_mode;
+    std::optional<Mode> ports_mode;
+    std::optional<Reliefs> relief; ///< none: as [ports] has it after the last file
 };
 
 struct PolicyDocument {

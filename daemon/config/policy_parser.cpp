@@ -19,6 +19,8 @@ Service service_of(const ServiceEntry& entry, const Policy& options) {
     service.breaker.mode = mode_of(entry.breaker_mode, GuardKind::breaker);
     service.half_open.mode = mode_of(entry.half_open_mode, GuardKind::half_open);
     service.keepalive.mode = mode_of(entry.keepalive_mode, GuardKind::keepalive);
+    service.ports.mode = mode_of(entry.ports_mode, GuardKind::ports);
+    service.ports.relief = entry.relief.value_or(options.port_relief);
     service.origin = entry.place.text();
     for (const auto& placed : entry.to)
         service.to.push_back(placed.value);

@@ -7,6 +7,7 @@
 #include "daemon/guards/breaker/breaker_entry.h"
 #include "daemon/guards/half_open/half_open_entry.h"
 #include "daemon/guards/keepalive/keepalive_entry.h"
+#include "daemon/guards/ports/port_entry.h"
 #include "daemon/util/quote.h"
 
 namespace ballast {
@@ -107,6 +108,8 @@ ServiceEntry read_service(const toml::table& table, const std::string& file, Pro
         read_breaker({*breaker, file, "service.breaker.", errors}, entry, warnings);
     if (const auto* half_open = reader.table("half_open"))
         read_half_open({*half_open, file, "service.half_open.", errors}, entry, warnings);
+    if (const auto* ports = reader.table("ports"))
+        read_ports({*ports, file, "service.ports.", errors}, entry, warnings);
     read_keepalive(reader, reader.find("keepalive"), {file, errors, warnings}, entry);
     warn_pointless(reader, entry, warnings);
     reader.refuse_the_rest();

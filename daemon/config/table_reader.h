@@ -17,6 +17,7 @@
 #include <toml++/toml.h>
 
 #include "daemon/config/problem.h"
+#include "daemon/model/enum_set.h"
 #include "daemon/model/names.h"
 #include "daemon/util/duration.h"
 
@@ -98,6 +99,17 @@ public:
     void fill(Enum& field, std::string_view key,
               const std::array<std::string_view, N>& names) const {
         field = choice<Enum>(key, names).value_or(field);
+    }
+
+    template <typename Enum, std::size_t N>
+    void fill(EnumSet<Enum>& field, std::string_view key,
+              const std::array<std::string_view, N>& names) const {
+        const auto chosen = choices<Enum>(key, names);
+        if (!chosen)
+            return;
+        field = {};
+        for (const Enum one : *chosen)
+            field = field.with(one);
     }
 
     const toml::table* table(std::string_view key) const;

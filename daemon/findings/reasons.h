@@ -74,6 +74,16 @@ inline constexpr std::array<std::string_view, 3> kSeverityNames{"info", "warning
         "once: docs/ports.md")                                                                     \
     ROW(ports_clear, info,                                                                         \
         "The source has had enough local ports for the destination for a minute", "Nothing")       \
+    ROW(ports_relief, warning,                                                                     \
+        "A source runs out of local ports for a destination, and Ballast relieves it: rung says "  \
+        "how",                                                                                     \
+        "Nothing at once; the cause is still there: docs/ports.md")                                \
+    ROW(ports_relief_withheld, warning,                                                            \
+        "A source runs out of local ports for a destination, and what would relieve it was not "   \
+        "done: why says what held it",                                                             \
+        "Where it should be done: [guards] ports = \"enforce\"; else see why: docs/ports.md")      \
+    ROW(ports_relief_over, info, "What relieved a source of local ports was taken back",           \
+        "Nothing where why is calm or policy; else see docs/ports.md")                             \
     ROW(bind_before_connect, warning,                                                              \
         "Programs bind local ports before connect(): it skips them for every destination",         \
         "Have the program set IP_BIND_ADDRESS_NO_PORT before bind(), or not bind at all: "         \

@@ -53,6 +53,7 @@ struct Surroundings {
     findings::Findings& findings;
     GuardSet& neighbours; ///< the guards of its thread
     const std::filesystem::path& store_file;
+    const std::string& runtime_dir; ///< for what a next daemon has to find, until the next boot
 };
 
 /// What a sweep found, sockets apart.

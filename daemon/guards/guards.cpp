@@ -26,7 +26,8 @@ Result<std::unique_ptr<Guards>> Guards::make(Parts parts) {
                                .governor = made->governor_,
                                .findings = with.findings,
                                .neighbours = set,
-                               .store_file = with.store_file});
+                               .store_file = with.store_file,
+                               .runtime_dir = with.runtime_dir});
         if (!guard)
             return fail(guard.error().context(fmt::format("start guard {}", row.name)));
         set.add(std::move(*guard));

@@ -22,6 +22,7 @@ public:
         policy::PolicyPublisher& policy;
         findings::Findings& findings;
         std::filesystem::path store_file; ///< which Store::open() has opened
+        std::string runtime_dir;
     };
     /// Makes each guard of the table. Fails as a whole, naming the guard.
     static Result<std::unique_ptr<Guards>> make(Parts parts);

@@ -55,6 +55,8 @@ PortSpace to_model(const ballast_port_space& space) {
             .sockets = space.sockets,
             .minis = space.minis,
             .outside = space.outside,
+            .bound_below = space.bound_below,
+            .bound_above = space.bound_above,
             .bound = space.bound,
             .binder = consumer_of(space.binders)};
 }
@@ -71,6 +73,7 @@ TupleCount to_model(const ballast_tuple_key& key, const ballast_tuple& tuple, st
     made.close_wait = tuple.close_wait;
     made.closing = tuple.closing;
     made.time_wait = tuple.time_wait;
+    made.reusable = tuple.reusable;
     made.fin_wait2 = tuple.fin_wait2;
     made.ended = tuple.ended;
     made.consumer = consumer_of(tuple.consumers);

@@ -8,6 +8,8 @@
 #include <optional>
 #include <string_view>
 
+#include "daemon/model/enum_set.h"
+
 namespace ballast {
 
 /// The fault of a flow, or that it has recovered.
@@ -38,24 +40,6 @@ constexpr std::string_view name_of(HalfOpenKind kind) {
 inline constexpr std::size_t kResettableKinds =
     static_cast<std::size_t>(HalfOpenKind::refused_late);
 
-/// A set of kinds.
-class HalfOpenKinds {
-public:
-    constexpr HalfOpenKinds() = default;
-
-    [[nodiscard]] constexpr HalfOpenKinds with(HalfOpenKind kind) const {
-        HalfOpenKinds more = *this;
-        more.bits_ = static_cast<std::uint16_t>(more.bits_ | bit(kind));
-        return more;
-    }
-    [[nodiscard]] constexpr bool has(HalfOpenKind kind) const { return (bits_ & bit(kind)) != 0; }
-    constexpr bool operator==(const HalfOpenKinds&) const = default;
-
-private:
-    static constexpr std::uint16_t bit(HalfOpenKind kind) {
-        return static_cast<std::uint16_t>(1U << static_cast<unsigned>(kind));
-    }
-    std::uint16_t bits_ = 0;
-};
+using HalfOpenKinds = EnumSet<HalfOpenKind>;
 
 } // namespace ballast

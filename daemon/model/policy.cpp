@@ -205,6 +205,8 @@ Mode mode_of(GuardKind guard, const Service& service) {
         return service.half_open.mode;
     case GuardKind::keepalive:
         return service.keepalive.mode;
+    case GuardKind::ports:
+        return service.ports.mode;
     }
     return Mode::off;
 }

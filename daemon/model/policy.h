@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "daemon/model/half_open_kind.h"
+#include "daemon/model/port_rule.h"
 #include "daemon/util/address.h"
 
 namespace ballast {
@@ -185,6 +186,14 @@ struct KeepaliveRule {
     bool operator==(const KeepaliveRule&) const = default;
 };
 
+/// What may be done where a service's tuples run out of local ports.
+struct PortRule {
+    Mode mode = Mode::observe;
+    Reliefs relief;
+
+    bool operator==(const PortRule&) const = default;
+};
+
 /// One policy row. Where not said otherwise the limits hold per destination.
 struct Service {
     std::string name;
@@ -205,6 +214,7 @@ struct Service {
     Breaker breaker;
     HalfOpen half_open;
     KeepaliveRule keepalive;
+    PortRule ports;
     std::string origin; ///< "FILE:LINE", or "override by USER at TIME" for one set by the CLI
 
     bool operator==(const Service&) const = default;
@@ -234,10 +244,10 @@ struct GovernorOptions {
 };
 
 /// The guards that have a mode, each in [guards] and in every service.
-enum class GuardKind : std::uint8_t { limit, breaker, half_open, keepalive };
+enum class GuardKind : std::uint8_t { limit, breaker, half_open, keepalive, ports };
 /// Their keys in [guards], in that order.
-inline constexpr std::array<std::string_view, 4> kGuardNames{"limit", "breaker", "half_open",
-                                                             "keepalive"};
+inline constexpr std::array<std::string_view, 5> kGuardNames{"limit", "breaker", "half_open",
+                                                             "keepalive", "ports"};
 
 /// [guards]: the mode of each for services that name none, and for what no service governs.
 using GuardModes = std::array<Mode, kGuardNames.size()>;
@@ -254,6 +264,7 @@ struct Policy {
     DaemonOptions daemon;
     GovernorOptions governor;
     GuardModes modes = observing();
+    Reliefs port_relief; ///< [ports]: of services that name none, and of what none governs
     std::vector<Service> services;
 
     /// By [guards].

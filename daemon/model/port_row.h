@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/model/port_rule.h"
 #include "daemon/model/ports.h"
 
 namespace ballast {
@@ -50,6 +51,7 @@ struct PortRow {
     std::uint32_t used = 0;     ///< ports
     std::uint32_t capacity = 0; ///< ports that connect() can choose from, the used ones too
     std::uint32_t time_wait = 0;
+    std::uint32_t reusable = 0;  ///< of TIME_WAIT, with timestamps
     std::uint32_t fin_wait2 = 0; ///< without an owner
     std::uint32_t connecting = 0;
     std::uint32_t established = 0;
@@ -70,10 +72,21 @@ struct PortRow {
     bool operator==(const PortRow&) const = default;
 };
 
+/// A relief that is in force in a network namespace.
+struct ReliefRow {
+    std::uint32_t netns = 0; ///< inode number
+    Relief relief = Relief::flip;
+    std::chrono::milliseconds age{0}; ///< since it began
+    std::uint64_t flips = 0;          ///< `flip`: times that the range was shifted again
+
+    bool operator==(const ReliefRow&) const = default;
+};
+
 /// By the last pass.
 struct PortTable {
     std::vector<PortRow> rows;                    ///< worst first
     std::optional<std::chrono::milliseconds> age; ///< none: there was no pass yet
+    std::vector<ReliefRow> reliefs = {};          ///< in force now
 };
 
 /// What the counting of ports costs and covers.
@@ -93,6 +106,9 @@ struct PortsStatus {
     std::uint64_t unreadable = 0;
     std::uint64_t full = 0; ///< sockets and ports that found no room in the last pass
     std::array<std::uint64_t, kPortStates> states{}; ///< tuples by state
+    std::array<std::uint64_t, kReliefs> in_force{};  ///< namespaces with that relief
+    std::uint64_t flips = 0;    ///< times that a range was shifted again while `flip` was in force
+    std::uint64_t withheld = 0; ///< reliefs that were to begin and did not
 
     bool operator==(const PortsStatus&) const = default;
 };

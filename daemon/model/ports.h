@@ -36,6 +36,9 @@ struct PortSpace {
     std::uint32_t minis = 0;   ///< of these, TIME_WAIT and what close() left in FIN_WAIT2
     std::uint32_t outside = 0; ///< of these, those whose port is not in the range
 
+    std::uint16_t bound_below = 0; ///< last port below the range that somebody bound; 0: none
+    std::uint16_t bound_above = 0; ///< first one above it; 0: none
+
     std::uint32_t bound = 0; ///< connections from ports of the range that their programs had bound
     std::uint64_t binder =
         0; ///< cgroup of more than half of these, if any has so many; 0: nobody's
@@ -68,6 +71,7 @@ struct TupleCount {
     std::uint32_t close_wait = 0;
     std::uint32_t closing = 0;   ///< FIN_WAIT1 .. LAST_ACK, mini-sockets apart
     std::uint32_t time_wait = 0; ///< mini-sockets
+    std::uint32_t reusable = 0;  ///< of these, those with timestamps, which tcp_tw_reuse needs
     std::uint32_t fin_wait2 = 0; ///< mini-sockets
     std::uint32_t ended = 0;     ///< mini-sockets that began since the pass before
     std::optional<std::chrono::milliseconds> next_end; ///< of a mini-socket; none: there is none

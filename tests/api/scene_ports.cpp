@@ -77,7 +77,9 @@ PortTable scene_ports(Scene scene) {
         return {};
     if (scene != Scene::night)
         return {.rows = {well()}, .age = 1'200ms};
-    return {.rows = {exhausted(), past_the_knee(), filling(), poisoned(), well()}, .age = 400ms};
+    return {.rows = {exhausted(), past_the_knee(), filling(), poisoned(), well()},
+            .age = 400ms,
+            .reliefs = {{.netns = 4026531840, .relief = Relief::flip, .age = 130s, .flips = 37}}};
 }
 
 PortsStatus scene_ports_status(Scene scene) {
@@ -92,6 +94,10 @@ PortsStatus scene_ports_status(Scene scene) {
     }
     status.spaces = 3;
     status.tuples = table.rows.size();
+    for (const auto& relief : table.reliefs) {
+        ++status.in_force.at(static_cast<std::size_t>(relief.relief));
+        status.flips += relief.flips;
+    }
     return status;
 }
 

@@ -111,7 +111,11 @@ const std::vector<Row> kRows{
      }},
     {"unload-pins", "unload",
      [] {
-         return unload_view(kBpffs, 4242, {kBpffs + "/link/connect4", kBpffs + "/map/control"});
+         return unload_view({kBpffs,
+                             4242,
+                             {kBpffs + "/link/connect4", kBpffs + "/map/control"},
+                             {"restored net.ipv4.ip_local_port_range in network namespace "
+                              "4026531840 to 32768 60999"}});
      }},
 };
 

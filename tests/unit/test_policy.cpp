@@ -368,6 +368,9 @@ void pointless_keys(void**) {
              Case{"half_open.mode='enforce'",
                   "4: key service.half_open.mode: enforces nothing: action is \"report\""},
              Case{"half_open.mode='enforce'\nhalf_open.action='reset'", ""},
+             Case{"ports.mode='enforce'\nports.relief=[]",
+                  "4: key service.ports.mode: enforces nothing: relief is empty"},
+             Case{"ports.mode='enforce'\nports.relief=['flip']", ""},
              Case{"connect_timeout='1s'\nbreaker.slow_connect='1s'",
                   "5: key service.breaker.slow_connect: has no effect: connect_timeout ends a "
                   "connect before it is slow"},
@@ -387,6 +390,41 @@ std::string uncommented_example() {
         text += line.substr(setting ? 1 : 0) + "\n";
     }
     return text;
+}
+
+void reliefs(void**) {
+    const auto report = accepted({R"(
+[guards]
+ports = "enforce"
+[ports]
+relief = ["widen", "flip"]
+[[service]]
+name = "a"
+to = ["10.0.0.1"]
+[[service]]
+name = "b"
+to = ["10.0.0.2"]
+ports = { relief = ["tw_reuse"], mode = "observe" }
+[[service]]
+name = "c"
+to = ["10.0.0.3"]
+ports = { relief = [] }
+[[service]]
+name = "d"
+to = ["10.0.0.4"]
+mode = "off"
+)",
+                                  "[ports]\nrelief = ['flip']\n"});
+    assert_string_equal(report.warnings.text().c_str(), "");
+    assert_true(report.policy->mode(GuardKind::ports) == Mode::enforce);
+    const auto flip = Reliefs().with(Relief::flip);
+    assert_true(report.policy->port_relief == flip); // the later file
+    const PortRule wanted[] = {{Mode::enforce, flip},
+                               {Mode::observe, Reliefs().with(Relief::tw_reuse)},
+                               {Mode::enforce, {}},
+                               {Mode::off, flip}};
+    for (std::size_t i = 0; i < std::size(wanted); ++i)
+        assert_true(report.policy->services.at(i).ports == wanted[i]);
 }
 
 void the_installed_example(void**) {
@@ -419,7 +457,7 @@ std::vector<std::string> reference_examples() {
 
 void the_reference_tells_the_truth(void**) {
     const auto blocks = reference_examples();
-    assert_int_equal(blocks.size(), 11);
+    assert_int_equal(blocks.size(), 12);
     for (const std::string& block : blocks)
         assert_string_equal(accepted({block}).warnings.text().c_str(), "");
     const Policy matching = *accepted({blocks.back()}).policy;
@@ -447,6 +485,7 @@ TEST_GROUP(policy) {
         cmocka_unit_test(at_the_limits),
         cmocka_unit_test(warnings),
         cmocka_unit_test(pointless_keys),
+        cmocka_unit_test(reliefs),
         cmocka_unit_test(the_installed_example),
         cmocka_unit_test(the_reference_tells_the_truth),
     };

@@ -74,6 +74,19 @@ void consumers(void**) {
         check(c);
 }
 
+void ports(void**) {
+    for (const Case& c : std::array{
+             Case{service("[service.ports]\nrelief = ['flap']\n"), 5, "service.ports.relief",
+                  "\"flap\" (a string) is not one of flip, tw_reuse, widen"},
+             Case{service("[service.ports]\nrelief = 'flip'\n"), 5, "service.ports.relief",
+                  "\"flip\" (a string) is not an array"},
+             Case{service("[service.ports]\nreliefs = []\n"), 5, "service.ports.reliefs",
+                  "did you mean \"relief\"?"},
+             Case{service("ports = 'flip'\n"), 4, "service.ports", "is not a table"},
+         })
+        check(c);
+}
+
 void limits(void**) {
     for (const Case& c : std::array{
              Case{service("max_connections_total = 0\n"), 4, "service.max_connections_total",
@@ -249,8 +262,9 @@ void keepalive(void**) {
 
 TEST_GROUP(service_invalid) {
     const CMUnitTest tests[] = {
-        cmocka_unit_test(dns_names), cmocka_unit_test(consumers),       cmocka_unit_test(limits),
-        cmocka_unit_test(breakers),  cmocka_unit_test(half_open_flows), cmocka_unit_test(keepalive),
+        cmocka_unit_test(dns_names), cmocka_unit_test(consumers), cmocka_unit_test(limits),
+        cmocka_unit_test(ports),     cmocka_unit_test(breakers),  cmocka_unit_test(half_open_flows),
+        cmocka_unit_test(keepalive),
     };
     return cmocka_run_group_tests_name("service_invalid", tests, nullptr, nullptr);
 }

@@ -21,17 +21,6 @@ constexpr auto kResettableNames = [] {
     return names;
 }();
 
-/// Whether it was given.
-bool read_kinds(const TableReader& reader, HalfOpenKinds& kinds) {
-    const auto chosen = reader.choices<HalfOpenKind>("reset_kinds", kResettableNames);
-    if (!chosen)
-        return false;
-    kinds = {};
-    for (const HalfOpenKind kind : *chosen)
-        kinds = kinds.with(kind);
-    return true;
-}
-
 } // namespace
 
 void read_half_open(const TableReader& reader, ServiceEntry& entry, ProblemList& warnings) {
@@ -41,9 +30,9 @@ void read_half_open(const TableReader& reader, ServiceEntry& entry, ProblemList&
     reader.fill(out.confirm_retransmits, "confirm_retransmits", kMinConfirm, kMaxConfirm);
     reader.fill(out.response_timeout, "response_timeout", kResponseTimeout);
     reader.fill(out.witness, "witness", kHalfOpenWitnessNames);
-    const bool has_kinds = read_kinds(reader, out.reset_kinds);
+    reader.fill(out.reset_kinds, "reset_kinds", kResettableNames);
     reader.fill(out.path_down_after, "path_down_after", kPathDownAfter);
-    if (has_kinds && out.reset_kinds == HalfOpenKinds())
+    if (out.reset_kinds.empty())
         warnings.add(reader.place("reset_kinds"), reader.full_key("reset_kinds"),
                      "is empty, so nothing is ever reset");
     if (entry.half_open_mode == Mode::enforce && out.action == HalfOpenAction::report)

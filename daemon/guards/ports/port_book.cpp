@@ -88,6 +88,7 @@ PortRow PortBook::row_of(const TupleCount& tuple, const PortSpace& space, PortTr
     row.used = tuple.used.all();
     row.capacity = capacity.all();
     row.time_wait = tuple.time_wait;
+    row.reusable = tuple.reusable;
     row.fin_wait2 = tuple.fin_wait2;
     row.connecting = tuple.connecting;
     row.established = tuple.established;

@@ -23,6 +23,10 @@ constexpr std::size_t most_named = 256;
 
 Result<std::unique_ptr<Guard>> PortKeeper::make(const Surroundings& around) {
     std::unique_ptr<PortKeeper> keeper(new PortKeeper(around.findings));
+    auto reliever = PortReliever::make(around);
+    if (!reliever)
+        return fail(reliever.error());
+    keeper->reliever_ = std::move(*reliever);
     auto walk = kernel::PortWalk::load();
     if (!walk) {
         keeper->status_.lacking = walk.error().text();
@@ -82,6 +86,7 @@ void PortKeeper::take(const PortCount& count) {
     const auto name = [](std::uint64_t cgroup) { return kernel::cgroup_path(cgroup).value_or(""); };
     for (auto& finding : book_.read(count, now(), name))
         findings_.add(std::move(finding));
+    reliever_->read(count, book_.rows());
     const bool is_crowded = count.full != 0 || count.tuples.size() > many_tuples;
     if (is_crowded)
         least_ = small;
@@ -111,7 +116,16 @@ PortTable PortKeeper::table() const {
             row.consumer_path = kernel::cgroup_path(row.consumer).value_or("");
     if (taken_)
         table.age = std::chrono::duration_cast<std::chrono::milliseconds>(now() - *taken_);
+    table.reliefs = reliever_->rows();
     return table;
+}
+
+void PortKeeper::changed(const PolicyInForce& now) {
+    reliever_->changed(now);
+}
+
+void PortKeeper::stop() {
+    reliever_->stop();
 }
 
 std::chrono::nanoseconds PortKeeper::interval() const {
@@ -121,6 +135,7 @@ std::chrono::nanoseconds PortKeeper::interval() const {
 
 void PortKeeper::report(DaemonStatus& status) const {
     status.ports = status_;
+    reliever_->report(status.ports);
     status.findings.left_out += book_.coalesced();
 }
 

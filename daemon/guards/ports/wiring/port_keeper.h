@@ -9,6 +9,7 @@
 #include "daemon/findings/findings.h"
 #include "daemon/guards/guard.h"
 #include "daemon/guards/ports/port_book.h"
+#include "daemon/guards/ports/wiring/port_reliever.h"
 #include "daemon/kernel/port_walk.h"
 #include "daemon/util/event_loop.h"
 
@@ -24,7 +25,10 @@ public:
     /// Where the kernel refuses the programs, logs it and counts nothing.
     static Result<std::unique_ptr<Guard>> make(const Surroundings& around);
 
+    void changed(const PolicyInForce& now) override;
     void report(DaemonStatus& status) const override;
+    /// Takes back every relief.
+    void stop() override;
 
     /// Rows have the path of their consumer. From the main thread.
     [[nodiscard]] PortTable table() const;
@@ -43,6 +47,7 @@ private:
     [[nodiscard]] std::chrono::nanoseconds interval() const;
 
     findings::Findings& findings_;
+    std::unique_ptr<PortReliever> reliever_;
     std::unique_ptr<kernel::PortWalk> walk_;
     EventSource timer_;
     PortBook book_;

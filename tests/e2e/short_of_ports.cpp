@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/e2e/short_of_ports.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include <poll.h>
+
+#include "tests/e2e/failing.h"
+
+namespace ballast::test {
+
+Scene& crowded_scene(const std::string& policy_text, int size) {
+    auto& scene = make_scene(policy_text);
+    scene.link.client.exec(
+        {"sysctl", "-qw",
+         fmt::format("net.ipv4.ip_local_port_range={} {}", first_port, first_port + size - 1)});
+    return scene;
+}
+
+void answer(Listener& listener) {
+    auto& server = make<Process>();
+    server.fork([&listener] {
+        std::vector<Fd> open;
+        for (;;) {
+            std::vector<pollfd> polled{{listener.socket().get(), POLLIN, 0}};
+            for (const auto& one : open)
+                polled.push_back({one.get(), POLLIN, 0});
+            ::poll(polled.data(), polled.size(), -1);
+            for (std::size_t i = open.size(); i-- > 0;)
+                if (polled.at(i + 1).revents != 0)
+                    open.erase(open.begin() + static_cast<std::ptrdiff_t>(i));
+            if (polled.front().revents != 0)
+                open.emplace_back(
+                    ::accept4(listener.socket().get(), nullptr, nullptr, SOCK_CLOEXEC));
+        }
+        return 0;
+    });
+}
+
+Process& churn(const Netns& from, const std::vector<Dest>& dests, int per_second) {
+    auto& client = make<Process>();
+    client.fork([&from, dests, per_second] {
+        const std::chrono::microseconds pause(1'000'000 / per_second);
+        auto at = Clock::now();
+        for (long i = 0;; ++i) {
+            // what a busy machine held up is not made up for at once
+            at = std::max(at + pause, Clock::now() - std::chrono::milliseconds(200));
+            while (Clock::now() < at)
+                ::poll(nullptr, 0, 1);
+            const auto made = attempt(from, dests.at(static_cast<std::size_t>(i) % dests.size()));
+            if (made.error != 0)
+                return made.error;
+        }
+    });
+    return client;
+}
+
+std::string port_range(const Netns& where) {
+    std::istringstream words(where.exec({"sysctl", "-n", "net.ipv4.ip_local_port_range"}));
+    int low = 0, high = 0;
+    words >> low >> high;
+    return fmt::format("{} {}", low, high);
+}
+
+Json port_rows(Scene& scene) {
+    return scene.ballastd.get("/v1/ports?limit=10000").at("ports");
+}
+
+Json port_row(Scene& scene, const Dest& dest) {
+    const auto all = port_rows(scene);
+    for (const auto& row : all)
+        if (row.at("endpoint") == dest.text())
+            return row;
+    return nullptr;
+}
+
+std::vector<std::string> findings_of(Scene& scene, const std::string& reason, const Dest& dest) {
+    std::vector<std::string> lines;
+    for (const auto& line : log_lines(scene, {"finding reason=" + reason}))
+        if (line.find(" destination=" + dest.text() + " ") != std::string::npos)
+            lines.push_back(line);
+    return lines;
+}
+
+} // namespace ballast::test

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// A client with few local ports, so that seconds do what takes minutes elsewhere.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tests/e2e/scene.h"
+
+namespace ballast::test {
+
+inline constexpr int first_port = 32768;
+
+/// A scene whose client has `size` local ports, from first_port on.
+Scene& crowded_scene(const std::string& policy_text, int size);
+
+/// net.ipv4.ip_local_port_range there, "32768 33367".
+std::string port_range(const Netns& where);
+
+/// Takes what comes and closes it once the client has.
+void answer(Listener& listener);
+
+/// Opens `per_second` connections to each in turn and closes them at once, until one fails: the
+/// process ends with its errno.
+Process& churn(const Netns& from, const std::vector<Dest>& dests, int per_second);
+
+/// The rows of `ballast ports`; those of other tests too.
+Json port_rows(Scene& scene);
+
+/// The first of a destination; null: there is none.
+Json port_row(Scene& scene, const Dest& dest);
+
+/// Findings of the destination whose reason begins with `reason`, as the log has them.
+std::vector<std::string> findings_of(Scene& scene, const std::string& reason, const Dest& dest);
+
+} // namespace ballast::test
