@@ -285,6 +285,11 @@ BALLAST_INLINE void ballast_report_no_way(__u32 held, const struct sock* sk) {
     ballast_report_failure(&end);
 }
 
+/* Relief refused its connect(), since no local port is left: nothing is known of a way. */
+static __attribute__((noinline)) int ballast_take_portless(__u64 cookie) {
+    return !bpf_map_delete_elem(&portless, &cookie);
+}
+
 /* Releases the socket's reservation, if it has one that was not released before (R2). sk: the
  * socket, which need not be one that the verifier trusts, where it is known that it connects no
  * more. */
@@ -296,7 +301,8 @@ BALLAST_INLINE void ballast_release(__u64 cookie, const struct sock* sk) {
     __u32 pending = BALLAST_LOAD(place.entry->held) & BALLAST_PENDING;
     if (!ballast_entry_release(place.entry, cookie, &held))
         return;
-    if (pending && sk && !BPF_CORE_READ((const struct tcp_sock*)sk, segs_out))
+    if (pending && sk && !BPF_CORE_READ((const struct tcp_sock*)sk, segs_out) &&
+        !ballast_take_portless(cookie))
         ballast_report_no_way(held, sk);
     else if (held & BALLAST_HELD_PROBE)
         ballast_lose_probe(held);

@@ -75,6 +75,7 @@ struct netns_ipv4 {
 struct net {
     struct ns_common ns;
     __u32 hash_mix;
+    __u64 net_cookie; /* as SO_NETNS_COOKIE and bpf_get_netns_cookie() have it */
     struct netns_ipv4 ipv4;
 };
 
@@ -126,6 +127,7 @@ struct inet_timewait_sock {
 };
 
 struct tcp_timewait_sock {
+    struct inet_timewait_sock tw_sk;
     int tw_ts_recent_stamp; /* seconds of the last timestamp received; 0: they are not in use */
 };
 

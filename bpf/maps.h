@@ -11,6 +11,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/abi.h"
+#include "bpf/abi_relief.h"
 
 #ifndef BALLAST_MAP
 #define BALLAST_MAP extern
@@ -115,6 +116,15 @@ BALLAST_MAP struct {
     __type(key, int);
     __type(value, __u32);
 } redirected SEC(".maps");
+
+/* Sockets whose last connect() was refused for want of a local port, after it was admitted, by
+ * cookie: that is no failure of the destination. Each is taken out when its socket is released. */
+BALLAST_MAP struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, BALLAST_MAX_PORTLESS);
+    __type(key, __u64);
+    __type(value, __u8);
+} portless SEC(".maps");
 
 /* The record under construction: the stack is needed for what the programs call. One sweep runs at
  * a time, so there is one. */

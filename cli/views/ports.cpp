@@ -66,14 +66,31 @@ void add_reliefs(Table& table, const Json& rows) {
     }
 }
 
+/// What "uses" and "missed" count.
+std::string uses_text(const std::string& relief, std::uint64_t uses, std::uint64_t missed) {
+    if (uses + missed == 0)
+        return "";
+    if (relief == "flip")
+        return fmt::format(", shifted {} times more", uses);
+    if (relief == "refuse")
+        return fmt::format(", {} refused, {} found no port", uses, missed);
+    return fmt::format(", {} connections, nothing for {}", uses, missed);
+}
+
 /// What Ballast does about it.
 void add_in_force(Table& table, const Json& reliefs) {
     for (const Json& row : reliefs) {
-        const auto flips = row.at("flips").get<std::uint64_t>();
-        table.foot(fmt::format("{} is in force in network namespace {} for {}{}",
-                               row.at("relief").get<std::string>(),
-                               row.at("netns").get<std::uint64_t>(), human_ms(row.at("age_ms")),
-                               flips == 0 ? "" : fmt::format(": shifted {} times more", flips)));
+        const auto relief = row.at("relief").get<std::string>();
+        const std::string tuple =
+            row.at("endpoint").is_null()
+                ? ""
+                : fmt::format(", {} -> {}", row.at("source").get<std::string>(),
+                              row.at("endpoint").get<std::string>());
+        table.foot(fmt::format("{}: in force for {} in network namespace {}{}{}", relief,
+                               human_ms(row.at("age_ms")), row.at("netns").get<std::uint64_t>(),
+                               tuple,
+                               uses_text(relief, row.at("uses").get<std::uint64_t>(),
+                                         row.at("missed").get<std::uint64_t>())));
     }
 }
 

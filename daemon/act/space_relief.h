@@ -39,6 +39,9 @@ public:
     /// Fails where no process lives in the namespace. `list` outlives the object.
     static Result<SpaceRelief> open(std::uint32_t inode, UndoList& list);
 
+    /// Of the namespace (SO_NETNS_COOKIE).
+    [[nodiscard]] std::uint64_t cookie() const { return cookie_; }
+
     /// Has connect() search the other parity first, and back.
     Result<void> flip();
     /// Makes the range that large.

@@ -89,7 +89,12 @@ Json encode_settings(const KeepaliveRule& rule) {
 }
 
 Json encode_settings(const PortRule& rule) {
-    return {{"mode", name_of(rule.mode)}, {"relief", encode_set(rule.relief, kReliefNames)}};
+    Json pool = Json::array();
+    for (const Address& source : rule.source_pool)
+        pool.push_back(source.text());
+    return {{"mode", name_of(rule.mode)},
+            {"relief", encode_set(rule.relief, kReliefNames)},
+            {"source_pool", pool}};
 }
 
 } // namespace

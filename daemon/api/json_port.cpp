@@ -30,8 +30,11 @@ Json encode_port(const PortRow& row) {
 Json encode_relief(const ReliefRow& row) {
     return {{"netns", row.netns},
             {"relief", name_of(row.relief)},
+            {"source", row.remote ? Json(row.source.text()) : Json(nullptr)},
+            {"endpoint", row.remote ? Json(row.remote->text()) : Json(nullptr)},
             {"age_ms", row.age.count()},
-            {"flips", row.flips}};
+            {"uses", row.uses},
+            {"missed", row.missed}};
 }
 
 Json encode_port_states(const std::vector<PortRow>& rows) {

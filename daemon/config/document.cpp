@@ -99,7 +99,7 @@ void read_top(const toml::table& top, const std::string& file, ProblemList& erro
     if (const auto* table = reader.table("guards"))
         read_guards({*table, file, "guards.", errors}, out.options);
     if (const auto* table = reader.table("ports"))
-        read_ports({*table, file, "ports.", errors}, out.options.port_relief);
+        read_ports({*table, file, "ports.", errors}, out.options.ports);
     if (const auto* table = reader.table("governor"))
         read_governor({*table, file, "governor.", errors}, out.options.governor);
     read_services(reader, file, errors, warnings, out.services);

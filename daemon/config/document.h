@@ -39,6 +39,7 @@ struct ServiceEntry {
     std::optional<Mode> keepalive_mode;
     std::optional<Mode> ports_mode;
     std::optional<Reliefs> relief; ///< none: as [ports] has it after the last file
+    std::optional<std::vector<Address>> source_pool; ///< the same
 };
 
 struct PolicyDocument {

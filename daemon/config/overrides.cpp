@@ -130,7 +130,8 @@ Service start_from(const Policy& policy, const Explanation& explained) {
     start.breaker.mode = policy.mode(GuardKind::breaker);
     start.half_open.mode = policy.mode(GuardKind::half_open);
     start.keepalive.mode = policy.mode(GuardKind::keepalive);
-    start.ports = {policy.mode(GuardKind::ports), policy.port_relief};
+    start.ports = policy.ports;
+    start.ports.mode = policy.mode(GuardKind::ports);
     if (!explained.governing)
         return start;
     start = policy.services.at(explained.targets.at(*explained.governing).service);

@@ -20,7 +20,8 @@ Service service_of(const ServiceEntry& entry, const Policy& options) {
     service.half_open.mode = mode_of(entry.half_open_mode, GuardKind::half_open);
     service.keepalive.mode = mode_of(entry.keepalive_mode, GuardKind::keepalive);
     service.ports.mode = mode_of(entry.ports_mode, GuardKind::ports);
-    service.ports.relief = entry.relief.value_or(options.port_relief);
+    service.ports.relief = entry.relief.value_or(options.ports.relief);
+    service.ports.source_pool = entry.source_pool.value_or(options.ports.source_pool);
     service.origin = entry.place.text();
     for (const auto& placed : entry.to)
         service.to.push_back(placed.value);

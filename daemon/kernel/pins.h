@@ -14,7 +14,7 @@
 namespace ballast::kernel {
 
 /// Maps that outlive the daemon, pinned under their own names; `policy` before its users.
-inline constexpr std::array<std::string_view, 30> pinned_maps{
+inline constexpr std::array<std::string_view, 31> pinned_maps{
     "control",           "counters",       "services",
     "alternatives",      "from_patterns",  "totals",
     "consumers",         "shares",         "destinations",
@@ -24,7 +24,8 @@ inline constexpr std::array<std::string_view, 30> pinned_maps{
     "destination_index", "consumer_index", "share_index",
     "free_destinations", "free_consumers", "free_shares",
     "user_timeouts",     "suspicions",     "keepalives",
-    "connected",         "makers",         "redirected"};
+    "connected",         "makers",         "redirected",
+    "portless"};
 
 std::string map_pin(const std::string& bpffs_dir, std::string_view map);
 std::string link_pin(const std::string& bpffs_dir, std::string_view program);

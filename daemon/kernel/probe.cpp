@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "daemon/kernel/cgroup.h"
+#include "daemon/kernel/connect_relief.h"
 #include "daemon/kernel/insn.h"
 #include "daemon/kernel/port_walk.h"
 #include "daemon/netlink/destroy_probe.h"
@@ -350,6 +351,8 @@ std::vector<Feature> features(const std::string& cgroup) {
          try_files},
         {"counting of local ports", "who runs out of local ports is not foretold", false,
          try_port_walk},
+        {"relief at connect()", "own_range, spread and refuse are not done", false,
+         try_connect_relief},
         {"entering network namespaces", "containers' older connections are not counted", false,
          try_namespaces},
     };

@@ -142,6 +142,10 @@ std::uint64_t Programs::recursion_misses() const {
 bool Programs::adopted() const {
     return state_->adopted;
 }
+const std::string& Programs::bpffs_dir() const {
+    return state_->options.bpffs_dir;
+}
+
 const CgroupRoot& Programs::cgroup() const {
     return state_->cgroup;
 }

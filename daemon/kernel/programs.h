@@ -87,6 +87,7 @@ public:
     /// Whether counts and links of an earlier daemon were taken over.
     [[nodiscard]] bool adopted() const;
     [[nodiscard]] const CgroupRoot& cgroup() const;
+    [[nodiscard]] const std::string& bpffs_dir() const;
     /// Notices about the load for the operator.
     [[nodiscard]] const std::vector<std::string>& notices() const;
 

@@ -38,6 +38,8 @@ inline constexpr std::size_t kMaxFromLength = 127;
 inline constexpr std::size_t kMaxNames = 256;      ///< DNS names in all
 inline constexpr std::size_t kMaxNameAnswers = 64; ///< addresses of one name that are governed
 
+inline constexpr std::size_t kMaxSources = 15; ///< of a source_pool (bpf/abi_relief.h)
+
 inline constexpr std::size_t kMaxServiceName = 63;
 inline constexpr std::uint32_t kMaxConnections = 1'000'000;
 inline constexpr std::uint32_t kMaxConnectRate = 1'000'000;
@@ -190,6 +192,7 @@ struct KeepaliveRule {
 struct PortRule {
     Mode mode = Mode::observe;
     Reliefs relief;
+    std::vector<Address> source_pool; ///< spread: addresses of this host, at most kMaxSources
 
     bool operator==(const PortRule&) const = default;
 };
@@ -264,7 +267,8 @@ struct Policy {
     DaemonOptions daemon;
     GovernorOptions governor;
     GuardModes modes = observing();
-    Reliefs port_relief; ///< [ports]: of services that name none, and of what none governs
+    PortRule ports; ///< [ports]: of services that name none, and of what none governs; its mode is
+                    ///< in `modes`
     std::vector<Service> services;
 
     /// By [guards].

@@ -72,12 +72,17 @@ struct PortRow {
     bool operator==(const PortRow&) const = default;
 };
 
-/// A relief that is in force in a network namespace.
+/// A relief that is in force: in a network namespace, or for one tuple in it.
 struct ReliefRow {
     std::uint32_t netns = 0; ///< inode number
     Relief relief = Relief::flip;
+    Address source = {};              ///< of the tuple
+    std::optional<Endpoint> remote;   ///< none: it is for the whole namespace
     std::chrono::milliseconds age{0}; ///< since it began
-    std::uint64_t flips = 0;          ///< `flip`: times that the range was shifted again
+    /// Times that it was of use: `flip` shifted the range again, a port of the own range or a
+    /// source address was given, a connect() was refused without a search.
+    std::uint64_t uses = 0;
+    std::uint64_t missed = 0; ///< connects that it had nothing for
 
     bool operator==(const ReliefRow&) const = default;
 };

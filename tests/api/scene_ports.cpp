@@ -79,7 +79,20 @@ PortTable scene_ports(Scene scene) {
         return {.rows = {well()}, .age = 1'200ms};
     return {.rows = {exhausted(), past_the_knee(), filling(), poisoned(), well()},
             .age = 400ms,
-            .reliefs = {{.netns = 4026531840, .relief = Relief::flip, .age = 130s, .flips = 37}}};
+            .reliefs = {{.netns = 4026531840,
+                         .relief = Relief::flip,
+                         .source = {},
+                         .remote = {},
+                         .age = 130s,
+                         .uses = 37,
+                         .missed = 0},
+                        {.netns = 4026531840,
+                         .relief = Relief::own_range,
+                         .source = parse_address("10.0.0.2").value(),
+                         .remote = parse_endpoint("10.0.0.9:80").value(),
+                         .age = 75s,
+                         .uses = 31'204,
+                         .missed = 2}}};
 }
 
 PortsStatus scene_ports_status(Scene scene) {
@@ -96,7 +109,8 @@ PortsStatus scene_ports_status(Scene scene) {
     status.tuples = table.rows.size();
     for (const auto& relief : table.reliefs) {
         ++status.in_force.at(static_cast<std::size_t>(relief.relief));
-        status.flips += relief.flips;
+        if (relief.relief == Relief::flip)
+            status.flips += relief.uses;
     }
     return status;
 }

@@ -14,6 +14,7 @@
 #include "ballast.skel.h"
 #include "listeners.skel.h"
 #include "ports.skel.h"
+#include "relief.skel.h"
 #include "tests/harness/cmocka.hpp"
 #include "tests/harness/group.h"
 
@@ -78,6 +79,10 @@ void test_ports(void**) {
     test_of<ports_bpf>("ports");
 }
 
+void test_relief(void**) {
+    test_of<relief_bpf>("relief");
+}
+
 } // namespace
 
 TEST_GROUP(verifier) {
@@ -85,6 +90,7 @@ TEST_GROUP(verifier) {
         cmocka_unit_test(test_ballast),
         cmocka_unit_test(test_listeners),
         cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_relief),
     };
     return cmocka_run_group_tests_name("verifier", tests, nullptr, nullptr);
 }

@@ -2,6 +2,9 @@
 // Promise (docs/ports.md): what may be done for a source that runs out of local ports is done in
 // its namespace and nowhere else, helps, and is taken back, whatever becomes of the daemon.
 #include <algorithm>
+#include <map>
+
+#include <arpa/inet.h>
 
 #include "tests/e2e/failing.h"
 #include "tests/e2e/short_of_ports.h"
@@ -25,7 +28,8 @@ const std::string flipped = "32769 32967";
 std::string relief_of(const std::string& name, const Dest& dest, const std::string& rungs,
                       const std::string& mode = "enforce") {
     return fmt::format("[[service]]\nname = \"{}\"\nto = [\"{}\"]\n"
-                       "ports = {{ mode = \"{}\", relief = [{}] }}\n",
+                       "[service.ports]\nmode = \"{}\"\nrelief = [{}]\n"
+                       "source_pool = [\"10.77.0.3\", \"fd77::3\", \"fd77::1\"]\n",
                        name, dest.text(), mode, rungs);
 }
 
@@ -169,14 +173,14 @@ void reuses_time_wait(const Family& family) {
     auto& listener = serve(scene, family);
     enact(scene, relief_of("test", listener.dest(), rungs));
     answer(listener);
-    auto& churning = churn(client, {listener.dest()}, 30);
+    auto& churning = churn(client, {listener.dest()}, 20);
     await([&] { return !findings_of(scene, "ports_relief ", listener.dest()).empty(); },
           "the relief");
     note(findings_of(scene, "ports_relief ", listener.dest()).front());
     check_equal(client.exec({"sysctl", "-n", "net.ipv4.tcp_tw_reuse"}), std::string("1\n"),
                 "tcp_tw_reuse");
     check_equal(port_range(client), untouched, "the range");
-    // 30 a second use up 200 ports within 7 s: 15 s are past the wall twice
+    // 20 a second use up 200 ports within 10 s: 15 s are past the wall
     const auto ended = churning.wait(milliseconds(15'000));
     check(!ended.has_value(), "no connect() fails");
     churning.kill();
@@ -256,6 +260,114 @@ void widens_the_range(const Family& family) {
     check_equal(port_range(client), untouched, "after the daemon");
 }
 
+bool is_in_range(int port) {
+    return port >= first_port && port < first_port + ports;
+}
+
+/// What `ballast ports` says of a relief for the destination; null: it is not in force.
+Json relief_row(Scene& scene, const std::string& relief, const Dest& dest) {
+    const auto reliefs = scene.ballastd.get("/v1/ports").at("reliefs");
+    for (const auto& row : reliefs)
+        if (row.at("relief") == relief && row.at("endpoint") == dest.text())
+            return row;
+    return nullptr;
+}
+
+/// Ports outside the range, for this destination alone, until the daemon is gone.
+void gives_ports_of_its_own(const Family& family) {
+    auto& scene = calm_scene();
+    const auto& client = scene.link.client;
+    auto& listener = serve(scene, family);
+    auto& other = serve(scene, family);
+    enact(scene, relief_of("test", listener.dest(), "\"own_range\""));
+    auto& held = open_connections(client, listener.dest(), ports / 2);
+    await([&] { return !relief_row(scene, "own_range", listener.dest()).is_null(); }, "the relief");
+    // more than the range has
+    for (int i = 0; i < 2 * ports; ++i) {
+        auto made = attempt(client, listener.dest());
+        check_errno(made.error, 0, "connect()");
+        check(!is_in_range(port_of(made.socket)), "the port is outside the range");
+        int reuse = 1;
+        socklen_t size = sizeof reuse;
+        need(::getsockopt(made.socket.get(), SOL_SOCKET, SO_REUSEADDR, &reuse, &size) == 0, "get");
+        check_equal(reuse, 0, "SO_REUSEADDR of the program's socket");
+        held.push_back(std::move(made.socket));
+    }
+    check(is_in_range(port_of(attempt(client, other.dest()).socket)), "of another destination");
+    const auto row = relief_row(scene, "own_range", listener.dest());
+    check(row.at("uses").get<int>() >= 2 * ports, row.dump());
+    Fd bound = tcp_socket(client, family.domain);
+    const SocketAddress name(Dest{family.client, 20'000}, family.domain);
+    need(::bind(bound.get(), name.get(), name.length) == 0, "bind");
+    check_errno(connect_errno(bound, listener.dest()), 0, "connect() of a bound socket");
+    check_equal(port_of(bound), 20'000, "its port");
+    scene.ballastd.crash();
+    check(is_in_range(port_of(attempt(client, listener.dest()).socket)), "after kill -9");
+}
+
+std::string address_of(const Fd& socket) {
+    sockaddr_storage name{};
+    socklen_t size = sizeof name;
+    char text[INET6_ADDRSTRLEN] = "";
+    need(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&name), &size) == 0,
+         "getsockname");
+    const void* address =
+        name.ss_family == AF_INET
+            ? static_cast<const void*>(&reinterpret_cast<const sockaddr_in*>(&name)->sin_addr)
+            : &reinterpret_cast<const sockaddr_in6*>(&name)->sin6_addr;
+    return ::inet_ntop(name.ss_family, address, text, sizeof text);
+}
+
+/// As many ports as the range has, for each address.
+void spreads_over_sources(const Family& family) {
+    auto& scene = calm_scene();
+    const auto& client = scene.link.client;
+    client.ip({"addr add 10.77.0.3/24 dev c0", "addr add fd77::3/64 nodad dev c0"});
+    auto& listener = serve(scene, family);
+    enact(scene, relief_of("test", listener.dest(), "\"spread\""));
+    auto& held = open_connections(client, listener.dest(), ports / 2);
+    await([&] { return !relief_row(scene, "spread", listener.dest()).is_null(); }, "the relief");
+    std::map<std::string, int> sources;
+    for (int i = 0; i < ports; ++i) {
+        auto made = attempt(client, listener.dest());
+        check_errno(made.error, 0, "connect()");
+        ++sources[address_of(made.socket)];
+        held.push_back(std::move(made.socket));
+    }
+    check_equal(sources.size(), std::size_t(2), "sources");
+    for (const auto& [source, connections] : sources)
+        check_equal(connections, ports / 2, source);
+    const auto row = relief_row(scene, "spread", listener.dest());
+    check_equal(row.at("uses").get<int>(), ports, row.dump());
+    check_equal(row.at("missed").get<int>(), 0, row.dump());
+    scene.ballastd.stop();
+}
+
+/// Where no port is left, the second connect() and those after it fail without a search.
+void refuses_at_once(const Family& family) {
+    auto& scene = calm_scene();
+    const auto& client = scene.link.client;
+    auto& listener = serve(scene, family);
+    enact(scene, relief_of("test", listener.dest(), "\"refuse\""));
+    auto& held = open_connections(client, listener.dest(), ports);
+    await([&] { return !relief_row(scene, "refuse", listener.dest()).is_null(); }, "the relief");
+    check_errno(attempt(client, listener.dest()).error, EADDRNOTAVAIL, "that searches");
+    for (int i = 0; i < 20; ++i)
+        check_errno(attempt(client, listener.dest()).error, EADDRNOTAVAIL, "that does not");
+    await([&] { return relief_row(scene, "refuse", listener.dest()).at("uses") >= 10; },
+          "refusals");
+    for (Fd& fd : held) { // so that no TIME_WAIT keeps its port
+        const linger at_once{.l_onoff = 1, .l_linger = 0};
+        need(::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0, "set");
+    }
+    held.resize(ports / 2);
+    check(log_lines(scene, {"finding reason=breaker_", listener.dest().text()}).empty(),
+          "the destination did not fail");
+    await([&] { return attempt(client, listener.dest()).error == 0; }, "a port that is free again");
+    scene.ballastd.crash();
+    check_errno(attempt(client, listener.dest()).error, 0, "connect() after kill -9");
+}
+
 } // namespace
 
 TEST_GROUP(port_relief) {
@@ -270,6 +382,9 @@ TEST_GROUP(port_relief) {
         .host_each(families, "takes reuse back where SYNs are lost",
                    takes_reuse_back_where_syns_are_lost)
         .each(families, "widens the range", widens_the_range)
+        .each(families, "gives ports of its own", gives_ports_of_its_own)
+        .each(families, "spreads over sources", spreads_over_sources)
+        .each(families, "refuses at once", refuses_at_once)
         .run_at_once("port_relief", 4);
 }
 

@@ -145,7 +145,7 @@ void plain_service(void**) {
         R"("response_timeout_ms":null,"witness":"passive"},)"
         R"("keepalive":{"mode":"observe","kind":"auto","start_s":60,"idle_s":null,)"
         R"("interval_s":null,"count":null,"learn_prefix_ipv4":32,"learn_prefix_ipv6":128},)"
-        R"("ports":{"mode":"observe","relief":[]},"origin":"p.toml:3"})");
+        R"("ports":{"mode":"observe","relief":[],"source_pool":[]},"origin":"p.toml:3"})");
 }
 
 void full_service(void**) {
@@ -170,7 +170,9 @@ void full_service(void**) {
         HalfOpenKinds().with(HalfOpenKind::path_down).with(HalfOpenKind::peer_hung),
         7ms};
     service.keepalive = {Mode::enforce, KeepaliveKind::fixed, 60s, 30s, 5s, 4, {}};
-    service.ports = {Mode::enforce, Reliefs().with(Relief::widen).with(Relief::flip)};
+    service.ports = {Mode::enforce,
+                     Reliefs().with(Relief::widen).with(Relief::flip),
+                     {parse_address("::1").value()}};
     Json json = encode_service(service);
     assert_int_equal(json.at("burst").get<int>(), 4); // as the rate
     service.burst = 8;
@@ -186,13 +188,14 @@ void full_service(void**) {
                 R"("count":4,"learn_prefix_ipv4":null,"learn_prefix_ipv6":null})");
     json.erase("keepalive");
     json.erase("breaker");
-    assert_text(json,
-                R"({"service":"web","to":["db.internal:5432","10.0.0.0/8:80-90"],)"
-                R"("resolved":[{"target":"10.0.0.0/8:80-90","name":"db.internal"}],)"
-                R"("from":["a.service","/b"],"max_connections":1,)"
-                R"("max_connections_total":2,"max_per_consumer":3,"max_connect_rate":4,)"
-                R"("burst":8,"connect_timeout_ms":5000,"mode":"off","on_limit":"again",)"
-                R"("ports":{"mode":"enforce","relief":["flip","widen"]},"origin":"p.toml:3"})");
+    assert_text(
+        json,
+        R"({"service":"web","to":["db.internal:5432","10.0.0.0/8:80-90"],)"
+        R"("resolved":[{"target":"10.0.0.0/8:80-90","name":"db.internal"}],)"
+        R"("from":["a.service","/b"],"max_connections":1,)"
+        R"("max_connections_total":2,"max_per_consumer":3,"max_connect_rate":4,)"
+        R"("burst":8,"connect_timeout_ms":5000,"mode":"off","on_limit":"again",)"
+        R"("ports":{"mode":"enforce","relief":["flip","widen"],"source_pool":["::1"]},"origin":"p.toml:3"})");
     assert_int_equal(breaker.at("slow_connect_ms").get<int>(), 6);
     assert_int_equal(breaker.at("reset_within_ms").get<int>(), 7);
     assert_int_equal(breaker.at("ramp_ms").get<int>(), 0);

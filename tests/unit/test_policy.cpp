@@ -404,7 +404,7 @@ to = ["10.0.0.1"]
 [[service]]
 name = "b"
 to = ["10.0.0.2"]
-ports = { relief = ["tw_reuse"], mode = "observe" }
+ports = { relief = ["tw_reuse", "spread"], mode = "observe", source_pool = ["10.0.0.3", "fd00::3", "10.0.0.3"] }
 [[service]]
 name = "c"
 to = ["10.0.0.3"]
@@ -418,11 +418,14 @@ mode = "off"
     assert_string_equal(report.warnings.text().c_str(), "");
     assert_true(report.policy->mode(GuardKind::ports) == Mode::enforce);
     const auto flip = Reliefs().with(Relief::flip);
-    assert_true(report.policy->port_relief == flip); // the later file
-    const PortRule wanted[] = {{Mode::enforce, flip},
-                               {Mode::observe, Reliefs().with(Relief::tw_reuse)},
-                               {Mode::enforce, {}},
-                               {Mode::off, flip}};
+    assert_true(report.policy->ports.relief == flip); // the later file
+    const std::vector<Address> pool{parse_address("10.0.0.3").value(),
+                                    parse_address("fd00::3").value()};
+    const PortRule wanted[] = {
+        {Mode::enforce, flip, {}},
+        {Mode::observe, Reliefs().with(Relief::tw_reuse).with(Relief::spread), pool},
+        {Mode::enforce, {}, {}},
+        {Mode::off, flip, {}}};
     for (std::size_t i = 0; i < std::size(wanted); ++i)
         assert_true(report.policy->services.at(i).ports == wanted[i]);
 }

@@ -22,7 +22,10 @@ using guards::ReliefOrder;
 constexpr std::uint32_t netns = 4026531840;
 
 Reliefs all() {
-    return Reliefs().with(Relief::flip).with(Relief::tw_reuse).with(Relief::widen);
+    Reliefs reliefs;
+    for (const Relief one : kAllReliefs)
+        reliefs = reliefs.with(one);
+    return reliefs;
 }
 
 Reliefs only(Relief relief) {
@@ -79,7 +82,7 @@ public:
 
     PortLadder ladder;
     PortLadder::Monotonic now{1h};
-    PortRule rule{.mode = Mode::enforce, .relief = all()};
+    PortRule rule{.mode = Mode::enforce, .relief = all(), .source_pool = {}};
     std::optional<std::chrono::milliseconds> to_wall;
     ReliefOrder last;
 
@@ -165,6 +168,7 @@ void waits_for_a_pass_where_little_is_opened(void**) {
 /// The mildest first, each with time to show what it does.
 void climbs(void**) {
     Host host;
+    host.rule.relief = only(Relief::tw_reuse).with(Relief::widen);
     const Use most{.even = 9'000, .odd = 9'000, .reusable = 9'000};
     EXPECT(host.pass(most), "begin:tw_reuse");
     for (int i = 0; i < 4; ++i)
@@ -177,11 +181,13 @@ void climbs(void**) {
 
 void passes_over_what_is_of_no_use(void**) {
     Host held;
+    held.rule.relief = only(Relief::tw_reuse).with(Relief::widen);
     EXPECT(held.pass({.even = 9'000, .odd = 9'000}), "begin:widen"); // none is in TIME_WAIT
     Host named;
     named.rule.relief = only(Relief::widen);
     EXPECT(named.pass({.even = 9'000, .odd = 9'000, .reusable = 18'000}), "begin:widen");
     Host foretold;
+    foretold.rule.relief = only(Relief::tw_reuse).with(Relief::widen);
     foretold.to_wall = 20s;
     EXPECT(foretold.pass({.even = 5'000, .reusable = 4'000, .opens_per_s = 700}), "begin:tw_reuse");
 }
@@ -189,9 +195,10 @@ void passes_over_what_is_of_no_use(void**) {
 /// What could not be done makes way for the next, and is not tried again at once.
 void goes_on_after_a_failure(void**) {
     Host host;
+    host.rule.relief = only(Relief::tw_reuse).with(Relief::widen);
     const Use most{.even = 9'000, .odd = 9'000, .reusable = 9'000};
     EXPECT(host.pass(most), "begin:tw_reuse");
-    host.ladder.failed(netns, Relief::tw_reuse, host.now);
+    host.ladder.failed(host.last, host.now);
     EXPECT(host.pass(most), "begin:widen");
     for (int i = 0; i < 297; ++i)
         EXPECT(host.pass(most), "");
@@ -210,6 +217,7 @@ void the_range_grows_where_nobody_serves(void**) {
                           Case{22, 60'000, {20'000, 40'000, 55'000}, "20001-54999"},
                           Case{29'999, 51'000, {}, ""}}) {
         Host host;
+        host.rule.relief = only(Relief::widen);
         host.space().bound_below = c.below;
         host.space().bound_above = c.above;
         host.ladder.avoid(c.avoided);
@@ -237,14 +245,59 @@ void reports_once_where_it_observes(void**) {
 
 void ends_with_what_named_it(void**) {
     Host host;
+    host.rule.relief = only(Relief::flip);
     EXPECT(host.pass({.even = 9'900}), "begin:flip");
     host.rule.relief = only(Relief::widen);
     EXPECT(host.pass({.even = 9'900}), "end:flip");
-    host.rule = {.mode = Mode::off, .relief = all()};
+    host.rule.mode = Mode::off;
+    host.rule.relief = only(Relief::flip);
     EXPECT(host.pass({.even = 9'900}), "");
     host.rule.mode = Mode::enforce;
     EXPECT(host.pass({.even = 9'900}), "begin:flip");
     EXPECT(host.end(), "end:flip");
+}
+
+/// All rungs are named: each in its turn.
+void climbs_all(void**) {
+    Host host;
+    host.rule.source_pool = {parse_address("10.0.0.3").value()};
+    EXPECT(host.pass({.even = 9'700}), "begin:flip begin:own_range");
+    assert_int_equal(host.last.low, 10'000); // 20,000 below the range, 15,536 above it
+    assert_int_equal(host.last.high, 29'999);
+    for (int i = 0; i < 4; ++i)
+        EXPECT(host.pass({.even = 9'000, .odd = 9'000, .reusable = 9'000}), "");
+    EXPECT(host.pass({.even = 9'000, .odd = 9'000, .reusable = 9'000}), "begin:spread");
+    assert_int_equal(host.last.sources.size(), 2);
+    assert_string_equal(host.last.sources.at(0).text().c_str(), "10.0.0.2");
+    EXPECT(host.pass({.even = 9'500, .odd = 9'500, .reusable = 9'000}), "begin:refuse");
+    assert_int_equal(host.last.refuse_for.count(), 1'000);
+    for (int i = 0; i < 3; ++i)
+        EXPECT(host.pass({.even = 9'000, .odd = 9'000, .reusable = 9'000}), "");
+    EXPECT(host.pass({.even = 9'000, .odd = 9'000, .reusable = 9'000}), "begin:tw_reuse");
+}
+
+void spreads_before_the_knee(void**) {
+    Host host;
+    host.rule.relief = only(Relief::spread);
+    EXPECT(host.pass({.even = 9'500}), ""); // over nothing
+    host.rule.source_pool = {parse_address("10.0.0.3").value()};
+    EXPECT(host.pass({.even = 8'999}), "");
+    EXPECT(host.pass({.even = 9'000}), "begin:spread");
+}
+
+/// Its ports are outside the range, so that no pass shows that it is needed.
+void lasts_while_it_is_in_use(void**) {
+    Host host;
+    host.rule.relief = only(Relief::own_range);
+    EXPECT(host.pass({.even = 9'700}), "begin:own_range");
+    const auto order = host.last;
+    for (int i = 0; i < 100; ++i) {
+        host.ladder.in_use(order, host.now);
+        EXPECT(host.pass({}), "");
+    }
+    for (int i = 0; i < 58; ++i)
+        EXPECT(host.pass({}), "");
+    EXPECT(host.pass({}), "end:own_range");
 }
 
 /// The tuple has gone: so has what it needed, a minute later.
@@ -271,6 +324,9 @@ TEST_GROUP(port_ladder) {
         cmocka_unit_test(the_range_grows_where_nobody_serves),
         cmocka_unit_test(reports_once_where_it_observes),
         cmocka_unit_test(ends_with_what_named_it),
+        cmocka_unit_test(climbs_all),
+        cmocka_unit_test(spreads_before_the_knee),
+        cmocka_unit_test(lasts_while_it_is_in_use),
         cmocka_unit_test(ends_where_nobody_is_left),
     };
     return cmocka_run_group_tests_name("port_ladder", tests, nullptr, nullptr);

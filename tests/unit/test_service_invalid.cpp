@@ -77,11 +77,16 @@ void consumers(void**) {
 void ports(void**) {
     for (const Case& c : std::array{
              Case{service("[service.ports]\nrelief = ['flap']\n"), 5, "service.ports.relief",
-                  "\"flap\" (a string) is not one of flip, tw_reuse, widen"},
+                  "\"flap\" (a string) is not one of flip, own_range, spread, tw_reuse, widen, "
+                  "refuse"},
              Case{service("[service.ports]\nrelief = 'flip'\n"), 5, "service.ports.relief",
                   "\"flip\" (a string) is not an array"},
              Case{service("[service.ports]\nreliefs = []\n"), 5, "service.ports.reliefs",
                   "did you mean \"relief\"?"},
+             Case{service("[service.ports]\nrelief = ['spread']\n"), 5, "service.ports.relief",
+                  "spread needs source_pool"},
+             Case{service("[service.ports]\nsource_pool = ['10.0.0.3',\n'db']\n"), 6,
+                  "service.ports.source_pool", "\"db\" (a string) is not an address of this host"},
              Case{service("ports = 'flip'\n"), 4, "service.ports", "is not a table"},
          })
         check(c);

@@ -8,9 +8,10 @@
 namespace ballast {
 
 /// The table [ports], which is for all that no service says otherwise for.
-void read_ports(const TableReader& reader, Reliefs& host);
+void read_ports(const TableReader& reader, PortRule& host);
 
-/// The ports table of a service: into `entry.ports_mode` and `entry.relief`.
+/// The ports table of a service: into `entry.ports_mode`, `entry.relief` and
+/// `entry.source_pool`.
 void read_ports(const TableReader& reader, ServiceEntry& entry, ProblemList& warnings);
 
 } // namespace ballast

@@ -4,8 +4,8 @@
 //
 // Invariants
 // R1. A rung begins where a tuple needs it and the policy of that tuple names it. Of those that
-//     make more ports the mildest is first; the next one follows `patience` after it began, or at
-//     once where it could not begin or would be of no use.
+//     make more ports (all but `flip` and `refuse`) the mildest is first; the next one follows
+//     `patience` after it began, or at once where it could not begin or would be of no use.
 // R2. It ends where for `quiet` no tuple whose policy names it had `calm_percent` of its ports in
 //     use, of those that there were when it began; and at once where the policy of the tuple that
 //     it began for names it no more.
@@ -21,6 +21,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/guards/ports/flip_pace.h"
@@ -39,11 +40,14 @@ struct ReliefOrder {
     Kind kind = Kind::begin;
     Relief rung = Relief::flip;
     std::uint32_t netns = 0;
-    Mode mode = Mode::observe; ///< only what enforces is done
-    TupleKey tuple;            ///< that needs it, or needed it last
+    Mode mode = Mode::observe;  ///< only what enforces is done
+    TupleKey tuple;             ///< that needs it, or needed it last
+    std::uint32_t capacity = 0; ///< its ports
     std::string evidence = {};
-    std::uint16_t low = 0; ///< `widen`: the range that is to be
+    std::uint16_t low = 0; ///< `widen`: the range that is to be; `own_range`: that one
     std::uint16_t high = 0;
+    std::vector<Address> sources = {};       ///< `spread`: all, the tuple's own first
+    std::chrono::milliseconds refuse_for{0}; ///< `refuse`
 };
 
 class PortLadder {
@@ -58,6 +62,10 @@ public:
     static constexpr std::uint16_t lowest_port = 10'000;
     /// Of a tuple's ports in use, or its wall that near: it needs more of them.
     static constexpr std::uint32_t needy_percent = 90;
+    static constexpr std::uint32_t refusing_percent = 95;
+    /// A refusal lasts until the next TIME_WAIT ends, within these bounds.
+    static constexpr std::chrono::milliseconds shortest_refusal{10};
+    static constexpr std::chrono::milliseconds longest_refusal{1'000};
     static constexpr std::chrono::seconds wall_near{30};
 
     /// The rule of the service that governs the endpoint, or of the host where none does.
@@ -75,9 +83,10 @@ public:
     std::vector<ReliefOrder> wake(Monotonic now);
     [[nodiscard]] std::optional<Monotonic> next_wake() const;
 
-    /// A rung that was to begin, or is in force, is not: it could not be done, or somebody undid
-    /// it.
-    void failed(std::uint32_t netns, Relief rung, Monotonic now);
+    /// What was ordered, or is in force, is not: it could not be done, or somebody undid it.
+    void failed(const ReliefOrder& order, Monotonic now);
+    /// It is in use, whatever the passes show: they do not see ports outside the range.
+    void in_use(const ReliefOrder& order, Monotonic now);
 
     /// R2, for another policy.
     std::vector<ReliefOrder> end_unnamed(const RuleOf& rule_of);
@@ -91,19 +100,15 @@ private:
         std::uint32_t capacity = 0; ///< when it began
         TupleKey tuple;
     };
-    struct Space {
-        std::array<std::optional<Rung>, kReliefs> rungs;
-        std::array<std::optional<Monotonic>, kReliefs> not_before; ///< R3
-        FlipPace pace;
-
-        [[nodiscard]] std::optional<Rung>& at(Relief rung) {
-            return rungs.at(static_cast<std::size_t>(rung));
-        }
-        [[nodiscard]] bool may_begin(Relief rung, Monotonic now) const {
-            const auto& from = not_before.at(static_cast<std::size_t>(rung));
-            return !from || now >= *from;
-        }
-        [[nodiscard]] bool is_idle() const;
+    struct Step {
+        std::optional<Rung> rung;            ///< in force, or reported
+        std::optional<Monotonic> not_before; ///< R3
+    };
+    /// A rung of a namespace, whose source and remote are then empty, or of a tuple.
+    struct StepKey {
+        TupleKey scope;
+        Relief rung;
+        auto operator<=>(const StepKey&) const = default; // NOLINT(modernize-use-nullptr)
     };
     /// A tuple that has a good part of its ports in use, and what is said of it.
     struct Needy {
@@ -111,19 +116,26 @@ private:
         const PortRow& row;
         const PortSpace& space;
         PortRule rule;
+        std::uint32_t used_by_all = 0; ///< ports of all sources to that destination
     };
+    using Ports = std::pair<std::uint16_t, std::uint16_t>; ///< both in it
+    static StepKey key_of(Relief rung, const TupleKey& tuple);
     /// The range that there could be; none: hardly more than now.
-    [[nodiscard]] std::optional<std::pair<std::uint16_t, std::uint16_t>>
-    wider(const PortSpace& space) const;
+    [[nodiscard]] std::optional<Ports> wider(const PortSpace& space) const;
+    /// The ports that it would have more, those on the side with more of them.
+    [[nodiscard]] std::optional<Ports> outside(const PortSpace& space) const;
     [[nodiscard]] bool needs(Relief rung, const Needy& needy) const;
     void look_at(const Needy& needy, Monotonic now, std::vector<ReliefOrder>& orders);
-    [[nodiscard]] bool is_next(Relief rung, Space& space, const Needy& needy, Monotonic now) const;
+    void look_at(Relief rung, const Needy& needy, Monotonic now, std::vector<ReliefOrder>& orders);
+    [[nodiscard]] bool is_next(Relief rung, const Needy& needy, Monotonic now) const;
     [[nodiscard]] ReliefOrder begin_of(Relief rung, const Needy& needy) const;
-    static void pace(Space& space, const Needy& needy, bool is_new, Monotonic now,
-                     std::vector<ReliefOrder>& orders);
+    void pace(const Needy& needy, const Rung& flip, Monotonic now,
+              std::vector<ReliefOrder>& orders);
     void end_calm(Monotonic now, std::vector<ReliefOrder>& orders);
+    [[nodiscard]] const Rung* flip_in(std::uint32_t netns) const;
 
-    std::map<std::uint32_t, Space> spaces_; ///< by inode number
+    std::map<StepKey, Step> steps_;
+    std::map<std::uint32_t, FlipPace> paces_; ///< by inode number, while `flip` is in force
     std::vector<std::uint16_t> avoided_;
 };
 

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "daemon/govern/governor.h"
+#include "daemon/guards/ports/port_forecast.h"
+#include "daemon/kernel/instance.h"
 #include "daemon/policy/policy_publisher.h"
 #include "daemon/util/clock.h"
 #include "daemon/util/log.h"
@@ -21,8 +23,9 @@ constexpr std::uint64_t least_retransmits = 3;
 
 PortRule rule_of(const PolicyInForce& in_force, const Endpoint& endpoint) {
     const Service* service = in_force.governing(endpoint);
-    return {.mode = in_force.mode(GuardKind::ports, service),
-            .relief = service ? service->ports.relief : in_force.policy().port_relief};
+    PortRule rule = service ? service->ports : in_force.policy().ports;
+    rule.mode = in_force.mode(GuardKind::ports, service);
+    return rule;
 }
 
 /// Ports that services of the policy are asked on, ascending: this host may serve them too.
@@ -58,8 +61,8 @@ std::uint64_t lost_percent(const act::SynCounts& counts) {
 } // namespace
 
 PortReliever::PortReliever(const Surroundings& around, act::UndoList list)
-    : policy_(around.policy), governor_(around.governor), findings_(around.findings),
-      list_(std::move(list)) {}
+    : instance_(around.instance), policy_(around.policy), governor_(around.governor),
+      findings_(around.findings), list_(std::move(list)) {}
 
 Result<std::unique_ptr<PortReliever>> PortReliever::make(const Surroundings& around) {
     auto list = act::UndoList::open(around.runtime_dir);
@@ -83,6 +86,7 @@ void PortReliever::read(const PortCount& count, const std::vector<PortRow>& rows
     const auto rule = [&](const Endpoint& endpoint) { return rule_of(*in_force, endpoint); };
     carry_out(ladder_.read(count, rows, rule, now()));
     watch_reuse();
+    watch_tuples(rows);
     arm();
 }
 
@@ -127,23 +131,25 @@ void PortReliever::begin(const ReliefOrder& order) {
     if (order.mode != Mode::enforce)
         return withhold(order, "observe");
     if (governor_.lock()->is_dry_run()) {
-        ladder_.failed(order.netns, order.rung, now());
+        ladder_.failed(order, now());
         return withhold(order, "dry_run");
     }
     if (!governor_.lock()->may_act(now())) {
-        ladder_.failed(order.netns, order.rung, now());
+        ladder_.failed(order, now());
         return withhold(order, "caps");
     }
-    if (const auto done = do_begin(order); !done) {
+    const auto done = is_for_tuple(order.rung) ? begin_for_tuple(order) : begin_in_space(order);
+    if (!done) {
+        drop(order);
         log::warn("relief {} in network namespace {}: {}", name_of(order.rung), order.netns,
                   done.error().text());
-        ladder_.failed(order.netns, order.rung, now());
+        ladder_.failed(order, now());
         return withhold(order, why_of(done.error()));
     }
     add(findings::Reason::ports_relief, order, order.evidence, true);
 }
 
-Result<void> PortReliever::do_begin(const ReliefOrder& order) {
+Result<void> PortReliever::begin_in_space(const ReliefOrder& order) {
     auto space = spaces_.find(order.netns);
     if (space == spaces_.end()) {
         auto relief = act::SpaceRelief::open(order.netns, list_);
@@ -154,82 +160,151 @@ Result<void> PortReliever::do_begin(const ReliefOrder& order) {
     InForce begun{.began = now(), .flips = 0, .syns = {}};
     act::SpaceRelief& relief = space->second.relief;
     Result<void> done;
-    switch (order.rung) {
-    case Relief::flip:
+    if (order.rung == Relief::flip)
         done = relief.flip();
-        break;
-    case Relief::tw_reuse:
+    if (order.rung == Relief::widen)
+        done = relief.widen({order.low, order.high});
+    if (order.rung == Relief::tw_reuse) {
         if (const auto syns = relief.syn_counts())
             begun.syns = *syns;
         done = relief.reuse();
-        break;
-    case Relief::widen:
-        done = relief.widen({order.low, order.high});
-        break;
     }
     if (done)
         space->second.rungs.at(static_cast<std::size_t>(order.rung)) = begun;
-    else
-        drop(order.netns, order.rung);
     return done;
 }
 
-void PortReliever::flip_again(const ReliefOrder& order) {
+Result<void> PortReliever::begin_for_tuple(const ReliefOrder& order) {
+    const auto space = act::SpaceRelief::open(order.netns, list_);
+    if (!space)
+        return fail(space.error());
+    if (!connect_) {
+        auto attached = kernel::ConnectRelief::attach(instance_.programs().cgroup(),
+                                                      instance_.programs().bpffs_dir());
+        if (!attached)
+            return fail(attached.error());
+        connect_ = std::move(*attached);
+    }
+    Tuple& tuple = tuples_[order.tuple];
+    tuple.key = {.netns_cookie = space->cookie(), .remote = order.tuple.remote};
+    tuple.capacity = order.capacity;
+    tuple.rule.source = order.tuple.source;
+    if (order.rung == Relief::own_range) {
+        tuple.rule.low = order.low;
+        tuple.rule.high = order.high;
+    }
+    if (order.rung == Relief::spread)
+        tuple.rule.sources = order.sources;
+    if (order.rung == Relief::refuse)
+        tuple.rule.refuse_for = order.refuse_for;
+    const auto done = connect_->put(tuple.key, tuple.rule);
+    if (done)
+        tuple.rungs.at(static_cast<std::size_t>(order.rung)) =
+            InForce{.began = now(), .flips = 0, .syns = {}};
+    return done;
+}
+
+std::optional<PortReliever::InForce>* PortReliever::find(const ReliefOrder& order) {
+    const auto at = static_cast<std::size_t>(order.rung);
+    if (is_for_tuple(order.rung)) {
+        const auto tuple = tuples_.find(order.tuple);
+        return tuple == tuples_.end() ? nullptr : &tuple->second.rungs.at(at);
+    }
     const auto space = spaces_.find(order.netns);
-    if (space == spaces_.end())
+    return space == spaces_.end() ? nullptr : &space->second.rungs.at(at);
+}
+
+void PortReliever::flip_again(const ReliefOrder& order) {
+    auto* rung = find(order);
+    if (!rung || !*rung)
         return;
-    auto& rung = space->second.rungs.at(static_cast<std::size_t>(order.rung));
-    if (!rung)
-        return;
-    const auto done = space->second.relief.flip();
+    const auto done = spaces_.at(order.netns).relief.flip();
     if (done) {
-        ++rung->flips;
+        ++(*rung)->flips;
         ++flips_;
         return;
     }
-    const std::string why = why_of(done.error());
     log::warn("relief flip in network namespace {}: {}", order.netns, done.error().text());
     add(findings::Reason::ports_relief_over, order,
         fmt::format("rung={} source={} netns={} why={}", name_of(order.rung),
-                    order.tuple.source.text(), order.netns, why),
+                    order.tuple.source.text(), order.netns, why_of(done.error())),
         {});
-    ladder_.failed(order.netns, order.rung, now());
-    drop(order.netns, order.rung);
+    ladder_.failed(order, now());
+    drop(order);
 }
 
-Result<void> PortReliever::do_end(act::SpaceRelief& relief, Relief rung) {
-    switch (rung) {
-    case Relief::flip:
+Result<void> PortReliever::end_in_space(act::SpaceRelief& relief, Relief rung) {
+    if (rung == Relief::flip)
         return relief.stop_flipping();
-    case Relief::tw_reuse:
+    if (rung == Relief::tw_reuse)
         return relief.stop_reusing();
-    case Relief::widen:
-        return relief.stop_widening();
-    }
-    return {};
+    return relief.stop_widening();
+}
+
+void PortReliever::end_for_tuple(const ReliefOrder& order) {
+    Tuple& tuple = tuples_.at(order.tuple);
+    if (order.rung == Relief::own_range)
+        tuple.rule.low = tuple.rule.high = 0;
+    if (order.rung == Relief::spread)
+        tuple.rule.sources.clear();
+    if (order.rung == Relief::refuse)
+        tuple.rule.refuse_for = {};
+    if (tuple.rule.empty())
+        connect_->remove(tuple.key);
+    else
+        (void)connect_->put(tuple.key, tuple.rule); // it is there, so there is room
 }
 
 void PortReliever::end(const ReliefOrder& order) {
-    const auto space = spaces_.find(order.netns);
-    if (space == spaces_.end() || !space->second.rungs.at(static_cast<std::size_t>(order.rung)))
+    const auto* rung = find(order);
+    if (!rung || !*rung)
         return; // it never began
     std::string evidence = order.evidence;
-    if (const auto done = do_end(space->second.relief, order.rung); !done) {
+    if (is_for_tuple(order.rung)) {
+        end_for_tuple(order);
+    } else if (const auto done = end_in_space(spaces_.at(order.netns).relief, order.rung); !done) {
         log::warn("relief {} in network namespace {}: {}", name_of(order.rung), order.netns,
                   done.error().text());
         evidence += " undo=" + why_of(done.error());
     }
-    drop(order.netns, order.rung);
+    drop(order);
     add(findings::Reason::ports_relief_over, order, evidence, {});
 }
 
-void PortReliever::drop(std::uint32_t netns, Relief rung) {
-    const auto space = spaces_.find(netns);
-    if (space == spaces_.end())
-        return;
-    space->second.rungs.at(static_cast<std::size_t>(rung)).reset();
-    if (std::ranges::none_of(space->second.rungs, [](const auto& one) { return one.has_value(); }))
-        spaces_.erase(space);
+/// Forgets it, and what nothing is left of.
+void PortReliever::drop(const ReliefOrder& order) {
+    if (auto* rung = find(order))
+        rung->reset();
+    const auto is_idle = [](const auto& entry) {
+        return std::ranges::none_of(entry.second.rungs,
+                                    [](const auto& one) { return one.has_value(); });
+    };
+    std::erase_if(spaces_, is_idle);
+    std::erase_if(tuples_, is_idle);
+    if (tuples_.empty())
+        connect_.reset();
+}
+
+/// Ports of the own range are not seen by passes; and the next TIME_WAIT ends at another time.
+void PortReliever::watch_tuples(const std::vector<PortRow>& rows) {
+    for (auto& [key, tuple] : tuples_) {
+        const auto counts = connect_->counts(tuple.key);
+        if (!counts)
+            continue;
+        const std::chrono::duration<double> since = now() - std::exchange(tuple.counted, now());
+        const auto given = static_cast<double>(counts->given - tuple.counts.given);
+        // Little's law, at TIME_WAIT's 60 s (port_forecast.h, M3)
+        const double settles_at = given / since.count() * PortTrend::lingers.count();
+        tuple.counts = *counts;
+        if (settles_at * 100 >= tuple.capacity * PortLadder::calm_percent)
+            ladder_.in_use({.rung = Relief::own_range, .netns = key.netns, .tuple = key}, now());
+        const auto row = std::ranges::find(rows, key, &PortRow::key);
+        if (tuple.rule.refuse_for.count() == 0 || row == rows.end() || !row->next_end)
+            continue;
+        tuple.rule.refuse_for =
+            std::clamp(*row->next_end, PortLadder::shortest_refusal, PortLadder::longest_refusal);
+        (void)connect_->put(tuple.key, tuple.rule); // it is there, so there is room
+    }
 }
 
 /// A middlebox that still holds the connection of before drops its successor's SYN.
@@ -251,14 +326,14 @@ void PortReliever::watch_reuse() {
                           .rung = Relief::tw_reuse,
                           .netns = netns,
                           .mode = Mode::enforce,
-                          .tuple = {}};
+                          .tuple = {.netns = netns, .source = {}, .remote = {}}};
         order.evidence = fmt::format("rung=tw_reuse netns={} why=syns_lost opens={} retransmits={}",
                                      netns, since.opens, since.retransmits);
         taken_back.push_back(std::move(order));
     }
     for (const auto& order : taken_back) {
         end(order);
-        ladder_.failed(order.netns, order.rung, now());
+        ladder_.failed(order, now());
     }
 }
 
@@ -284,21 +359,39 @@ void PortReliever::add(findings::Reason reason, const ReliefOrder& order,
 void PortReliever::report(PortsStatus& status) const {
     status.flips = flips_;
     status.withheld = withheld_;
-    for (const auto& [netns, space] : spaces_)
-        for (std::size_t i = 0; i < kReliefs; ++i)
-            status.in_force.at(i) += space.rungs.at(i).has_value() ? 1U : 0U;
+    for (const auto& row : rows())
+        ++status.in_force.at(static_cast<std::size_t>(row.relief));
 }
 
 std::vector<ReliefRow> PortReliever::rows() const {
     std::vector<ReliefRow> rows;
+    const auto row_of = [&](std::uint32_t netns, std::size_t relief, const InForce& rung) {
+        return ReliefRow{
+            .netns = netns,
+            .relief = static_cast<Relief>(relief),
+            .source = {},
+            .remote = {},
+            .age = std::chrono::duration_cast<std::chrono::milliseconds>(now() - rung.began),
+            .uses = rung.flips,
+            .missed = 0};
+    };
     for (const auto& [netns, space] : spaces_)
         for (std::size_t i = 0; i < kReliefs; ++i)
             if (const auto& rung = space.rungs.at(i))
-                rows.push_back({.netns = netns,
-                                .relief = static_cast<Relief>(i),
-                                .age = std::chrono::duration_cast<std::chrono::milliseconds>(
-                                    now() - rung->began),
-                                .flips = rung->flips});
+                rows.push_back(row_of(netns, i, *rung));
+    for (const auto& [key, tuple] : tuples_)
+        for (std::size_t i = 0; i < kReliefs; ++i)
+            if (const auto& rung = tuple.rungs.at(i)) {
+                auto row = row_of(key.netns, i, *rung);
+                row.source = key.source;
+                row.remote = key.remote;
+                const auto counts = connect_->counts(tuple.key).value_or(tuple.counts);
+                row.uses = row.relief == Relief::own_range ? counts.given
+                           : row.relief == Relief::spread  ? counts.spread
+                                                           : counts.refused;
+                row.missed = row.relief == Relief::refuse ? counts.exhausted : counts.missed;
+                rows.push_back(std::move(row));
+            }
     return rows;
 }
 

@@ -15,6 +15,7 @@
 #include "daemon/findings/findings.h"
 #include "daemon/guards/guard.h"
 #include "daemon/guards/ports/port_ladder.h"
+#include "daemon/kernel/connect_relief.h"
 #include "daemon/util/event_loop.h"
 
 namespace ballast::guards {
@@ -38,9 +39,18 @@ private:
         std::uint64_t flips = 0;
         std::optional<act::SynCounts> syns; ///< `tw_reuse`: when it began
     };
+    using Rungs = std::array<std::optional<InForce>, kReliefs>;
     struct Space {
         act::SpaceRelief relief;
-        std::array<std::optional<InForce>, kReliefs> rungs;
+        Rungs rungs;
+    };
+    struct Tuple {
+        kernel::ConnectRelief::Key key;
+        kernel::ConnectRelief::Rule rule;
+        kernel::ConnectRelief::Counts counts; ///< by the last pass
+        std::chrono::steady_clock::time_point counted;
+        std::uint32_t capacity = 0;
+        Rungs rungs;
     };
     PortReliever(const Surroundings& around, act::UndoList list);
 
@@ -48,21 +58,28 @@ private:
     void begin(const ReliefOrder& order);
     void flip_again(const ReliefOrder& order);
     void end(const ReliefOrder& order);
-    Result<void> do_begin(const ReliefOrder& order);
-    static Result<void> do_end(act::SpaceRelief& relief, Relief rung);
+    Result<void> begin_in_space(const ReliefOrder& order);
+    Result<void> begin_for_tuple(const ReliefOrder& order);
+    static Result<void> end_in_space(act::SpaceRelief& relief, Relief rung);
+    void end_for_tuple(const ReliefOrder& order);
+    [[nodiscard]] std::optional<InForce>* find(const ReliefOrder& order);
     void withhold(const ReliefOrder& order, const std::string& why);
     void add(findings::Reason reason, const ReliefOrder& order, const std::string& evidence,
              std::optional<bool> acted);
-    void drop(std::uint32_t netns, Relief rung);
+    void drop(const ReliefOrder& order);
     void watch_reuse();
+    void watch_tuples(const std::vector<PortRow>& rows);
     void arm();
 
+    kernel::Instance& instance_;
     policy::PolicyPublisher& policy_;
     Guarded<govern::Governor>& governor_;
     findings::Findings& findings_;
     act::UndoList list_; ///< outlives spaces_
     PortLadder ladder_;
     std::map<std::uint32_t, Space> spaces_; ///< by inode number
+    std::map<TupleKey, Tuple> tuples_;
+    std::unique_ptr<kernel::ConnectRelief> connect_; ///< while there are tuples
     EventSource timer_;
     std::uint64_t flips_ = 0;
     std::uint64_t withheld_ = 0;
