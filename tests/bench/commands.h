@@ -50,6 +50,15 @@ struct RateOptions {
 /// per_second and median_us of connect(). Fails if one connection does.
 Result<void> rate(const RateOptions& options);
 
+struct ConnectsOptions {
+    Endpoint to;
+    std::uint32_t count = 0;
+};
+
+/// Connects and resets, one after the other; prints median and p99 of the connects that succeeded
+/// and of those that failed, and their errors.
+Result<void> connects(const ConnectsOptions& options);
+
 struct RaceOptions {
     Endpoint to;
     std::uint32_t threads = 0;

@@ -93,6 +93,13 @@ void add_rate(CLI::App& app, ballast::bench::RateOptions& options, Chosen& chose
     command->callback([&] { chosen.run = [&] { return ballast::bench::rate(options); }; });
 }
 
+void add_connects(CLI::App& app, ballast::bench::ConnectsOptions& options, Chosen& chosen) {
+    auto* command =
+        with_endpoint(app, "connects", "time connects, whether they succeed or fail", options.to);
+    command->add_option("--count", options.count)->default_val(200U);
+    command->callback([&] { chosen.run = [&] { return ballast::bench::connects(options); }; });
+}
+
 void add_race(CLI::App& app, ballast::bench::RaceOptions& options, Chosen& chosen) {
     auto* command = with_endpoint(app, "race", "threads that compete for connections", options.to);
     command->add_option("--threads", options.threads)->default_val(64U);
@@ -154,6 +161,7 @@ int run(int argc, char** argv) {
     ballast::bench::HoldOptions hold;
     ballast::bench::SpacesOptions spaces;
     ballast::bench::RateOptions rate;
+    ballast::bench::ConnectsOptions connects;
     ballast::bench::RaceOptions race;
     ballast::bench::SlotsOptions slots;
     ballast::bench::CallsOptions calls;
@@ -162,6 +170,7 @@ int run(int argc, char** argv) {
     add_hold(app, hold, chosen);
     add_spaces(app, spaces, chosen);
     add_rate(app, rate, chosen);
+    add_connects(app, connects, chosen);
     add_race(app, race, chosen);
     add_slots(app, slots, chosen);
     add_calls(app, calls, chosen);
