@@ -10,7 +10,7 @@
 #include <linux/types.h>
 
 #define BALLAST_MAX_RELIEVED 1024
-#define BALLAST_MAX_SOURCES 16
+#define BALLAST_MAX_SOURCES 15
 #define BALLAST_MAX_PORTLESS 4096 /* map `portless`, which admission has too */
 
 struct ballast_relief_key {
@@ -27,12 +27,12 @@ struct ballast_relief_key {
 
 /* Written by the daemon alone. */
 struct ballast_relief {
-    __u8 source[16]; /* of the tuple; sockets that are bound elsewhere are left alone */
+    __u8 source[16]; /* of the tuple, which the route chooses */
     __u32 what;      /* BALLAST_RELIEF_... */
     __u16 low;       /* own_range: ports outside ip_local_port_range that nobody has bound */
     __u16 high;
     __u64 refuse_ns; /* refuse: how long, after a connect() has found no port */
-    __u32 sources;   /* spread: how many of these, that with the most free ports first */
+    __u32 sources;   /* spread: how many of these, besides that of the route */
     __u32 pad;
     __u8 pool[BALLAST_MAX_SOURCES][16];
 };

@@ -86,6 +86,17 @@ struct netns_ipv4___before_6_8 {
     } ip_local_ports;
 };
 
+/* Where a program's own range is (IP_LOCAL_PORT_RANGE), in host byte order; 0: it has none. */
+struct inet_sock___since_6_8 {
+    __u32 local_port_range;
+};
+struct inet_sock___since_6_3 {
+    struct {
+        __u16 lo;
+        __u16 hi;
+    } local_port_range;
+};
+
 struct nsproxy {
     struct net* net_ns;
 };

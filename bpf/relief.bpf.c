@@ -7,8 +7,11 @@
  * again; sockets keep what they were given.
  *
  * Invariants
- * F1. A socket that its program has bound, to a port or an address, is never bound again.
- * F2. A port of the own range is given where the kernel knows no socket of that tuple, or one in
+ * F1. A socket that its program has bound, to a port, an address or a device, or given a range of
+ *     its own, is left alone. No socket is bound to an address but by `spread`, so that routes
+ *     choose the source as ever.
+ * F2. A port of the own range is given where it is not reserved (ip_local_reserved_ports, which
+ *     bind() does not ask) and the kernel knows no socket of that tuple, or one in
  *     TIME_WAIT for a second or longer whose timestamps tell old segments from new (RFC 6191; the
  *     kernel itself would reuse it at once for a bound socket, net/ipv4/tcp_ipv4.c,
  *     tcp_twsk_unique()).
@@ -28,6 +31,7 @@
 #include <linux/in.h>
 #include <linux/in6.h>
 
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -40,6 +44,7 @@ char LICENSE[] SEC("license") = "GPL";
 /* Ports looked at for one connect(). The cursor goes through the range, and what was given first
  * is mostly free first, so it rarely takes two. */
 #define TRIES 32
+#define STEPS 1024 /* with those that are reserved, which come in blocks */
 #define TIME_WAIT_SECONDS 60
 
 struct {
@@ -70,12 +75,13 @@ const volatile __u32 ticks_per_second = 0;
 /* A connect() that is to be relieved. */
 struct call {
     struct bpf_sock_addr* ctx;
+    const unsigned long* reserved; /* bitmap of ports, of the namespace */
     const struct ballast_relief* relief;
     struct ballast_relief_state* state;
     struct bpf_sock_tuple tuple; /* as a packet of the peer would have it */
     __u32 tuple_size;
     __u16 port; /* found; 0: none yet */
-    __u16 pad;
+    __u16 tries;
 };
 
 BALLAST_INLINE bool is_v4(const __u8 address[16]) {
@@ -98,6 +104,13 @@ BALLAST_INLINE bool is_reusable(struct bpf_sock* found) {
     return left < (__s64)(TIME_WAIT_SECONDS - 1) * ticks_per_second;
 }
 
+BALLAST_INLINE bool is_reserved(const struct call* call, __u32 port) {
+    __u64 word = 0;
+    if (!call->reserved || bpf_probe_read_kernel(&word, sizeof(word), call->reserved + port / 64))
+        return false;
+    return word >> (port % 64) & 1;
+}
+
 static long try_port(__u32 i, struct call* call) {
     const struct ballast_relief* relief = call->relief;
     __u32 size = (__u32)relief->high - relief->low + 1;
@@ -108,6 +121,10 @@ static long try_port(__u32 i, struct call* call) {
         call->tuple.ipv4.dport = bpf_htons(port);
     else
         call->tuple.ipv6.dport = bpf_htons(port);
+    if (is_reserved(call, port))
+        return 0;
+    if (++call->tries > TRIES)
+        return 1;
     struct bpf_sock* found =
         call->tuple_size == sizeof(call->tuple.ipv4)
             ? bpf_skc_lookup_tcp(call->ctx, &call->tuple, sizeof(call->tuple.ipv4),
@@ -140,21 +157,21 @@ BALLAST_INLINE bool bind_to(struct bpf_sock_addr* ctx, const __u8 source[16], __
 /* With SO_REUSEADDR several destinations share a port; what the program had is put back at once,
  * since the bind bucket remembers (net/ipv4/inet_connection_sock.c, inet_csk_update_fastreuse()).
  */
-BALLAST_INLINE bool bind_shared(struct bpf_sock_addr* ctx, const __u8 source[16], __u16 port) {
+BALLAST_INLINE bool bind_shared(struct bpf_sock_addr* ctx, __u16 port) {
     int before = 0, on = 1;
     if (bpf_getsockopt(ctx, SOL_SOCKET, SO_REUSEADDR, &before, sizeof(before)) ||
         bpf_setsockopt(ctx, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)))
         return false;
-    bool is_bound = bind_to(ctx, source, port);
+    const __u8 any[16] = {};
+    bool is_bound = bind_to(ctx, any, port);
     if (!before)
         bpf_setsockopt(ctx, SOL_SOCKET, SO_REUSEADDR, &before, sizeof(before));
     return is_bound;
 }
 
 static __attribute__((noinline)) int give_port(struct call* call) {
-    const struct ballast_relief* relief = call->relief;
-    bpf_loop(TRIES, try_port, call, 0);
-    if (!call->port || !bind_shared(call->ctx, relief->source, call->port)) {
+    bpf_loop(STEPS, try_port, call, 0);
+    if (!call->port || !bind_shared(call->ctx, call->port)) {
         __sync_fetch_and_add(&call->state->missed, 1);
         return 0;
     }
@@ -167,8 +184,10 @@ static __attribute__((noinline)) int spread(struct call* call) {
     __u32 sources = relief->sources;
     if (!sources || sources > BALLAST_MAX_SOURCES)
         return 0;
-    __u32 turn = __sync_fetch_and_add(&call->state->turn, 1) % sources;
-    if (!bind_to(call->ctx, relief->pool[ballast_bounded(turn, BALLAST_MAX_SOURCES)], 0)) {
+    __u32 turn = __sync_fetch_and_add(&call->state->turn, 1) % (sources + 1);
+    /* the last turn is the source's that the route chooses */
+    if (turn < sources &&
+        !bind_to(call->ctx, relief->pool[ballast_bounded(turn, BALLAST_MAX_SOURCES)], 0)) {
         __sync_fetch_and_add(&call->state->missed, 1);
         return 0;
     }
@@ -194,9 +213,26 @@ BALLAST_INLINE void fill_tuple(struct call* call, const union ballast_address* r
 
 /* F1. */
 BALLAST_INLINE bool is_bound(const struct bpf_sock* sk) {
-    return sk->src_port || sk->src_ip4 ||
+    return sk->src_port || sk->src_ip4 || sk->bound_dev_if ||
            (sk->family == AF_INET6 &&
             (sk->src_ip6[0] | sk->src_ip6[1] | sk->src_ip6[2] | sk->src_ip6[3]));
+}
+
+BALLAST_INLINE __u32 word_at(const void* at, __u32 offset) {
+    __u32 word = 0;
+    (void)bpf_probe_read_kernel(&word, sizeof(word), (const __u8*)at + offset);
+    return word;
+}
+
+/* F1: IP_LOCAL_PORT_RANGE, since Linux 6.3. */
+BALLAST_INLINE bool has_range(const struct tcp_sock* tp) {
+    const struct inet_sock___since_6_8* inet = (const void*)tp;
+    const struct inet_sock___since_6_3* earlier = (const void*)tp;
+    if (bpf_core_field_exists(inet->local_port_range))
+        return word_at(tp, bpf_core_field_offset(inet->local_port_range));
+    if (bpf_core_field_exists(earlier->local_port_range.lo))
+        return word_at(tp, bpf_core_field_offset(earlier->local_port_range.lo));
+    return false;
 }
 
 BALLAST_INLINE int relieve(struct bpf_sock_addr* ctx, const union ballast_address* remote) {
@@ -210,7 +246,14 @@ BALLAST_INLINE int relieve(struct bpf_sock_addr* ctx, const union ballast_addres
     struct ballast_relief_state* state = bpf_map_lookup_elem(&relief_states, &key);
     if (!relief || !state || is_bound(sk))
         return ADMIT;
-    struct call call = {.ctx = ctx, .relief = relief, .state = state};
+    const struct tcp_sock* tp = bpf_skc_to_tcp_sock(sk);
+    if (!tp || has_range(tp))
+        return ADMIT;
+    const struct net* net = tp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net;
+    struct call call = {.ctx = ctx,
+                        .reserved = BPF_CORE_READ(net, ipv4.sysctl_local_reserved_ports),
+                        .relief = relief,
+                        .state = state};
     fill_tuple(&call, remote, (__u16)ctx->user_port);
     if (relief->what & BALLAST_RELIEF_OWN_RANGE && give_port(&call))
         return ADMIT;

@@ -49,7 +49,7 @@ ballast_relief_key to_abi(const ConnectRelief::Key& key) {
 }
 
 ballast_relief to_abi(const ConnectRelief::Rule& rule) {
-    static_assert(kMaxSources + 1 == BALLAST_MAX_SOURCES);
+    static_assert(kMaxSources == BALLAST_MAX_SOURCES);
     ballast_relief made{};
     put_address(made.source, rule.source);
     if (rule.high != 0)

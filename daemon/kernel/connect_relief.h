@@ -23,10 +23,11 @@ public:
     };
     /// What is done for connects to it; what is empty or 0 is not.
     struct Rule {
-        Address source;         ///< of the tuple: what is bound elsewhere is left alone
+        Address source;         ///< of the tuple
         std::uint16_t low = 0;  ///< own range: outside ip_local_port_range, where nobody binds
         std::uint16_t high = 0; ///< 0: none
-        std::vector<Address> sources;            ///< to spread over, at most kMaxSources + 1
+        /// To spread over besides the route's, at most kMaxSources.
+        std::vector<Address> sources;
         std::chrono::milliseconds refuse_for{0}; ///< after a connect() that found no port
 
         [[nodiscard]] bool empty() const {

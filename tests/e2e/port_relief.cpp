@@ -273,10 +273,28 @@ Json relief_row(Scene& scene, const std::string& relief, const Dest& dest) {
     return nullptr;
 }
 
+/// IP_LOCAL_PORT_RANGE, where the kernel has it.
+void leaves_a_range_of_its_own_alone(const Netns& client, const Dest& dest, const Family& family) {
+    constexpr int ip_local_port_range = 51;                // include/uapi/linux/in.h
+    constexpr std::uint32_t first = 33'900, last = 33'909; // beside what is in use
+    client.exec(
+        {"sysctl", "-qw", fmt::format("net.ipv4.ip_local_port_range={} {}", first_port, 33'999)});
+    const Fd socket = tcp_socket(client, family.domain);
+    const std::uint32_t range = last << 16 | first;
+    if (::setsockopt(socket.get(), IPPROTO_IP, ip_local_port_range, &range, sizeof range) != 0) {
+        check_equal(errno, ENOPROTOOPT, "an older kernel");
+        return;
+    }
+    check_errno(connect_errno(socket, dest), 0, "connect()");
+    const auto port = static_cast<std::uint32_t>(port_of(socket));
+    check(port >= first && port <= last, "a port of the program's range");
+}
+
 /// Ports outside the range, for this destination alone, until the daemon is gone.
 void gives_ports_of_its_own(const Family& family) {
     auto& scene = calm_scene();
     const auto& client = scene.link.client;
+    client.exec({"sysctl", "-qw", "net.ipv4.ip_local_reserved_ports=10000-10999"});
     auto& listener = serve(scene, family);
     auto& other = serve(scene, family);
     enact(scene, relief_of("test", listener.dest(), "\"own_range\""));
@@ -286,7 +304,9 @@ void gives_ports_of_its_own(const Family& family) {
     for (int i = 0; i < 2 * ports; ++i) {
         auto made = attempt(client, listener.dest());
         check_errno(made.error, 0, "connect()");
-        check(!is_in_range(port_of(made.socket)), "the port is outside the range");
+        const int port = port_of(made.socket);
+        check(!is_in_range(port), "the port is outside the range");
+        check(port < 10'000 || port > 10'999, "and not reserved");
         int reuse = 1;
         socklen_t size = sizeof reuse;
         need(::getsockopt(made.socket.get(), SOL_SOCKET, SO_REUSEADDR, &reuse, &size) == 0, "get");
@@ -301,8 +321,9 @@ void gives_ports_of_its_own(const Family& family) {
     need(::bind(bound.get(), name.get(), name.length) == 0, "bind");
     check_errno(connect_errno(bound, listener.dest()), 0, "connect() of a bound socket");
     check_equal(port_of(bound), 20'000, "its port");
+    leaves_a_range_of_its_own_alone(client, listener.dest(), family);
     scene.ballastd.crash();
-    check(is_in_range(port_of(attempt(client, listener.dest()).socket)), "after kill -9");
+    check(port_of(attempt(client, listener.dest()).socket) >= first_port, "after kill -9");
 }
 
 std::string address_of(const Fd& socket) {

@@ -257,6 +257,22 @@ void ends_with_what_named_it(void**) {
     EXPECT(host.end(), "end:flip");
 }
 
+/// A service of port 15,432 restarts while the range grows.
+void remembers_who_served(void**) {
+    Host host;
+    host.rule.relief = only(Relief::widen);
+    host.space().bound_below = 15'432;
+    EXPECT(host.pass({.even = 9'000}), "");
+    host.space().bound_below = 22;
+    EXPECT(host.pass({.even = 9'000}, 59min), "");
+    EXPECT(host.pass({.even = 9'000, .odd = 9'000}), "begin:widen");
+    assert_int_equal(host.last.low, 15'433);
+    EXPECT(host.end(), "end:widen");
+    EXPECT(host.pass({.even = 9'000}, 1min), "");
+    EXPECT(host.pass({.even = 9'000, .odd = 9'000}), "begin:widen");
+    assert_int_equal(host.last.low, 10'000);
+}
+
 /// All rungs are named: each in its turn.
 void climbs_all(void**) {
     Host host;
@@ -267,8 +283,8 @@ void climbs_all(void**) {
     for (int i = 0; i < 4; ++i)
         EXPECT(host.pass({.even = 9'000, .odd = 9'000, .reusable = 9'000}), "");
     EXPECT(host.pass({.even = 9'000, .odd = 9'000, .reusable = 9'000}), "begin:spread");
-    assert_int_equal(host.last.sources.size(), 2);
-    assert_string_equal(host.last.sources.at(0).text().c_str(), "10.0.0.2");
+    assert_int_equal(host.last.sources.size(), 1); // beside its own
+    assert_string_equal(host.last.sources.at(0).text().c_str(), "10.0.0.3");
     EXPECT(host.pass({.even = 9'500, .odd = 9'500, .reusable = 9'000}), "begin:refuse");
     assert_int_equal(host.last.refuse_for.count(), 1'000);
     for (int i = 0; i < 3; ++i)
@@ -324,6 +340,7 @@ TEST_GROUP(port_ladder) {
         cmocka_unit_test(the_range_grows_where_nobody_serves),
         cmocka_unit_test(reports_once_where_it_observes),
         cmocka_unit_test(ends_with_what_named_it),
+        cmocka_unit_test(remembers_who_served),
         cmocka_unit_test(climbs_all),
         cmocka_unit_test(spreads_before_the_knee),
         cmocka_unit_test(lasts_while_it_is_in_use),

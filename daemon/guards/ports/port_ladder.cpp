@@ -84,8 +84,10 @@ PortLadder::StepKey PortLadder::key_of(Relief rung, const TupleKey& tuple) {
 }
 
 std::optional<PortLadder::Ports> PortLadder::wider(const PortSpace& space) const {
-    std::uint32_t low = std::max<std::uint32_t>(lowest_port, space.bound_below + 1U);
-    std::uint32_t high = space.bound_above != 0 ? space.bound_above - 1U : 65'535U;
+    const auto known = neighbours_.find(space.netns);
+    const auto near = known == neighbours_.end() ? Neighbours{} : known->second;
+    std::uint32_t low = std::max<std::uint32_t>(lowest_port, near.below + 1U);
+    std::uint32_t high = near.above != 0 ? near.above - 1U : 65'535U;
     for (const std::uint16_t port : avoided_) {
         if (port < space.low)
             low = std::max(low, port + 1U);
@@ -162,6 +164,7 @@ bool PortLadder::is_next(Relief rung, const Needy& needy, Monotonic now) const {
 std::vector<ReliefOrder> PortLadder::read(const PortCount& count, const std::vector<PortRow>& rows,
                                           const RuleOf& rule_of, Monotonic now) {
     std::vector<ReliefOrder> orders = end_unnamed(rule_of);
+    note_neighbours(count, now);
     std::map<TupleKey, const TupleCount*> counted;
     std::map<std::pair<std::uint32_t, Endpoint>, std::uint32_t> by_all;
     for (const auto& row : rows)
@@ -181,6 +184,25 @@ std::vector<ReliefOrder> PortLadder::read(const PortCount& count, const std::vec
     }
     end_calm(now, orders);
     return orders;
+}
+
+/// R5.
+void PortLadder::note_neighbours(const PortCount& count, Monotonic now) {
+    std::erase_if(neighbours_,
+                  [&](const auto& entry) { return !count.spaces.contains(entry.first); });
+    for (const auto& [netns, space] : count.spaces) {
+        Neighbours& near = neighbours_[netns];
+        if (space.bound_below >= near.below || now - near.below_at >= remembers) {
+            near.below = space.bound_below;
+            near.below_at = now;
+        }
+        const bool is_nearer =
+            space.bound_above != 0 && (near.above == 0 || space.bound_above <= near.above);
+        if (is_nearer || now - near.above_at >= remembers) {
+            near.above = space.bound_above;
+            near.above_at = now;
+        }
+    }
 }
 
 void PortLadder::look_at(const Needy& needy, Monotonic now, std::vector<ReliefOrder>& orders) {
@@ -229,11 +251,10 @@ ReliefOrder PortLadder::begin_of(Relief rung, const Needy& needy) const {
     if (rung == Relief::tw_reuse)
         order.evidence += fmt::format(" reusable={}", needy.row.reusable);
     if (rung == Relief::spread) {
-        order.sources = {needy.row.key.source};
         for (const Address& source : needy.rule.source_pool)
             if (source != needy.row.key.source && source.is_v4() == needy.row.key.source.is_v4())
                 order.sources.push_back(source);
-        order.evidence += fmt::format(" sources={}", order.sources.size());
+        order.evidence += fmt::format(" sources={}", order.sources.size() + 1);
     }
     if (rung == Relief::refuse)
         order.refuse_for = std::clamp(needy.row.next_end.value_or(longest_refusal),

@@ -12,6 +12,9 @@
 // R3. What could not be done is not tried again for `retry_after`.
 // R4. While `flip` is in force the parity with more free ports is searched first, but no two flips
 //     are less than `shortest` apart.
+// R5. Ports that were bound within `remembers` count as bound: a service that restarts, or is
+// asleep,
+//     comes back to its own.
 #pragma once
 
 #include <array>
@@ -46,7 +49,7 @@ struct ReliefOrder {
     std::string evidence = {};
     std::uint16_t low = 0; ///< `widen`: the range that is to be; `own_range`: that one
     std::uint16_t high = 0;
-    std::vector<Address> sources = {};       ///< `spread`: all, the tuple's own first
+    std::vector<Address> sources = {};       ///< `spread`: besides the tuple's own
     std::chrono::milliseconds refuse_for{0}; ///< `refuse`
 };
 
@@ -57,6 +60,7 @@ public:
     static constexpr std::chrono::seconds quiet{60};
     static constexpr std::chrono::seconds patience{5};
     static constexpr std::chrono::minutes retry_after{5};
+    static constexpr std::chrono::hours remembers{1};
     static constexpr std::uint32_t calm_percent = 45;
     /// No range is made to begin below it: services are there, and ephemeral ports of others.
     static constexpr std::uint16_t lowest_port = 10'000;
@@ -131,12 +135,21 @@ private:
     [[nodiscard]] ReliefOrder begin_of(Relief rung, const Needy& needy) const;
     void pace(const Needy& needy, const Rung& flip, Monotonic now,
               std::vector<ReliefOrder>& orders);
+    void note_neighbours(const PortCount& count, Monotonic now);
     void end_calm(Monotonic now, std::vector<ReliefOrder>& orders);
     [[nodiscard]] const Rung* flip_in(std::uint32_t netns) const;
 
     std::map<StepKey, Step> steps_;
     std::map<std::uint32_t, FlipPace> paces_; ///< by inode number, while `flip` is in force
     std::vector<std::uint16_t> avoided_;
+    /// R5: the bound ports next to a namespace's range, and when they were last so.
+    struct Neighbours {
+        std::uint16_t below = 0; ///< 0: none
+        Monotonic below_at;
+        std::uint16_t above = 0; ///< 0: none
+        Monotonic above_at;
+    };
+    std::map<std::uint32_t, Neighbours> neighbours_; ///< by inode number
 };
 
 } // namespace ballast::guards
