@@ -72,6 +72,8 @@ std::string uses_text(const std::string& relief, std::uint64_t uses, std::uint64
         return "";
     if (relief == "flip")
         return fmt::format(", shifted {} times more", uses);
+    if (relief == "reap")
+        return fmt::format(", {} ended", uses);
     if (relief == "refuse")
         return fmt::format(", {} refused, {} found no port", uses, missed);
     return fmt::format(", {} connections, nothing for {}", uses, missed);

@@ -2,6 +2,7 @@
 #include "daemon/netlink/diag.h"
 
 #include <cerrno>
+#include <functional>
 #include <unordered_set>
 
 #include <fcntl.h>
@@ -60,12 +61,13 @@ Error destroy_error(int error) {
 /// give a socket again (net/ipv4/tcp_diag.c, tcp_diag_dump() goes on by position).
 class Collector {
 public:
-    explicit Collector(std::size_t max) : max_(max) {}
+    using Accepts = std::function<bool(const DiagSocket&)>;
+    Collector(std::size_t max, const Accepts& accepts) : max_(max), accepts_(accepts) {}
 
     /// False when there was one more than allowed.
     bool add(const std::vector<DiagSocket>& sockets) {
         for (const auto& socket : sockets) {
-            if (is_leftover(socket) || !seen_.insert(socket.key.cookie).second)
+            if (!accepts_(socket) || !seen_.insert(socket.key.cookie).second)
                 continue;
             if (list.flows.size() == max_) {
                 list.cut_off = true;
@@ -80,6 +82,7 @@ public:
 
 private:
     std::size_t max_;
+    const Accepts& accepts_;
     std::unordered_set<std::uint64_t> seen_;
 };
 
@@ -166,19 +169,26 @@ Result<Destroyed> Diag::destroy_found(const FlowKey& key) {
     return doing(destroy_error(reply->error));
 }
 
+/// Which sockets a dump is to give.
+struct Diag::Query {
+    Address address; ///< of the peer
+    std::uint16_t port = 0;
+    decltype(&flows_request) request = &flows_request;
+    Collector::Accepts accepts;
+};
+
 /// Each dump has a socket of its own: one that is left unread at `max` ends with it.
-Result<FlowList> Diag::read_flows(const Address& address, std::uint16_t port,
-                                  std::size_t max) const {
-    Collector collector(max);
+Result<FlowList> Diag::read_flows(const Query& query, std::size_t max) const {
+    Collector collector(max, query.accepts);
     for (const auto family : {AF_INET, AF_INET6}) {
-        if (collector.list.cut_off || (family == AF_INET && !address.is_v4()))
+        if (collector.list.cut_off || (family == AF_INET && !query.address.is_v4()))
             continue;
         auto channel = Channel::open(netns_.get());
         if (!channel)
             return fail(channel.error());
         const auto sequence = channel->next_sequence();
         const auto request =
-            flows_request(static_cast<std::uint8_t>(family), address, port, sequence);
+            query.request(static_cast<std::uint8_t>(family), query.address, query.port, sequence);
         if (auto sent = channel->send(request); !sent)
             return fail(sent.error());
         if (auto read = read_dump(*channel, sequence, collector); !read)
@@ -187,16 +197,36 @@ Result<FlowList> Diag::read_flows(const Address& address, std::uint16_t port,
     return std::move(collector.list);
 }
 
-Result<FlowList> Diag::flows_to(const Address& address, std::uint16_t port, std::size_t max) {
+Result<FlowList> Diag::list(const Query& query, std::size_t max) const {
     for (int attempt = 1;; ++attempt) {
-        auto list = read_flows(address, port, max);
+        auto list = read_flows(query, max);
         if (!list)
             return fail(list.error().context(
                 fmt::format("list the flows to {}",
-                            port == 0 ? address.text() : Endpoint{address, port}.text())));
+                            query.port == 0 ? query.address.text()
+                                            : Endpoint{query.address, query.port}.text())));
         if (!list->interrupted || attempt == kDumpAttempts)
             return list;
     }
+}
+
+Result<FlowList> Diag::flows_to(const Address& address, std::uint16_t port, std::size_t max) {
+    return list({.address = address,
+                 .port = port,
+                 .request = &flows_request,
+                 .accepts = [](const DiagSocket& socket) { return !is_leftover(socket); }},
+                max);
+}
+
+Result<FlowList> Diag::waiting(const Address& local, const Endpoint& remote, std::size_t max) {
+    return list({.address = remote.address,
+                 .port = remote.port,
+                 .request = &waiting_request,
+                 .accepts =
+                     [&local](const DiagSocket& socket) {
+                         return is_leftover(socket) && socket.key.local.address == local;
+                     }},
+                max);
 }
 
 } // namespace ballast::netlink

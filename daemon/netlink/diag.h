@@ -29,6 +29,13 @@ public:
     /// through all TCP sockets of the host, in the kernel.
     Result<FlowList> flows_to(const Address& address, std::uint16_t port, std::size_t max);
 
+    /// What is in TIME_WAIT from `local` to `remote`; `timer_expires_ms` is what is left of it. At
+    /// most `max`, without those in FIN_WAIT2. Costs as flows_to().
+    Result<FlowList> waiting(const Address& local, const Endpoint& remote, std::size_t max);
+
+    /// Ends such a one; its port is free then. The peer gets nothing.
+    Result<Destroyed> reap(const FlowKey& key) { return destroy_found(key); }
+
     /// Destroys the socket of `key` and no other: blocked calls on it return ECONNABORTED, the peer
     /// gets an RST. What close() left of it in TIME_WAIT is `already_gone` and left alone, unless
     /// that close() falls between this call's look and its act. Needs CAP_NET_ADMIN in the user
@@ -41,7 +48,9 @@ private:
     Diag(Fd netns, Channel channel) : netns_(std::move(netns)), channel_(std::move(channel)) {}
     Result<void> check_available();
     Result<Destroyed> destroy_found(const FlowKey& key);
-    Result<FlowList> read_flows(const Address& address, std::uint16_t port, std::size_t max) const;
+    struct Query; ///< of a dump
+    Result<FlowList> read_flows(const Query& query, std::size_t max) const;
+    Result<FlowList> list(const Query& query, std::size_t max) const;
 
     Fd netns_;
     Channel channel_; ///< for requests about one socket

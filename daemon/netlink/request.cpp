@@ -145,6 +145,14 @@ Message flows_request(std::uint8_t family, const Address& address, std::uint16_t
     return builder.take();
 }
 
+Message waiting_request(std::uint8_t family, const Address& address, std::uint16_t port,
+                        std::uint32_t sequence) {
+    Builder builder(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, sequence);
+    builder.put(tcp_request(family, bit(TcpState::time_wait)));
+    builder.put_attribute(INET_DIAG_REQ_BYTECODE, peer_is(address, port));
+    return builder.take();
+}
+
 Message nothing_request(std::uint32_t sequence) {
     Builder builder(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, sequence);
     builder.put(tcp_request(AF_INET, 0));

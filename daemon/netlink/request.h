@@ -29,6 +29,10 @@ Message destroy_request(const FlowKey& key, std::uint32_t sequence);
 Message flows_request(std::uint8_t family, const Address& address, std::uint16_t port,
                       std::uint32_t sequence);
 
+/// The same of those in TIME_WAIT, but not of what close() left in FIN_WAIT2.
+Message waiting_request(std::uint8_t family, const Address& address, std::uint16_t port,
+                        std::uint32_t sequence);
+
 /// Asks for the TCP sockets of no state: costs nothing, and fails where TCP has no diagnosis.
 Message nothing_request(std::uint32_t sequence);
 

@@ -364,6 +364,26 @@ void spreads_over_sources(const Family& family) {
     scene.ballastd.stop();
 }
 
+/// Past the wall and on, by the ports of what waits for nothing any more.
+void reaps_time_wait(const Family& family) {
+    auto& scene = calm_scene();
+    const auto& client = scene.link.client;
+    auto& listener = serve(scene, family);
+    enact(scene, relief_of("test", listener.dest(), "\"reap\""));
+    answer(listener);
+    auto& held = open_connections(client, listener.dest(), 5);
+    auto& churning = churn(client, {listener.dest()}, 12);
+    await([&] { return !relief_row(scene, "reap", listener.dest()).is_null(); }, "the relief");
+    await([&] { return relief_row(scene, "reap", listener.dest()).at("uses") >= ports / 2; },
+          "what it ended");
+    check(!churning.wait(milliseconds(0)).has_value(), "no connect() fails");
+    check_equal(client.exec({"sysctl", "-n", "net.ipv4.tcp_tw_reuse"}), std::string("2\n"),
+                "tcp_tw_reuse");
+    for (const Fd& fd : held)
+        check(::send(fd.get(), "x", 1, MSG_NOSIGNAL) == 1, "what is in use stays");
+    churning.kill();
+}
+
 /// Where no port is left, the second connect() and those after it fail without a search.
 void refuses_at_once(const Family& family) {
     auto& scene = calm_scene();
@@ -405,6 +425,7 @@ TEST_GROUP(port_relief) {
         .each(families, "widens the range", widens_the_range)
         .each(families, "gives ports of its own", gives_ports_of_its_own)
         .each(families, "spreads over sources", spreads_over_sources)
+        .host_each(families, "reaps TIME_WAIT", reaps_time_wait)
         .each(families, "refuses at once", refuses_at_once)
         .run_at_once("port_relief", 4);
 }

@@ -78,6 +78,7 @@ void ports(void**) {
     for (const Case& c : std::array{
              Case{service("[service.ports]\nrelief = ['flap']\n"), 5, "service.ports.relief",
                   "\"flap\" (a string) is not one of flip, own_range, spread, tw_reuse, widen, "
+                  "reap, "
                   "refuse"},
              Case{service("[service.ports]\nrelief = 'flip'\n"), 5, "service.ports.relief",
                   "\"flip\" (a string) is not an array"},

@@ -10,7 +10,8 @@ namespace ballast::guards {
 namespace {
 
 /// Those that make more ports, mildest first.
-constexpr std::array kMorePorts{Relief::own_range, Relief::spread, Relief::tw_reuse, Relief::widen};
+constexpr std::array kMorePorts{Relief::own_range, Relief::spread, Relief::tw_reuse, Relief::widen,
+                                Relief::reap};
 
 bool is_even_first(const PortSpace& space) {
     return space.low % 2 == 0;
@@ -130,6 +131,9 @@ bool PortLadder::needs(Relief rung, const Needy& needy) const {
         return is_wall_near(row) && row.reusable * 4 >= row.used;
     case Relief::widen:
         return is_wall_near(row) && wider(needy.space);
+    case Relief::reap: // where nearly all of them have timestamps
+        return is_used(row.used, row.capacity, refusing_percent) && row.reusable * 4 >= row.used &&
+               is_used(row.reusable, row.time_wait, needy_percent);
     case Relief::refuse:
         return is_used(row.used, row.capacity, refusing_percent);
     }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/act/reap.h"
 #include "daemon/govern/governor.h"
 #include "daemon/guards/ports/port_forecast.h"
 #include "daemon/kernel/instance.h"
@@ -178,6 +179,15 @@ Result<void> PortReliever::begin_for_tuple(const ReliefOrder& order) {
     const auto space = act::SpaceRelief::open(order.netns, list_);
     if (!space)
         return fail(space.error());
+    if (order.rung == Relief::reap) {
+        Tuple& reaped = tuples_[order.tuple];
+        reaped.key = {.netns_cookie = space->cookie(), .remote = order.tuple.remote};
+        reaped.where = {order.netns, ""};
+        reaped.capacity = order.capacity;
+        reaped.rungs.at(static_cast<std::size_t>(order.rung)) =
+            InForce{.began = now(), .flips = 0, .syns = {}};
+        return reap_some(order.tuple, reaped, order.capacity, 0);
+    }
     if (!connect_) {
         auto attached = kernel::ConnectRelief::attach(instance_.programs().cgroup(),
                                                       instance_.programs().bpffs_dir());
@@ -202,6 +212,21 @@ Result<void> PortReliever::begin_for_tuple(const ReliefOrder& order) {
         tuple.rungs.at(static_cast<std::size_t>(order.rung)) =
             InForce{.began = now(), .flips = 0, .syns = {}};
     return done;
+}
+
+/// So that a twentieth of the ports is free, or what is opened within two passes.
+Result<void> PortReliever::reap_some(const TupleKey& key, Tuple& tuple, std::uint32_t used,
+                                     std::uint32_t opens_per_s) {
+    const std::uint32_t free = tuple.capacity > used ? tuple.capacity - used : 0;
+    const std::uint32_t wanted = std::max(2 * opens_per_s, tuple.capacity / 20);
+    if (free >= wanted)
+        return {};
+    const auto reaped =
+        act::reap_time_wait(tuple.where, tuple.key.netns_cookie, key, wanted - free);
+    if (!reaped)
+        return fail(reaped.error());
+    tuple.reaped += *reaped;
+    return {};
 }
 
 std::optional<PortReliever::InForce>* PortReliever::find(const ReliefOrder& order) {
@@ -249,6 +274,8 @@ void PortReliever::end_for_tuple(const ReliefOrder& order) {
         tuple.rule.sources.clear();
     if (order.rung == Relief::refuse)
         tuple.rule.refuse_for = {};
+    if (order.rung == Relief::reap)
+        return; // what is gone is gone
     if (tuple.rule.empty())
         connect_->remove(tuple.key);
     else
@@ -281,30 +308,54 @@ void PortReliever::drop(const ReliefOrder& order) {
     };
     std::erase_if(spaces_, is_idle);
     std::erase_if(tuples_, is_idle);
-    if (tuples_.empty())
+    if (std::ranges::all_of(tuples_, [](const auto& entry) { return entry.second.rule.empty(); }))
         connect_.reset();
 }
 
-/// Ports of the own range are not seen by passes; and the next TIME_WAIT ends at another time.
+/// What the passes do not see, and what is to be done at each.
 void PortReliever::watch_tuples(const std::vector<PortRow>& rows) {
+    std::vector<ReliefOrder> failed;
     for (auto& [key, tuple] : tuples_) {
-        const auto counts = connect_->counts(tuple.key);
-        if (!counts)
+        const auto found = std::ranges::find(rows, key, &PortRow::key);
+        const PortRow* row = found == rows.end() ? nullptr : &*found;
+        if (!tuple.rule.empty())
+            watch_rule(key, tuple, row);
+        if (!tuple.rungs.at(static_cast<std::size_t>(Relief::reap)) || !row ||
+            !governor_.lock()->may_act(now()))
             continue;
-        const std::chrono::duration<double> since = now() - std::exchange(tuple.counted, now());
-        const auto given = static_cast<double>(counts->given - tuple.counts.given);
-        // Little's law, at TIME_WAIT's 60 s (port_forecast.h, M3)
-        const double settles_at = given / since.count() * PortTrend::lingers.count();
-        tuple.counts = *counts;
-        if (settles_at * 100 >= tuple.capacity * PortLadder::calm_percent)
-            ladder_.in_use({.rung = Relief::own_range, .netns = key.netns, .tuple = key}, now());
-        const auto row = std::ranges::find(rows, key, &PortRow::key);
-        if (tuple.rule.refuse_for.count() == 0 || row == rows.end() || !row->next_end)
-            continue;
-        tuple.rule.refuse_for =
-            std::clamp(*row->next_end, PortLadder::shortest_refusal, PortLadder::longest_refusal);
-        (void)connect_->put(tuple.key, tuple.rule); // it is there, so there is room
+        if (const auto done = reap_some(key, tuple, row->used, row->opens_per_s); !done) {
+            log::warn("relief reap in network namespace {}: {}", key.netns, done.error().text());
+            failed.push_back({.kind = ReliefOrder::Kind::end,
+                              .rung = Relief::reap,
+                              .netns = key.netns,
+                              .mode = Mode::enforce,
+                              .tuple = key,
+                              .evidence = "rung=reap why=" + why_of(done.error())});
+        }
     }
+    for (const auto& order : failed) {
+        end(order);
+        ladder_.failed(order, now());
+    }
+}
+
+/// Ports of the own range are not seen by passes; and the next TIME_WAIT ends at another time.
+void PortReliever::watch_rule(const TupleKey& key, Tuple& tuple, const PortRow* row) {
+    const auto counts = connect_->counts(tuple.key);
+    if (!counts)
+        return;
+    const std::chrono::duration<double> since = now() - std::exchange(tuple.counted, now());
+    const auto given = static_cast<double>(counts->given - tuple.counts.given);
+    // Little's law, at TIME_WAIT's 60 s (port_forecast.h, M3)
+    const double settles_at = given / since.count() * PortTrend::lingers.count();
+    tuple.counts = *counts;
+    if (settles_at * 100 >= tuple.capacity * PortLadder::calm_percent)
+        ladder_.in_use({.rung = Relief::own_range, .netns = key.netns, .tuple = key}, now());
+    if (tuple.rule.refuse_for.count() == 0 || !row || !row->next_end)
+        return;
+    tuple.rule.refuse_for =
+        std::clamp(*row->next_end, PortLadder::shortest_refusal, PortLadder::longest_refusal);
+    (void)connect_->put(tuple.key, tuple.rule); // it is there, so there is room
 }
 
 /// A middlebox that still holds the connection of before drops its successor's SYN.
@@ -356,6 +407,18 @@ void PortReliever::add(findings::Reason reason, const ReliefOrder& order,
     findings_.add(std::move(made));
 }
 
+void PortReliever::add_uses(ReliefRow& row, const Tuple& tuple) const {
+    if (row.relief == Relief::reap) {
+        row.uses = tuple.reaped;
+        return;
+    }
+    const auto counts = connect_->counts(tuple.key).value_or(tuple.counts);
+    row.uses = row.relief == Relief::own_range ? counts.given
+               : row.relief == Relief::spread  ? counts.spread
+                                               : counts.refused;
+    row.missed = row.relief == Relief::refuse ? counts.exhausted : counts.missed;
+}
+
 void PortReliever::report(PortsStatus& status) const {
     status.flips = flips_;
     status.withheld = withheld_;
@@ -385,11 +448,7 @@ std::vector<ReliefRow> PortReliever::rows() const {
                 auto row = row_of(key.netns, i, *rung);
                 row.source = key.source;
                 row.remote = key.remote;
-                const auto counts = connect_->counts(tuple.key).value_or(tuple.counts);
-                row.uses = row.relief == Relief::own_range ? counts.given
-                           : row.relief == Relief::spread  ? counts.spread
-                                                           : counts.refused;
-                row.missed = row.relief == Relief::refuse ? counts.exhausted : counts.missed;
+                add_uses(row, tuple);
                 rows.push_back(std::move(row));
             }
     return rows;

@@ -50,6 +50,8 @@ private:
         kernel::ConnectRelief::Counts counts; ///< by the last pass
         std::chrono::steady_clock::time_point counted;
         std::uint32_t capacity = 0;
+        kernel::NetNamespace where; ///< `reap`
+        std::uint64_t reaped = 0;
         Rungs rungs;
     };
     PortReliever(const Surroundings& around, act::UndoList list);
@@ -69,6 +71,10 @@ private:
     void drop(const ReliefOrder& order);
     void watch_reuse();
     void watch_tuples(const std::vector<PortRow>& rows);
+    void watch_rule(const TupleKey& key, Tuple& tuple, const PortRow* row);
+    static Result<void> reap_some(const TupleKey& key, Tuple& tuple, std::uint32_t used,
+                                  std::uint32_t opens_per_s);
+    void add_uses(ReliefRow& row, const Tuple& tuple) const;
     void arm();
 
     kernel::Instance& instance_;
