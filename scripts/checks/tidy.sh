@@ -19,7 +19,7 @@ e2e          ^tests/e2e/([a-ce-hj-z]|discover)
 unit         ^tests/(sim/|unit/test_(answer|b[^r]|c|di[^s]|discovery|do|du|[e-g]|h[^u]|hung|idle|j|keep|l|mapped|metrics|n|o|p|q|r|s|target))
 cli          ^cli/([^d]|discover/|describe/([^m]|man))|^tests/unit/test_(human|table)
 services     ^daemon/(api|app|main|observe|policy)
-kernel       ^daemon/(guards|govern|kernel)/
+kernel       ^daemon/(act|guards|govern|kernel)/
 apart        ^cli/describe/main|^tests/unit/test_(breaker_interleaved|discover_cli)|^tests/fuzz/fuzz_diag
 breakers     ^tests/unit/
 harness      ^tests/(harness|bpf|api|golden)/
