@@ -88,6 +88,14 @@ inline constexpr std::array<std::string_view, 3> kSeverityNames{"info", "warning
         "Programs bind local ports before connect(): it skips them for every destination",         \
         "Have the program set IP_BIND_ADDRESS_NO_PORT before bind(), or not bind at all: "         \
         "docs/ports.md")                                                                           \
+    ROW(churn, warning,                                                                            \
+        "A program opens connections and closes them at once: each keeps its local port for a "    \
+        "minute",                                                                                  \
+        "Have it reuse connections: HTTP keep-alive, a pool whose idle size fits its load")        \
+    ROW(fin_wait2_build_up, warning,                                                               \
+        "The peer does not close connections that were closed here: each keeps its local port "    \
+        "until it times out",                                                                      \
+        "Have the peer close its sockets; see CLOSE_WAIT there")                                   \
     ROW(close_wait_leak, warning,                                                                  \
         "A program does not close connections that its peer has closed: they only grow in number", \
         "Restart the program if it is short of descriptors or ports, and have its error paths "    \

@@ -7,6 +7,7 @@
 
 #include "daemon/api/message.h"
 #include "daemon/api/routes.h"
+#include "daemon/findings/reasons.h"
 #include "tests/api/fake_daemon.h"
 #include "tests/api/schema.h"
 #include "tests/harness/check.h"
@@ -257,6 +258,16 @@ void every_answer_is_tried() {
         fail_test(fmt::format("documented but never seen: {} {} {}", method, path, status));
 }
 
+void every_reason_is_documented() {
+    std::set<std::string> documented;
+    for (const json& code : document().at("components").at("schemas").at("Reason").at("enum"))
+        documented.insert(code.get<std::string>());
+    std::set<std::string> known;
+    for (const auto& row : findings::kReasons)
+        known.emplace(row.code);
+    check(documented == known, "the reasons of docs/openapi.json are those of the table");
+}
+
 void served_is_documented() {
     std::set<std::pair<std::string, std::string>> served;
     std::set<std::pair<std::string, std::string>> documented;
@@ -311,6 +322,7 @@ TEST_GROUP(openapi) {
     Suite suite;
     suite.shared([] { daemons = &make<Daemons>(); });
     suite.add("served_is_documented", served_is_documented);
+    suite.add("every_reason_is_documented", every_reason_is_documented);
     suite.add("every_answer_is_tried", every_answer_is_tried);
     suite.add("parameters_are_taken", parameters_are_taken);
     suite.add("schemas_are_strict", schemas_are_strict);

@@ -41,7 +41,8 @@ public:
         tuple.established = used - minis - close_wait;
         tuple.close_wait = close_wait;
         tuple.consumer = 7;
-        tuple.time_wait = minis;
+        tuple.time_wait = minis - fin_wait2;
+        tuple.fin_wait2 = fin_wait2;
         tuple.ended = ended;
         tuple.ends.at(7) = minis;
         if (used != 0)
@@ -58,6 +59,7 @@ public:
 
     PortBook book;
     std::uint32_t close_wait = 0; ///< of those in use
+    std::uint32_t fin_wait2 = 0;  ///< of the mini-sockets
     std::string last;             ///< evidence
 
 private:
@@ -118,7 +120,7 @@ void growth_is_told_before_the_knee_and_once(void**) {
             told_at = used;
         all += said.empty() ? "" : said + ";";
     }
-    assert_string_equal(all.c_str(), "ports_filling;ports_slow;");
+    assert_string_equal(all.c_str(), "ports_filling;ports_slow;churn;");
     assert_true(told_at > 0 && told_at < 5'000);
     assert_string_equal(host.pass(28'232, 28'232, 200).c_str(), "ports_exhausted");
     assert_string_equal(host.pass(28'232, 28'232, 0).c_str(), "");
@@ -223,6 +225,37 @@ void reliefs_name_what_helps(void**) {
     assert_true(relief_of(row).find("700 are in CLOSE_WAIT") != std::string::npos);
 }
 
+/// 8,000 of 28,232 ports in TIME_WAIT, 130 more of them a second, and as many that end.
+void churn_is_reported_once(void**) {
+    Host host;
+    for (int i = 0; i < 30; ++i) {
+        const auto said = host.pass(8'000, 7'900, 130);
+        assert_null(std::strstr(said.c_str(), "churn"));
+    }
+    assert_non_null(std::strstr(host.pass(8'000, 7'900, 130).c_str(), "churn"));
+    assert_non_null(std::strstr(host.last.c_str(), "consumer=/unit-7.service"));
+    for (int i = 0; i < 100; ++i)
+        assert_null(std::strstr(host.pass(8'000, 7'900, 130).c_str(), "churn"));
+    Host pool; // as many ports, held
+    for (int i = 0; i < 60; ++i)
+        assert_null(std::strstr(pool.pass(8'000, 1'000, 16).c_str(), "churn"));
+}
+
+void peers_that_do_not_close_are_reported(void**) {
+    Host host;
+    host.fin_wait2 = 80;
+    for (int i = 0; i < 30; ++i)
+        assert_string_equal(host.pass(500, 100, 1).c_str(), "");
+    assert_string_equal(host.pass(500, 100, 1).c_str(), "fin_wait2_build_up");
+    host.fin_wait2 = 10;
+    for (int i = 0; i < 61; ++i)
+        assert_string_equal(host.pass(500, 100, 1).c_str(), "");
+    host.fin_wait2 = 80;
+    for (int i = 0; i < 30; ++i)
+        assert_string_equal(host.pass(500, 100, 1).c_str(), "");
+    assert_string_equal(host.pass(500, 100, 1).c_str(), "fin_wait2_build_up");
+}
+
 } // namespace
 
 TEST_GROUP(port_book) {
@@ -239,6 +272,8 @@ TEST_GROUP(port_book) {
         cmocka_unit_test(what_is_never_closed_is_a_leak),
         cmocka_unit_test(what_is_closed_late_is_none),
         cmocka_unit_test(reliefs_name_what_helps),
+        cmocka_unit_test(churn_is_reported_once),
+        cmocka_unit_test(peers_that_do_not_close_are_reported),
     };
     return cmocka_run_group_tests_name("port_book", tests, nullptr, nullptr);
 }

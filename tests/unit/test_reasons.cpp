@@ -47,7 +47,7 @@ void a_reason_has_one_name(void**) {
     for (const ReasonRow& row : kReasons) {
         assert_true(reason_named(row.code) == row.reason);
         assert_true(name_of(row.reason) == row.code);
-        assert_int_equal(row.code.find_first_not_of("abcdefghijklmnopqrstuvwxyz_"),
+        assert_int_equal(row.code.find_first_not_of("abcdefghijklmnopqrstuvwxyz_2"),
                          std::string_view::npos);
     }
     assert_false(reason_named("").has_value());

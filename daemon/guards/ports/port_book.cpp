@@ -39,7 +39,8 @@ PortState state_of(const PortRow& row, const TupleCount& tuple, const PortSpace&
 /// B4.
 bool is_worth_following(const TupleCount& tuple, const PortsByParity& capacity) {
     return std::uint64_t{tuple.used.all()} * 64 >= capacity.all() ||
-           tuple.close_wait >= PortBook::leaked_from;
+           tuple.close_wait >= PortBook::leaked_from ||
+           tuple.fin_wait2 >= PortBook::half_closed_from;
 }
 
 std::string seconds_text(const std::optional<milliseconds>& time) {
@@ -143,6 +144,7 @@ void PortBook::read_tuple(const TupleCount& tuple, const PortSpace& space, const
     known->second.pass = count.pass;
     judge(rows_.back(), known->second, reporting);
     judge_leak(rows_.back(), known->second, reporting);
+    judge_habits(rows_.back(), known->second, reporting);
     if (known->second.reported == PortState::ok && !is_worth)
         known_.erase(known);
 }
@@ -180,6 +182,33 @@ void PortBook::judge_leak(const PortRow& row, Known& known, const Reporting& rep
         return;
     known.is_leak_reported = true;
     add(reporting, Reason::close_wait_leak, row);
+}
+
+bool PortBook::Lasting::note(bool is_so, Monotonic now) {
+    if (!is_so) {
+        since.reset();
+        is_reported = is_reported && now - last < quiet;
+        return false;
+    }
+    last = now;
+    if (!since)
+        since = now;
+    if (is_reported || now - *since < lasts_for)
+        return false;
+    is_reported = true;
+    return true;
+}
+
+/// B5.
+void PortBook::judge_habits(const PortRow& row, Known& known, const Reporting& reporting) {
+    const bool is_churn = row.opens_per_s >= churn_from &&
+                          std::uint64_t{row.time_wait} * 4 >= row.capacity &&
+                          std::uint64_t{row.time_wait} * 10 >= std::uint64_t{row.used} * 9;
+    if (known.churn.note(is_churn, reporting.now))
+        add(reporting, Reason::churn, row);
+    const bool is_half_closed = row.fin_wait2 >= half_closed_from && row.fin_wait2 >= row.time_wait;
+    if (known.half_closed.note(is_half_closed, reporting.now))
+        add(reporting, Reason::fin_wait2_build_up, row);
 }
 
 void PortBook::judge_binder(const PortSpace& space, const Reporting& reporting) {

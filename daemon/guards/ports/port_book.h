@@ -13,6 +13,10 @@
 //     its own when it next uses them. It is made again once they were closed.
 // B4. Tuples with less than a 64th of their capacity in use and without a finding are not
 //     remembered: a crawler has a hundred thousand.
+// B5. churn and fin_wait2_build_up are made where what they report of has lasted for `lasts_for`,
+// and
+//     again where it had ended for `quiet`: connections that are opened and closed at once, so that
+//     a quarter of the ports or more are in TIME_WAIT; and those that the peer does not close.
 #pragma once
 
 #include <chrono>
@@ -39,6 +43,9 @@ public:
     static constexpr std::uint32_t bound_from = 50;
     static constexpr std::uint32_t leaked_from = 64;
     static constexpr std::chrono::seconds leaks_for{60};
+    static constexpr std::chrono::seconds lasts_for{30};
+    static constexpr std::uint32_t churn_from = 20;       ///< connections opened a second
+    static constexpr std::uint32_t half_closed_from = 64; ///< in FIN_WAIT2
     /// Findings of one pass; more are counted.
     static constexpr std::size_t most_findings = 50;
 
@@ -58,6 +65,15 @@ public:
     [[nodiscard]] std::uint64_t coalesced() const { return coalesced_; }
 
 private:
+    /// Something that is reported once it has lasted, B5.
+    struct Lasting {
+        std::optional<Monotonic> since = {};
+        Monotonic last;
+        bool is_reported = false;
+
+        /// Whether it is to be reported now.
+        bool note(bool is_so, Monotonic now);
+    };
     struct Known {
         PortTrend trend;
         PortState reported = PortState::ok; ///< worst since it was well
@@ -68,6 +84,8 @@ private:
         std::optional<Monotonic> leaks_since = {}; ///< never fewer since
         std::uint32_t leaked_before = 0;           ///< then
         bool is_leak_reported = false;
+        Lasting churn;
+        Lasting half_closed;
     };
     /// What the findings of a pass are made with.
     struct Reporting {
@@ -81,6 +99,7 @@ private:
                     const Reporting& reporting);
     void judge(const PortRow& row, Known& known, const Reporting& reporting);
     void judge_leak(const PortRow& row, Known& known, const Reporting& reporting);
+    void judge_habits(const PortRow& row, Known& known, const Reporting& reporting);
     void judge_binder(const PortSpace& space, const Reporting& reporting);
     void forget_gone(std::uint32_t pass, const Reporting& reporting);
     void add(const Reporting& reporting, findings::Reason reason, const PortRow& row);
