@@ -83,10 +83,9 @@ Result<void> SpaceRelief::set(const std::string& name, const std::string& value)
     });
     if (!entered)
         outcome = entered;
-    if (!outcome && !known)
-        (void)list_->undo(change); // it was not made
-    else if (!outcome && outcome.error().errno_value() == ECANCELED)
-        (void)list_->undo(change); // is theirs now
+    // it was not made, or is somebody else's now
+    if (!outcome && (!known || outcome.error().errno_value() == ECANCELED))
+        (void)list_->undo(change);
     return outcome;
 }
 
@@ -115,7 +114,7 @@ Result<void> SpaceRelief::apply_range() {
     }
     if (!before_) {
         Result<std::string> text;
-        const auto entered = in_space(where_, cookie_, [&] { text = read_sysctl(range_sysctl); });
+        auto entered = in_space(where_, cookie_, [&] { text = read_sysctl(range_sysctl); });
         if (!entered)
             return entered;
         const auto range = text ? range_of(*text) : fail(text.error());
@@ -157,7 +156,7 @@ Result<void> SpaceRelief::stop_widening() {
 
 Result<void> SpaceRelief::reuse() {
     Result<std::string> now;
-    const auto entered = in_space(where_, cookie_, [&] { now = read_sysctl(reuse_sysctl); });
+    auto entered = in_space(where_, cookie_, [&] { now = read_sysctl(reuse_sysctl); });
     if (!entered)
         return entered;
     if (now && *now == reuse_always && !list_->find(change_of(reuse_sysctl)))

@@ -111,6 +111,27 @@ void survives_a_crash(const Family& family) {
     check_equal(range_of(scene), untouched, "with the next daemon");
 }
 
+/// A list of before the last boot, where /run is no tmpfs: the kernel has its own values again.
+void forgets_another_boot(const Family& family) {
+    auto crowded = past_the_knee(family);
+    Scene& scene = crowded.scene;
+    await_range(scene, flipped);
+    scene.ballastd.crash();
+    crowded.held.clear();
+    const auto file = scene.ballastd.runtime_dir() + "/undo.json";
+    auto list = Json::parse(read_file(file));
+    list["boot"] = "another";
+    write_file(file, list.dump());
+    scene.ballastd.start();
+    check_equal(range_of(scene), flipped, "what is not of this boot");
+    list["schema"] = 2;
+    scene.ballastd.stop();
+    write_file(file, list.dump());
+    check_equal(scene.ballastd.start_to_fail(), 1, "a list of another version");
+    const auto lines = log_lines(scene, {"undo.json is of another version of Ballast"});
+    check_equal(lines.size(), std::size_t(1), "what is wrong with it");
+}
+
 void unload_restores(const Family& family) {
     auto crowded = past_the_knee(family);
     Scene& scene = crowded.scene;
@@ -221,7 +242,7 @@ void takes_reuse_back_where_syns_are_lost(const Family& family) {
     scene.link.server.exec({"nft", "-f", rules});
     std::vector<Process*> clients;
     for (int i = 0; i < 10; ++i) // each may wait in one for long
-        clients.push_back(&churn(client, {listener.dest()}, 3));
+        clients.push_back(&churn(client, {listener.dest()}, 2));
     await([&] { return !findings_of(scene, "ports_relief ", listener.dest()).empty(); },
           "the relief");
     await(
@@ -372,9 +393,9 @@ void reaps_time_wait(const Family& family) {
     enact(scene, relief_of("test", listener.dest(), "\"reap\""));
     answer(listener);
     auto& held = open_connections(client, listener.dest(), 5);
-    auto& churning = churn(client, {listener.dest()}, 12);
+    auto& churning = churn(client, {listener.dest()}, 20);
     await([&] { return !relief_row(scene, "reap", listener.dest()).is_null(); }, "the relief");
-    await([&] { return relief_row(scene, "reap", listener.dest()).at("uses") >= ports / 2; },
+    await([&] { return relief_row(scene, "reap", listener.dest()).at("uses") >= ports / 10; },
           "what it ended");
     check(!churning.wait(milliseconds(0)).has_value(), "no connect() fails");
     check_equal(client.exec({"sysctl", "-n", "net.ipv4.tcp_tw_reuse"}), std::string("2\n"),
@@ -415,6 +436,7 @@ TEST_GROUP(port_relief) {
     return Suite()
         .each(families, "flips and back", flips_and_back)
         .each(families, "survives a crash", survives_a_crash)
+        .host_each(families, "forgets another boot", forgets_another_boot)
         .each(families, "unload restores", unload_restores)
         .each(families, "leaves what others set", leaves_what_others_set)
         .host_each(families, "only reports where it observes", only_reports_where_it_observes)

@@ -158,6 +158,20 @@ void keeps_pace_between_passes(void**) {
     assert_in_range(flips, 3, 1'000 / FlipPace::shortest.count());
 }
 
+/// Where every odd port is reserved there is no other half.
+void flips_only_to_ports_that_there_are(void**) {
+    Host host;
+    host.rule.relief = only(Relief::flip);
+    host.space().reserved.odd = 10'000;
+    EXPECT(host.pass({.even = 9'990}), "");
+    Host half; // of those, a tenth is left
+    half.rule.relief = only(Relief::flip);
+    half.space().reserved.odd = 9'000;
+    EXPECT(half.pass({.even = 9'600}), "");
+    EXPECT(half.pass({.even = 9'700}), "begin:flip");
+    EXPECT(half.pass({.even = 9'700, .odd = 990}), "flip:flip");
+}
+
 void waits_for_a_pass_where_little_is_opened(void**) {
     Host host;
     host.rule.relief = only(Relief::flip);
@@ -333,6 +347,7 @@ TEST_GROUP(port_ladder) {
         cmocka_unit_test(flips_at_the_knee_and_back),
         cmocka_unit_test(flips_again_where_the_other_is_used_up),
         cmocka_unit_test(keeps_pace_between_passes),
+        cmocka_unit_test(flips_only_to_ports_that_there_are),
         cmocka_unit_test(waits_for_a_pass_where_little_is_opened),
         cmocka_unit_test(climbs),
         cmocka_unit_test(passes_over_what_is_of_no_use),

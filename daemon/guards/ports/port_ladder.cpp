@@ -132,7 +132,7 @@ bool PortLadder::needs(Relief rung, const Needy& needy) const {
     case Relief::widen:
         return is_wall_near(row) && wider(needy.space);
     case Relief::reap: // where nearly all of them have timestamps
-        return is_used(row.used, row.capacity, refusing_percent) && row.reusable * 4 >= row.used &&
+        return is_wall_near(row) && row.reusable * 4 >= row.used &&
                is_used(row.reusable, row.time_wait, needy_percent);
     case Relief::refuse:
         return is_used(row.used, row.capacity, refusing_percent);
@@ -153,16 +153,15 @@ bool PortLadder::is_next(Relief rung, const Needy& needy, Monotonic now) const {
         return false;
     if (rung == Relief::flip || rung == Relief::refuse)
         return true;
-    for (const Relief milder : kMorePorts) {
-        if (milder == rung)
-            return true;
+    const auto goes_first = [&](Relief milder) {
         const Step before = step_of(milder);
         if (!needy.rule.relief.has(milder) || is_barred(before))
-            continue;
-        if (before.rung ? now - before.rung->began < patience : needs(milder, needy))
             return false;
-    }
-    return true;
+        return before.rung ? now - before.rung->began < patience : needs(milder, needy);
+    };
+    const auto milder_ones =
+        std::ranges::subrange(kMorePorts.begin(), std::ranges::find(kMorePorts, rung));
+    return std::ranges::none_of(milder_ones, goes_first);
 }
 
 std::vector<ReliefOrder> PortLadder::read(const PortCount& count, const std::vector<PortRow>& rows,

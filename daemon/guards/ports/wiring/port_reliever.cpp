@@ -186,7 +186,7 @@ Result<void> PortReliever::begin_for_tuple(const ReliefOrder& order) {
         reaped.capacity = order.capacity;
         reaped.rungs.at(static_cast<std::size_t>(order.rung)) =
             InForce{.began = now(), .flips = 0, .syns = {}};
-        return reap_some(order.tuple, reaped, order.capacity, 0);
+        return {}; // the pass, which goes on with it, knows how many
     }
     if (!connect_) {
         auto attached = kernel::ConnectRelief::attach(instance_.programs().cgroup(),
@@ -207,7 +207,7 @@ Result<void> PortReliever::begin_for_tuple(const ReliefOrder& order) {
         tuple.rule.sources = order.sources;
     if (order.rung == Relief::refuse)
         tuple.rule.refuse_for = order.refuse_for;
-    const auto done = connect_->put(tuple.key, tuple.rule);
+    auto done = connect_->put(tuple.key, tuple.rule);
     if (done)
         tuple.rungs.at(static_cast<std::size_t>(order.rung)) =
             InForce{.began = now(), .flips = 0, .syns = {}};
@@ -449,7 +449,7 @@ std::vector<ReliefRow> PortReliever::rows() const {
                 row.source = key.source;
                 row.remote = key.remote;
                 add_uses(row, tuple);
-                rows.push_back(std::move(row));
+                rows.push_back(row);
             }
     return rows;
 }
