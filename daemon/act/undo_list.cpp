@@ -109,6 +109,15 @@ Result<UndoList> UndoList::open(const std::string& runtime_dir) {
     return list;
 }
 
+Result<UndoList> UndoList::begin_anew(const std::string& runtime_dir) {
+    const std::string file = runtime_dir + "/undo.json";
+    std::error_code error;
+    std::filesystem::rename(file, file + ".unread", error);
+    if (error)
+        return fail(Error::system(fmt::format("rename {}", file), error.value()));
+    return UndoList(file);
+}
+
 Result<void> UndoList::save() const {
     if (changes_.empty()) {
         std::error_code error;

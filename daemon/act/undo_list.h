@@ -47,6 +47,8 @@ public:
     /// Reads the list that is in `runtime_dir`, empty where there is none. One that cannot be
     /// understood is an error.
     static Result<UndoList> open(const std::string& runtime_dir);
+    /// Moves such a one to undo.json.unread, for people to look at, and begins anew.
+    static Result<UndoList> begin_anew(const std::string& runtime_dir);
 
     /// L1: adds the change, or `ours` to what is known of that sysctl already; on disk when it
     /// returns.

@@ -96,6 +96,11 @@ void flips_and_back(const Family& family) {
           "the end");
     scene.ballastd.json({"arm"});
     await_range(scene, flipped);
+    const auto policy_text = relief_of("test", crowded.listener.dest(), "\"flip\"");
+    enact(scene, policy_text + "[governor]\ndry_run = true\n");
+    await_range(scene, untouched);
+    enact(scene, policy_text);
+    await_range(scene, flipped);
     scene.ballastd.stop();
     check_equal(range_of(scene), untouched, "after the daemon");
 }
@@ -127,9 +132,10 @@ void forgets_another_boot(const Family& family) {
     list["schema"] = 2;
     scene.ballastd.stop();
     write_file(file, list.dump());
-    check_equal(scene.ballastd.start_to_fail(), 1, "a list of another version");
+    scene.ballastd.start();
     const auto lines = log_lines(scene, {"undo.json is of another version of Ballast"});
     check_equal(lines.size(), std::size_t(1), "what is wrong with it");
+    check_equal(read_file(file + ".unread"), list.dump(), "it is kept");
 }
 
 void unload_restores(const Family& family) {
@@ -179,6 +185,7 @@ void leaves_calm_services_alone(const Family& family) {
     check_equal(range_of(scene), untouched, "the wild one's namespace");
     auto& more = open_connections(scene.link.client, calm.dest(), ports / 2);
     await_range(scene, flipped);
+    await([&] { return !findings_of(scene, "ports_relief ", calm.dest()).empty(); }, "the finding");
     const auto line = findings_of(scene, "ports_relief ", calm.dest()).front();
     check(line.find("service=calm") != std::string::npos, line);
     check(findings_of(scene, "ports_relief ", wild.dest()).empty(), "nothing for the wild one");

@@ -67,6 +67,12 @@ PortReliever::PortReliever(const Surroundings& around, act::UndoList list)
 
 Result<std::unique_ptr<PortReliever>> PortReliever::make(const Surroundings& around) {
     auto list = act::UndoList::open(around.runtime_dir);
+    if (!list) {
+        log::error("what an earlier ballastd left is not undone: {}; the file is kept as "
+                   "undo.json.unread",
+                   list.error().text());
+        list = act::UndoList::begin_anew(around.runtime_dir);
+    }
     if (!list)
         return fail(list.error());
     for (const auto& undone : list->undo_all())
@@ -93,6 +99,8 @@ void PortReliever::read(const PortCount& count, const std::vector<PortRow>& rows
 
 void PortReliever::changed(const PolicyInForce& now) {
     ladder_.avoid(asked_ports(now.policy()));
+    if (now.policy().governor.dry_run)
+        carry_out(ladder_.end_all());
     carry_out(
         ladder_.end_unnamed([&](const Endpoint& endpoint) { return rule_of(now, endpoint); }));
     arm();
