@@ -99,6 +99,11 @@ void flips_and_back(const Family& family) {
     const auto policy_text = relief_of("test", crowded.listener.dest(), "\"flip\"");
     enact(scene, policy_text + "[governor]\ndry_run = true\n");
     await_range(scene, untouched);
+    await(
+        [&] {
+            return !log_lines(scene, {"ports_relief_withheld", "why=dry_run"}).empty();
+        },
+        "what would be done");
     enact(scene, policy_text);
     await_range(scene, flipped);
     scene.ballastd.stop();
@@ -111,7 +116,7 @@ void survives_a_crash(const Family& family) {
     await_range(scene, flipped);
     scene.ballastd.crash();
     check_equal(range_of(scene), flipped, "after kill -9");
-    crowded.held.clear();
+    scene.ballastd.write_policy(limit_policy(100'000, "observe")); // or it would begin again
     scene.ballastd.start();
     check_equal(range_of(scene), untouched, "with the next daemon");
 }
@@ -213,6 +218,7 @@ void reuses_time_wait(const Family& family) {
     check(!ended.has_value(), "no connect() fails");
     churning.kill();
     scene.ballastd.crash();
+    scene.ballastd.write_policy(limit_policy(100'000, "observe")); // or it would begin again
     scene.ballastd.start();
     await(
         [&] {

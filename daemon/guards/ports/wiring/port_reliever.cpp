@@ -26,6 +26,8 @@ PortRule rule_of(const PolicyInForce& in_force, const Endpoint& endpoint) {
     const Service* service = in_force.governing(endpoint);
     PortRule rule = service ? service->ports : in_force.policy().ports;
     rule.mode = in_force.mode(GuardKind::ports, service);
+    if (in_force.policy().governor.dry_run)
+        rule.mode = std::min(rule.mode, Mode::observe);
     return rule;
 }
 
@@ -99,8 +101,6 @@ void PortReliever::read(const PortCount& count, const std::vector<PortRow>& rows
 
 void PortReliever::changed(const PolicyInForce& now) {
     ladder_.avoid(asked_ports(now.policy()));
-    if (now.policy().governor.dry_run)
-        carry_out(ladder_.end_all());
     carry_out(
         ladder_.end_unnamed([&](const Endpoint& endpoint) { return rule_of(now, endpoint); }));
     arm();
@@ -138,11 +138,7 @@ void PortReliever::carry_out(const std::vector<ReliefOrder>& orders) {
 
 void PortReliever::begin(const ReliefOrder& order) {
     if (order.mode != Mode::enforce)
-        return withhold(order, "observe");
-    if (governor_.lock()->is_dry_run()) {
-        ladder_.failed(order, now());
-        return withhold(order, "dry_run");
-    }
+        return withhold(order, governor_.lock()->is_dry_run() ? "dry_run" : "observe");
     if (!governor_.lock()->may_act(now())) {
         ladder_.failed(order, now());
         return withhold(order, "caps");
