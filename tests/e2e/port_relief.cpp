@@ -406,8 +406,10 @@ void reaps_time_wait(const Family& family) {
     enact(scene, relief_of("test", listener.dest(), "\"reap\""));
     answer(listener);
     auto& held = open_connections(client, listener.dest(), 5);
-    auto& churning = churn(client, {listener.dest()}, 20);
+    auto& churning = churn(client, {listener.dest()}, 12);
     await([&] { return !relief_row(scene, "reap", listener.dest()).is_null(); }, "the relief");
+    await([&] { return port_row(scene, listener.dest()).at("ports").at("used") >= ports * 3 / 4; },
+          "most of its ports");
     await([&] { return relief_row(scene, "reap", listener.dest()).at("uses") >= ports / 10; },
           "what it ended");
     check(!churning.wait(milliseconds(0)).has_value(), "no connect() fails");
