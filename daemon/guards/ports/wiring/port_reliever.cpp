@@ -223,7 +223,7 @@ Result<void> PortReliever::reap_some(const TupleKey& key, Tuple& tuple, std::uin
                                      std::uint32_t opens_per_s) {
     const std::uint32_t free = tuple.capacity > used ? tuple.capacity - used : 0;
     const std::uint32_t wanted = std::max(2 * opens_per_s, tuple.capacity / 20);
-    if (free >= wanted)
+    if (free >= wanted || !governor_.lock()->may_act(now()))
         return {};
     const auto reaped =
         act::reap_time_wait(tuple.where, tuple.key.netns_cookie, key, wanted - free);
@@ -324,8 +324,7 @@ void PortReliever::watch_tuples(const std::vector<PortRow>& rows) {
         const PortRow* row = found == rows.end() ? nullptr : &*found;
         if (!tuple.rule.empty())
             watch_rule(key, tuple, row);
-        if (!tuple.rungs.at(static_cast<std::size_t>(Relief::reap)) || !row ||
-            !governor_.lock()->may_act(now()))
+        if (!tuple.rungs.at(static_cast<std::size_t>(Relief::reap)) || !row)
             continue;
         if (const auto done = reap_some(key, tuple, row->used, row->opens_per_s); !done) {
             log::warn("relief reap in network namespace {}: {}", key.netns, done.error().text());

@@ -22,7 +22,8 @@ namespace ballast::guards {
 
 class PortReliever {
 public:
-    /// Takes back what an earlier daemon left. Fails where that cannot be known.
+    /// Takes back what an earlier daemon left; where that cannot be known, reports it and begins
+    /// anew.
     static Result<std::unique_ptr<PortReliever>> make(const Surroundings& around);
 
     void read(const PortCount& count, const std::vector<PortRow>& rows);
@@ -72,8 +73,8 @@ private:
     void watch_reuse();
     void watch_tuples(const std::vector<PortRow>& rows);
     void watch_rule(const TupleKey& key, Tuple& tuple, const PortRow* row);
-    static Result<void> reap_some(const TupleKey& key, Tuple& tuple, std::uint32_t used,
-                                  std::uint32_t opens_per_s);
+    Result<void> reap_some(const TupleKey& key, Tuple& tuple, std::uint32_t used,
+                           std::uint32_t opens_per_s);
     void add_uses(ReliefRow& row, const Tuple& tuple) const;
     void arm();
 
