@@ -22,7 +22,9 @@ using namespace ballast::test;
 namespace {
 
 constexpr int spaces = 60;
-constexpr int some = 6; ///< namespaces, with which there are more than all sweeps visit
+/// Namespaces, with which there are more than all that a sweep visits within its budget: a machine
+/// may be so quick that ten fit in. Virtual machines are slow to make them.
+const int some = std::getenv("BALLAST_VM") == nullptr ? 24 : 6;
 constexpr int each = 2; ///< connections in a namespace
 const std::string governs_nothing = policy({{.to = {"192.0.2.1"}}});
 
@@ -121,7 +123,7 @@ void check_limit(Crowd& crowd, const Dest& dest) {
 
 void older_than_the_load(const Loopback& loopback) {
     const auto& dest = loopback.dest;
-    constexpr unsigned older = some * each;
+    const auto older = static_cast<unsigned>(some * each);
     auto& ballastd = make<Ballastd>(policy({{.to = {dest.text()}, .limit = older + 1}}));
     auto& crowd = make_crowd(dest);
     ballastd.start();
@@ -137,7 +139,7 @@ void older_than_the_load(const Loopback& loopback) {
 /// They are adopted by the sweep that follows a new policy, which visits few namespaces.
 void older_than_the_policy(const Loopback& loopback) {
     const auto& dest = loopback.dest;
-    constexpr unsigned older = some * each;
+    const auto older = static_cast<unsigned>(some * each);
     auto& ballastd = start_ballastd(governs_nothing);
     auto& crowd = make_crowd(dest);
     ballastd.write_policy(policy({{.to = {dest.text()}, .limit = older + 1}}));
@@ -289,10 +291,15 @@ void time_wait_is_counted(const Family& family) {
     accepted.clear();
     await_equal([&] { return ss_count(scene.link.client.fd(), listener.dest(), "TIME-WAIT"); }, 3U,
                 "TIME-WAIT");
-    scene.ballastd.sweep_paced();
-    const auto sweep = sweep_of(scene.ballastd);
+    Json sweep;
+    await(
+        [&] { // by the sweep whose turn it is, among all namespaces with a reason
+            scene.ballastd.sweep_paced();
+            sweep = sweep_of(scene.ballastd);
+            return sweep.at("time_wait").get<int>() >= 3;
+        },
+        "what is in TIME_WAIT");
     check_paced(sweep, Where::current());
-    check(sweep.at("time_wait").get<int>() >= 3, "in TIME_WAIT: " + sweep.dump());
 }
 
 } // namespace
