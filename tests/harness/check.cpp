@@ -39,7 +39,7 @@ void fail_test(const std::string& message, Where where) {
         std::fflush(stdout);
         ::_exit(failed_child_status);
     }
-    print_error("# %s\n", text.c_str());
+    print_error("# failed: %s\n", text.c_str());
     _fail(where.file_name(), static_cast<int>(where.line()));
     std::abort();
 }
