@@ -49,7 +49,7 @@ checks() {
 	chmod +x "$work/bin/ballast"
 }
 
-echo 1..26
+echo 1..27
 begin_list
 checks '{"schema":1,"features":[{"feature":"timers","answer":"no","required":false},{"feature":"hooks","answer":"yes"}]}'
 
@@ -89,8 +89,11 @@ expect "one test by name" 0 "1 passed, 0 failed" "unit/a" unit/a
 fake unit/bad 'echo 1..2; echo ok 1; echo "not ok 2 - this one"; exit 1'
 expect "a failure names itself" 1 "1 passed, 1 failed" "^FAILED unit/bad: not ok 2 - this one"
 
-fake unit/says 'echo 1..2; echo "not ok 1 - that"; echo "# /tree/tests/e2e/x.cpp:9: error: Failure!"; echo "# got 1"; echo "# more"; echo ok 2; exit 1'
-expect "and says where and why" 1 "1 passed, 1 failed" "^FAILED unit/says: not ok 1 - that; e2e/x.cpp:9:; got 1$"
+fake unit/says 'echo 1..2; echo "not ok 1 - that"; echo "# got 1"; echo "# /tree/tests/e2e/x.cpp:9: error: Failure!"; echo "# more"; echo ok 2; exit 1'
+expect "and says why and where" 1 "1 passed, 1 failed" "^FAILED unit/says: not ok 1 - that; got 1; e2e/x.cpp:9$"
+# shellcheck disable=SC2016 # expanded by the fake
+fake unit/fails 'echo 1..2; for i in 1 2; do echo "# a note"; echo "# failed: got $i"; echo "# a log"; echo "not ok $i - that"; echo "# /tree/tests/e2e/x.cpp:9: error: Failure!"; done; exit 2'
+expect "each its own" 1 "0 passed, 2 failed" "^FAILED unit/fails: not ok 2 - that; got 2; e2e/x.cpp:9$"
 
 fake unit/mute 'echo hello'
 expect "no TAP is a failure" 1 "0 passed, 1 failed" "FAILED unit/mute: printed no TAP result (status 0)"
