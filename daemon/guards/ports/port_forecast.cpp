@@ -55,10 +55,22 @@ PortTrend::Rates PortTrend::rates() const {
     return {.growth = grown / time, .closes = ended / time};
 }
 
+/// M5.
+bool PortTrend::is_lasting(const Rates& rates) const {
+    if (rates.growth <= rates.closes)
+        return true;
+    const Sample& before = *std::prev(samples_.end(), 2);
+    const Sample& last = samples_.back();
+    const double time = std::max(seconds_between(before.at, last.at), 1e-3);
+    const double lately = (static_cast<double>(last.proper) - before.proper) / time;
+    return last.at - samples_.front().at >= warms_up_for && lately * 2 >= rates.growth;
+}
+
 /// By how much the rate changed from pass to pass.
-Confidence PortTrend::confidence(double opens) const {
+Confidence PortTrend::confidence(const Rates& rates) const {
     constexpr std::size_t few = 4;
-    if (samples_.size() < few || opens <= 0)
+    const double opens = rates.opens();
+    if (samples_.size() < few || opens <= 0 || !is_lasting(rates))
         return Confidence::low;
     double squares = 0;
     for (std::size_t i = 1; i < samples_.size(); ++i) {
@@ -87,7 +99,7 @@ PortForecast PortTrend::forecast(const PortsByParity& capacity, bool is_even_fir
     const Rates now = rates();
     made.opens_per_s = now.opens();
     made.closes_per_s = now.closes;
-    made.confidence = confidence(now.opens());
+    made.confidence = confidence(now);
     made.settles_at = static_cast<std::uint32_t>(samples_.back().proper +
                                                  now.closes * static_cast<double>(lingers.count()));
     const std::uint32_t used_first = is_even_first ? last_.used.even : last_.used.odd;

@@ -5,13 +5,13 @@
 // M1. A connection that this side closed first keeps its port for `lingers` as a mini-socket
 //     (include/net/tcp.h, TCP_TIMEWAIT_LEN). When those there are now end is known, not guessed.
 // M2. The rest changes as it did within the last `window`: sockets proper grow by `growth` a
-// second,
-//     and `closes` of them a second become mini-sockets.
+//     second, and `closes` of them a second become mini-sockets.
 // M3. So after `lingers` of steady traffic the need is what Little's law says: sockets proper, and
 //     closes times `lingers`. What settles below a limit never reaches it.
 // M4. connect() tries the ports of the range's first parity first: the knee is where those are
-// gone,
-//     the wall where all are.
+//     gone, the wall where all are.
+// M5. A pool that warms up grows fast and stops. Growth of sockets proper is no more than a guess
+//     until it has lasted for `warms_up_for`, and where it has slowed down to less than half.
 #pragma once
 
 #include <chrono>
@@ -38,6 +38,7 @@ public:
 
     static constexpr std::chrono::seconds lingers{60};
     static constexpr std::chrono::seconds window{30};
+    static constexpr std::chrono::seconds warms_up_for{15};
     /// Nothing is foretold beyond it.
     static constexpr std::chrono::minutes horizon{10};
 
@@ -62,7 +63,8 @@ private:
         [[nodiscard]] double opens() const { return growth + closes > 0 ? growth + closes : 0; }
     };
     [[nodiscard]] Rates rates() const;
-    [[nodiscard]] Confidence confidence(double opens) const;
+    [[nodiscard]] Confidence confidence(const Rates& rates) const;
+    [[nodiscard]] bool is_lasting(const Rates& rates) const;
     [[nodiscard]] double need_after(std::chrono::seconds time, const Rates& rates) const;
 
     std::deque<Sample> samples_;
