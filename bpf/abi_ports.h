@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * What bpf/ports.bpf.c counts of local ports. Its maps belong to the daemon that loaded them and
- * end with it, so this is not part of the ABI version. Byte order and addresses: as in bpf/abi.h.
+ * What bpf/ports.bpf.c counts of local ports, and bpf/port_hooks.bpf.c between its passes. Its maps
+ * belong to the daemon that loaded them and end with it, so this is not part of the ABI version.
+ * Byte order and addresses: as in bpf/abi.h.
  */
 #ifndef BALLAST_BPF_ABI_PORTS_H
 #define BALLAST_BPF_ABI_PORTS_H
@@ -11,6 +12,7 @@
 #define BALLAST_MAX_TUPLES 65536
 #define BALLAST_MAX_PORT_SPACES 16384
 #define BALLAST_MAX_POISONED 65536
+#define BALLAST_MAX_WANTED 1024
 #define BALLAST_TUPLE_CELLS 65536 /* a power of 2 */
 
 /* Mini-sockets by when they end: those of the next 8 s, of the 8 s after these ... of all later. */
@@ -51,7 +53,8 @@ struct ballast_tuple {
     __u32 ended;     /* of the mini-sockets, those that began since the last pass */
     __u32 next_end;  /* jiffies until the first mini-socket ends; ~0: there is none */
     __u32 ends[BALLAST_ENDS];
-    __u32 is_partial; /* 1: found to be large in mid-pass, so only a part is counted */
+    __u32 is_partial;     /* 1: found to be large in mid-pass, so only a part is counted */
+    __u32 self_connected; /* sockets whose peer is the socket itself */
     struct ballast_majority consumers; /* of the sockets proper */
 };
 
@@ -72,13 +75,35 @@ struct ballast_port_space {
     __u32 bound;       /* connections from ports of the range that their programs had bound */
     __u16 bound_below; /* the last port below the range that somebody bound, 0: none */
     __u16 bound_above; /* the first one above it, 0: none */
+    __u32 most_minis;  /* net.ipv4.tcp_max_tw_buckets */
+    __u32 pad;
     struct ballast_majority binders; /* of these */
 };
 
-/* A port that connect() skips, whatever the destination. */
-struct ballast_poisoned_key {
+/* A port in one network namespace. */
+struct ballast_port_key {
     __u64 space; /* address of its struct net */
     __u64 port;
+};
+
+/* A port of the range that a program asked bind() for, and what has it where it is a connection
+ * that connect() chose it for. */
+struct ballast_wanted {
+    __u64 cgroup; /* id, of the program */
+    __u64 at_ns;  /* CLOCK_MONOTONIC */
+    __u32 pid;
+    __u32 pass; /* that found it to be in use by such connections alone; 0: none did */
+    char comm[16];
+    struct ballast_tuple_key holder; /* one of them; netns 0: not met */
+    __u64 holder_cgroup;             /* id */
+};
+
+/* Connects that this CPU has counted since the daemon last set `budget`. */
+struct ballast_connects {
+    __u32 made;
+    __u32 budget;  /* reports when it has counted that many; 0: never */
+    __u32 is_said; /* it has */
+    __u32 pad;
 };
 
 /* Sockets of the tuples that share a cell of `tuple_cells`. */
@@ -93,12 +118,14 @@ struct ballast_port_pass {
     __u32 least; /* tuples with fewer sockets get no row; <= 1: all get one */
     __u32 next;  /* bucket that the table's next slice begins with; 0: the table is through */
     __u32 ticks_per_second;
-    __u64 table;    /* address of the hash table that namespaces share; 0: not met */
-    __u64 since;    /* jiffies when the last pass began */
-    __u64 began;    /* when this one did */
-    __u64 sockets;  /* met in hash tables */
-    __u64 left_out; /* of these, of tuples that got no row, for being small */
-    __u64 bound;    /* ports with a bind bucket */
+    __u32 is_any_wanted; /* by the daemon: 1: `wanted_ports` is not empty */
+    __u32 held;          /* ports of it that connections have which connect() chose them for */
+    __u64 table;         /* address of the hash table that namespaces share; 0: not met */
+    __u64 since;         /* jiffies when the last pass began */
+    __u64 began;         /* when this one did */
+    __u64 sockets;       /* met in hash tables */
+    __u64 left_out;      /* of these, of tuples that got no row, for being small */
+    __u64 bound;         /* ports with a bind bucket */
     __u64 torn; /* chains that changed while they were read: some may be counted twice, or not */
     __u64 unreadable; /* memory that could not be read */
     __u64 full;       /* sockets of tuples or namespaces, and poisoned ports, that found no room */

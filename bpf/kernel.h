@@ -55,6 +55,7 @@ struct inet_hashinfo {
 
 struct inet_timewait_death_row {
     struct inet_hashinfo* hashinfo;
+    int sysctl_max_tw_buckets;
 };
 
 /* Of ip_local_port_range; both ends in one word since Linux 6.8, high << 16 | low. */

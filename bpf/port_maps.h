@@ -46,9 +46,17 @@ struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);
     __uint(max_entries, BALLAST_MAX_POISONED);
-    __type(key, struct ballast_poisoned_key);
+    __type(key, struct ballast_port_key);
     __type(value, __u32);
 } poisoned_ports SEC(".maps");
+
+/* Ports that programs asked bind() for lately (port_hooks.bpf.c). */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, BALLAST_MAX_WANTED);
+    __type(key, struct ballast_port_key);
+    __type(value, struct ballast_wanted);
+} wanted_ports SEC(".maps");
 
 /* Sockets of all tuples with one hash, in this pass and in the last: which of them may be large. */
 struct {
@@ -70,7 +78,7 @@ struct scratch {
     __u8 bucket[128];
     __u32 netns;        /* of the socket */
     __u32 has_unchosen; /* 1: some ports of its range are reserved or poisoned there */
-    struct ballast_poisoned_key port;
+    struct ballast_port_key port;
     struct ballast_tuple_key key;
     struct ballast_tuple tuple; /* a new one: the stack is needed for what is called */
 };

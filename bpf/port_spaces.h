@@ -5,26 +5,9 @@
 
 #include "bpf/lib/loop.h"
 #include "bpf/port_maps.h"
+#include "bpf/port_range.h"
 
 #include <bpf/bpf_core_read.h>
-
-BALLAST_INLINE bool read_range(const struct netns_ipv4* ipv4, struct ballast_port_space* space) {
-    const struct netns_ipv4___before_6_8* before = (const void*)ipv4;
-    if (bpf_core_field_exists(before->ip_local_ports.range[0])) {
-        space->low = (__u16)BPF_CORE_READ(before, ip_local_ports.range[0]);
-        space->high = (__u16)BPF_CORE_READ(before, ip_local_ports.range[1]);
-    } else {
-        __u32 range = BPF_CORE_READ(ipv4, ip_local_ports.range);
-        space->low = (__u16)range;
-        space->high = (__u16)(range >> 16);
-    }
-    if (space->low > space->high)
-        return false;
-    /* Of an odd number of ports connect() leaves the last one out, but of one. */
-    if ((space->high - space->low) % 2 == 0 && space->high > space->low)
-        --space->high;
-    return true;
-}
 
 /* Counts one word of the bitmap that was read. */
 BALLAST_STEP int ballast_count_reserved(__u32 i) {
@@ -94,7 +77,8 @@ static __attribute__((noinline)) int read_space(struct net* net, struct ballast_
     space->has_table = BPF_CORE_READ(table, pernet);
     if (!space->has_table)
         pass->table = (__u64)table;
-    if (read_range(&net->ipv4, space))
+    space->most_minis = (__u32)BPF_CORE_READ(net, ipv4.tcp_death_row.sysctl_max_tw_buckets);
+    if (ballast_read_range(&net->ipv4, &space->low, &space->high))
         read_reserved(&net->ipv4, space);
     return 0;
 }

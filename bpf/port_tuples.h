@@ -157,6 +157,25 @@ BALLAST_INLINE bool is_chosen(struct scratch* at, struct net* net, __u32 port,
     return !found || *found != pass->pass;
 }
 
+/* Of a socket proper: whether it has a port that a program asked for in vain. */
+static __attribute__((noinline)) int
+note_holder(const struct sock* sk, const struct ballast_tuple_key* tuple, __u64 space) {
+    struct ballast_port_pass* pass = BALLAST_FIRST(port_pass);
+    struct ballast_port_key key = {.space = space, .port = BPF_CORE_READ(sk, __sk_common.skc_num)};
+    struct ballast_wanted* wanted = bpf_map_lookup_elem(&wanted_ports, &key);
+    if (!pass || !wanted || !tuple || wanted->pass != pass->pass)
+        return 0;
+    wanted->holder = *tuple;
+    wanted->holder_cgroup = BPF_CORE_READ(sk, sk_cgrp_data.cgroup, kn, id);
+    return 0;
+}
+
+BALLAST_INLINE bool is_self_connected(const struct ballast_tuple_key* key, __u16 port) {
+    const __u64* source = (const __u64*)key->source;
+    const __u64* remote = (const __u64*)key->remote;
+    return key->remote_port == port && source[0] == remote[0] && source[1] == remote[1];
+}
+
 /* The socket that was read, whose port is in the range. */
 BALLAST_STEP int ballast_count_in_tuple(__u64 sk) {
     struct ballast_port_pass* pass = BALLAST_FIRST(port_pass);
@@ -167,6 +186,9 @@ BALLAST_STEP int ballast_count_in_tuple(__u64 sk) {
     struct ballast_tuple_key key = {.netns = at->netns, .remote_port = bpf_ntohs(skc->skc_dport)};
     address_of(key.source, skc->skc_family, skc->skc_rcv_saddr, &skc->skc_v6_rcv_saddr);
     address_of(key.remote, skc->skc_family, skc->skc_daddr, &skc->skc_v6_daddr);
+    const bool is_proper = skc->skc_state != TCP_TIME_WAIT && skc->skc_state != TCP_NEW_SYN_RECV;
+    if (pass->held && is_proper)
+        note_holder((const void*)sk, &key, (__u64)skc->skc_net.net);
     struct ballast_tuple* tuple = tuple_of(&key, pass, at);
     if (!tuple)
         return 0;
@@ -179,7 +201,9 @@ BALLAST_STEP int ballast_count_in_tuple(__u64 sk) {
         count_mini(tuple, (const void*)sk, pass);
         return 0;
     }
-    if (is_bound && skc->skc_state != TCP_NEW_SYN_RECV)
+    if (is_self_connected(&key, skc->skc_num))
+        ++tuple->self_connected;
+    if (is_bound && is_proper)
         count_binder((const void*)sk, skc->skc_net.net, skc->skc_family);
     count_state(tuple, (const void*)sk, skc->skc_state);
     return 0;

@@ -54,7 +54,7 @@ static __attribute__((noinline)) int poison(struct net* net, __u32 port) {
     }
     if (is_reserved(net, port))
         return 0;
-    struct ballast_poisoned_key key = {.space = (__u64)net, .port = port};
+    struct ballast_port_key key = {.space = (__u64)net, .port = port};
     __u32 number = pass->pass;
     if (bpf_map_update_elem(&poisoned_ports, &key, &number, BPF_ANY)) {
         ++pass->full;
@@ -62,6 +62,17 @@ static __attribute__((noinline)) int poison(struct net* net, __u32 port) {
     }
     ++space->poisoned[port & 1];
     return 0;
+}
+
+/* Nobody bound it, so connections have it that connect() chose it for. */
+BALLAST_INLINE void note_chosen(struct ballast_port_pass* pass, struct net* net, __u32 port) {
+    struct ballast_port_key key = {.space = (__u64)net, .port = port};
+    struct ballast_wanted* wanted = bpf_map_lookup_elem(&wanted_ports, &key);
+    if (!wanted)
+        return;
+    wanted->pass = pass->pass;
+    wanted->holder.netns = 0;
+    ++pass->held;
 }
 
 static long on_bound_port(__u32 i, struct walk* walk) {
@@ -81,10 +92,13 @@ static long on_bound_port(__u32 i, struct walk* walk) {
     }
     ++pass->bound;
     walk->node = (__u64)bound->node.next;
-    if (bound->fastreuse >= 0 || bound->fastreuseport >= 0)
+    if (bound->fastreuse >= 0 || bound->fastreuseport >= 0) {
         poison(net, bound->port);
-    else
+    } else {
         space_of(net, pass); /* the namespaces that there are */
+        if (pass->is_any_wanted)
+            note_chosen(pass, net, bound->port);
+    }
     return 0;
 }
 

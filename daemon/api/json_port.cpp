@@ -50,6 +50,7 @@ Json encode_ports(const PortsStatus& status) {
             {"passes", status.passes},
             {"failures", status.failures},
             {"last_cpu_us", duration_cast<std::chrono::microseconds>(status.last_cpu).count()},
+            {"hastened", status.hastened},
             {"sockets", status.sockets},
             {"time_wait", status.time_wait},
             {"namespaces", status.spaces},

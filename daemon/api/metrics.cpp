@@ -219,6 +219,8 @@ void write_ports(Text& text, const PortsStatus& ports) {
                  "Times that a range of local ports was shifted again, for relief.", ports.flips);
     text.counter("ballast_port_reliefs_withheld_total", "Reliefs that were to begin and did not.",
                  ports.withheld);
+    text.counter("ballast_port_passes_hastened_total",
+                 "Passes that were due early since many connections were opened.", ports.hastened);
     text.counter("ballast_port_passes_total", "Passes that counted local ports.", ports.passes);
     text.counter("ballast_port_pass_failures_total", "Passes that could not be done.",
                  ports.failures);

@@ -92,6 +92,11 @@ inline constexpr std::array<std::string_view, 3> kSeverityNames{"info", "warning
         "A program opens connections and closes them at once: each keeps its local port for a "    \
         "minute",                                                                                  \
         "Have it reuse connections: HTTP keep-alive, a pool whose idle size fits its load")        \
+    ROW(closes_first, warning,                                                                     \
+        "A program closes its connections before the peer does, and opens others: each keeps its " \
+        "local port for a minute",                                                                 \
+        "Let the peer close first, or keep connections for longer: an idle timeout above the "     \
+        "peer's")                                                                                  \
     ROW(fin_wait2_build_up, warning,                                                               \
         "The peer does not close connections that were closed here: each keeps its local port "    \
         "until it times out",                                                                      \
@@ -100,6 +105,24 @@ inline constexpr std::array<std::string_view, 3> kSeverityNames{"info", "warning
         "A program does not close connections that its peer has closed: they only grow in number", \
         "Restart the program if it is short of descriptors or ports, and have its error paths "    \
         "close their sockets")                                                                     \
+    ROW(orphans, warning,                                                                          \
+        "Half of the sockets that the kernel allows to end without an owner do so: beyond it, it " \
+        "resets them, with what they have not sent",                                               \
+        "See which peers do not answer; then raise net.ipv4.tcp_max_orphans, or lower "            \
+        "net.ipv4.tcp_orphan_retries")                                                             \
+    ROW(tw_bucket_overflow, warning,                                                               \
+        "TIME_WAIT has reached net.ipv4.tcp_max_tw_buckets: the kernel ends connections without "  \
+        "it",                                                                                      \
+        "Raise net.ipv4.tcp_max_tw_buckets; find who closes so many: ballast ports")               \
+    ROW(port_taken, warning,                                                                       \
+        "A program asked for a port that a connection of another has, which got it from "          \
+        "ip_local_port_range",                                                                     \
+        "Close that connection or restart its program; add the port to "                           \
+        "net.ipv4.ip_local_reserved_ports")                                                        \
+    ROW(self_connect, warning,                                                                     \
+        "A program is connected to itself: nobody listened on the port, and its own was the same", \
+        "Start the service it wanted, restart the program, and move that port out of "             \
+        "ip_local_port_range or add it to ip_local_reserved_ports")                                \
     ROW(hook_reattached, warning,                                                                  \
         "Somebody detached a program of Ballast's; it is attached again",                          \
         "Find out who did: two loaders on one hook fight")                                         \

@@ -57,15 +57,30 @@ PortSpace to_model(const ballast_port_space& space) {
             .outside = space.outside,
             .bound_below = space.bound_below,
             .bound_above = space.bound_above,
+            .most_minis = space.most_minis,
             .bound = space.bound,
             .binder = consumer_of(space.binders)};
+}
+
+TupleKey to_model(const ballast_tuple_key& key) {
+    return {key.netns, address_of(key.source), {address_of(key.remote), key.remote_port}};
+}
+
+TakenPort to_model(const ballast_port_key& port, const ballast_wanted& wanted) {
+    return {.netns = wanted.holder.netns,
+            .port = static_cast<std::uint16_t>(port.port),
+            .pid = wanted.pid,
+            .comm = std::string(wanted.comm, ::strnlen(wanted.comm, sizeof wanted.comm)),
+            .cgroup = wanted.cgroup,
+            .holder = to_model(wanted.holder),
+            .holder_cgroup = wanted.holder_cgroup};
 }
 
 TupleCount to_model(const ballast_tuple_key& key, const ballast_tuple& tuple, std::uint32_t hz) {
     static_assert(TupleCount::ends_steps == BALLAST_ENDS);
     static_assert(TupleCount::ends_step.count() == BALLAST_ENDS_SECONDS);
     TupleCount made;
-    made.key = {key.netns, address_of(key.source), {address_of(key.remote), key.remote_port}};
+    made.key = to_model(key);
     made.used = by_parity(tuple.used);
     made.unchosen = tuple.unchosen;
     made.connecting = tuple.connecting;
@@ -76,6 +91,7 @@ TupleCount to_model(const ballast_tuple_key& key, const ballast_tuple& tuple, st
     made.reusable = tuple.reusable;
     made.fin_wait2 = tuple.fin_wait2;
     made.ended = tuple.ended;
+    made.self_connected = tuple.self_connected;
     made.consumer = consumer_of(tuple.consumers);
     made.is_partial = tuple.is_partial != 0;
     if (tuple.next_end != ~0U)
@@ -136,6 +152,8 @@ void PortWalk::begin(std::uint32_t least) {
     next.least = least;
     next.ticks_per_second = state_->hz;
     next.since = state_->pass[0].began;
+    ballast_port_key any{};
+    next.is_any_wanted = ::bpf_map_get_next_key(wanted(), nullptr, &any) == 0;
     state_->pass[0] = next;
     state_->part = State::Part::bound;
     state_->tables.clear();
@@ -189,6 +207,29 @@ Result<bool> PortWalk::step_through(std::chrono::nanoseconds time) {
     return state_->part != Part::done;
 }
 
+int PortWalk::wanted() const {
+    return ::bpf_map__fd(state_->skeleton->maps.wanted_ports);
+}
+
+/// Those that the pass has looked at are done with, unless it is made again.
+Result<std::vector<TakenPort>> PortWalk::take_wanted(bool is_exact) {
+    std::vector<TakenPort> taken;
+    if (state_->pass[0].is_any_wanted == 0)
+        return taken;
+    const auto all = read_hash_map<ballast_port_key, ballast_wanted>(wanted(), "wanted_ports");
+    if (!all)
+        return fail(all.error());
+    const auto began = static_cast<std::uint64_t>(
+        std::chrono::nanoseconds(state_->began->time_since_epoch()).count());
+    for (const auto& [port, one] : *all) {
+        if (one.pass == state_->pass[0].pass && one.holder.netns != 0)
+            taken.push_back(to_model(port, one));
+        if (is_exact && one.at_ns < began)
+            (void)::bpf_map_delete_elem(wanted(), &port); // the kernel may have recycled it
+    }
+    return taken;
+}
+
 Result<PortCount> PortWalk::finish() {
     const auto start = thread_cpu();
     const Pass& pass = state_->pass[0];
@@ -197,8 +238,8 @@ Result<PortCount> PortWalk::finish() {
         read_hash_map<ballast_tuple_key, ballast_tuple>(::bpf_map__fd(maps.tuples), "tuples");
     auto spaces =
         read_hash_map<__u64, ballast_port_space>(::bpf_map__fd(maps.port_spaces), "port_spaces");
-    auto poisoned = read_hash_map<ballast_poisoned_key, __u32>(::bpf_map__fd(maps.poisoned_ports),
-                                                               "poisoned_ports");
+    auto poisoned = read_hash_map<ballast_port_key, __u32>(::bpf_map__fd(maps.poisoned_ports),
+                                                           "poisoned_ports");
     if (!tuples || !spaces || !poisoned)
         return fail(!tuples ? tuples.error() : !spaces ? spaces.error() : poisoned.error());
     const auto is_of_pass = [&](const auto& value) { return value.pass == pass.pass; };
@@ -206,7 +247,11 @@ Result<PortCount> PortWalk::finish() {
     keep_current(::bpf_map__fd(maps.port_spaces), *spaces, is_of_pass);
     keep_current(::bpf_map__fd(maps.poisoned_ports), *poisoned,
                  [&](std::uint32_t number) { return number == pass.pass; });
+    auto taken = take_wanted(pass.torn + pass.unreadable == 0);
+    if (!taken)
+        return fail(taken.error());
     PortCount count;
+    count.taken = std::move(*taken);
     count.pass = pass.pass;
     count.began = *state_->began;
     count.since = state_->since;

@@ -33,6 +33,10 @@ public:
     /// Goes on for about that long, in one call to the kernel; false: the pass is through.
     Result<bool> step(std::chrono::nanoseconds time);
 
+    /// Map of the ports that programs ask bind() for, which others fill; open as long as the
+    /// object.
+    [[nodiscard]] int wanted() const;
+
     /// What the pass counted. Once, when it is through.
     Result<PortCount> finish();
 
@@ -42,6 +46,7 @@ private:
 
     Result<bool> step_through(std::chrono::nanoseconds time);
     Result<void> find_tables();
+    Result<std::vector<TakenPort>> take_wanted(bool is_exact);
 
     std::unique_ptr<State> state_;
 };

@@ -21,6 +21,7 @@
 #include "daemon/kernel/cgroup.h"
 #include "daemon/kernel/connect_relief.h"
 #include "daemon/kernel/insn.h"
+#include "daemon/kernel/port_hooks.h"
 #include "daemon/kernel/port_walk.h"
 #include "daemon/netlink/destroy_probe.h"
 #include "daemon/util/error.h"
@@ -351,6 +352,8 @@ std::vector<Feature> features(const std::string& cgroup) {
          try_files},
         {"counting of local ports", "who runs out of local ports is not foretold", false,
          try_port_walk},
+        {"watching of local ports", "a sudden use of local ports is seen at the next pass only",
+         false, PortHooks::try_load},
         {"relief at connect()", "own_range, spread and refuse are not done", false,
          try_connect_relief},
         {"entering network namespaces", "containers' older connections are not counted", false,

@@ -57,7 +57,8 @@ struct PortRow {
     std::uint32_t established = 0;
     std::uint32_t close_wait = 0;
     std::uint32_t closing = 0;
-    std::uint32_t poisoned = 0; ///< ports of the namespace's range
+    std::uint32_t self_connected = 0; ///< sockets whose peer is the socket itself
+    std::uint32_t poisoned = 0;       ///< ports of the namespace's range
     std::uint32_t reserved = 0;
     std::uint32_t opens_per_s = 0;
     std::optional<std::chrono::milliseconds> to_knee; ///< 0: reached; none: not foretold
@@ -100,7 +101,8 @@ struct PortsStatus {
     std::uint64_t failures = 0; ///< passes that could not be done
     std::string lacking;        ///< why ports are not counted; empty: they are
     std::chrono::nanoseconds last_cpu{0};
-    std::uint64_t sockets = 0; ///< by the last pass
+    std::uint64_t hastened = 0; ///< passes that many connects made due early
+    std::uint64_t sockets = 0;  ///< by the last pass
     std::uint64_t time_wait =
         0;                    ///< of these, mini-sockets, those without an owner in FIN_WAIT2 too
     std::uint64_t spaces = 0; ///< network namespaces with any

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "daemon/util/address.h"
@@ -38,6 +39,8 @@ struct PortSpace {
 
     std::uint16_t bound_below = 0; ///< last port below the range that somebody bound; 0: none
     std::uint16_t bound_above = 0; ///< first one above it; 0: none
+
+    std::uint32_t most_minis = 0; ///< net.ipv4.tcp_max_tw_buckets; 0: not known
 
     std::uint32_t bound = 0; ///< connections from ports of the range that their programs had bound
     std::uint64_t binder =
@@ -69,11 +72,12 @@ struct TupleCount {
     std::uint32_t connecting = 0;
     std::uint32_t established = 0;
     std::uint32_t close_wait = 0;
-    std::uint32_t closing = 0;   ///< FIN_WAIT1 .. LAST_ACK, mini-sockets apart
-    std::uint32_t time_wait = 0; ///< mini-sockets
-    std::uint32_t reusable = 0;  ///< of these, those with timestamps, which tcp_tw_reuse needs
-    std::uint32_t fin_wait2 = 0; ///< mini-sockets
-    std::uint32_t ended = 0;     ///< mini-sockets that began since the pass before
+    std::uint32_t closing = 0;        ///< FIN_WAIT1 .. LAST_ACK, mini-sockets apart
+    std::uint32_t time_wait = 0;      ///< mini-sockets
+    std::uint32_t reusable = 0;       ///< of these, those with timestamps, which tcp_tw_reuse needs
+    std::uint32_t fin_wait2 = 0;      ///< mini-sockets
+    std::uint32_t ended = 0;          ///< mini-sockets that began since the pass before
+    std::uint32_t self_connected = 0; ///< sockets whose peer is the socket itself
     std::optional<std::chrono::milliseconds> next_end; ///< of a mini-socket; none: there is none
     std::array<std::uint32_t, ends_steps> ends{};
     std::uint64_t consumer = 0; ///< cgroup of more than half of the sockets proper, if any has so
@@ -87,6 +91,27 @@ struct TupleCount {
     bool operator==(const TupleCount&) const = default;
 };
 
+/// A port that bind() was asked for while connections had it that connect() chose it for.
+struct TakenPort {
+    std::uint32_t netns = 0; ///< inode number
+    std::uint16_t port = 0;
+    std::uint32_t pid = 0; ///< of the process that asked
+    std::string comm;      ///< its name
+    std::uint64_t cgroup = 0;
+    TupleKey holder; ///< of one of these connections
+    std::uint64_t holder_cgroup = 0;
+
+    bool operator==(const TakenPort&) const = default;
+};
+
+/// Sockets of the host that nobody has open, and whose end is still to be agreed on with the peer.
+struct Orphans {
+    std::uint64_t count = 0;
+    std::uint64_t most = 0; ///< net.ipv4.tcp_max_orphans; 0: not known
+
+    bool operator==(const Orphans&) const = default;
+};
+
 /// One pass.
 struct PortCount {
     std::uint32_t pass = 0;
@@ -94,10 +119,12 @@ struct PortCount {
     std::optional<std::chrono::nanoseconds> since; ///< the beginning of the pass before
     std::vector<TupleCount> tuples;
     std::map<std::uint32_t, PortSpace> spaces; ///< by inode number
-    std::uint64_t sockets = 0;                 ///< met
-    std::uint32_t least = 1;                   ///< tuples with fewer sockets are not among `tuples`
-    std::uint64_t left_out = 0;                ///< sockets of such
-    std::uint64_t torn = 0; ///< chains that changed while they were read, so counts may be off
+    std::vector<TakenPort> taken;
+    Orphans orphans;
+    std::uint64_t sockets = 0;  ///< met
+    std::uint32_t least = 1;    ///< tuples with fewer sockets are not among `tuples`
+    std::uint64_t left_out = 0; ///< sockets of such
+    std::uint64_t torn = 0;     ///< chains that changed while they were read, so counts may be off
     std::uint64_t unreadable = 0; ///< places in memory that could not be read
     std::uint64_t full = 0;       ///< sockets and ports that found no room in a table
     std::chrono::nanoseconds cpu{0};

@@ -13,6 +13,7 @@
 
 #include "ballast.skel.h"
 #include "listeners.skel.h"
+#include "port_hooks.skel.h"
 #include "ports.skel.h"
 #include "relief.skel.h"
 #include "tests/harness/cmocka.hpp"
@@ -79,6 +80,10 @@ void test_ports(void**) {
     test_of<ports_bpf>("ports");
 }
 
+void test_port_hooks(void**) {
+    test_of<port_hooks_bpf>("port_hooks");
+}
+
 void test_relief(void**) {
     test_of<relief_bpf>("relief");
 }
@@ -87,9 +92,8 @@ void test_relief(void**) {
 
 TEST_GROUP(verifier) {
     const CMUnitTest tests[] = {
-        cmocka_unit_test(test_ballast),
-        cmocka_unit_test(test_listeners),
-        cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_ballast), cmocka_unit_test(test_listeners),
+        cmocka_unit_test(test_ports),   cmocka_unit_test(test_port_hooks),
         cmocka_unit_test(test_relief),
     };
     return cmocka_run_group_tests_name("verifier", tests, nullptr, nullptr);

@@ -19,20 +19,27 @@ Scene& crowded_scene(const std::string& policy_text, int size) {
 }
 
 void answer(Listener& listener) {
+    answer(std::vector{&listener});
+}
+
+void answer(const std::vector<Listener*>& listeners) {
     auto& server = make<Process>();
-    server.fork([&listener] {
+    server.fork([listeners] {
         std::vector<Fd> open;
         for (;;) {
-            std::vector<pollfd> polled{{listener.socket().get(), POLLIN, 0}};
+            std::vector<pollfd> polled;
+            for (const auto* one : listeners)
+                polled.push_back({one->socket().get(), POLLIN, 0});
             for (const auto& one : open)
                 polled.push_back({one.get(), POLLIN, 0});
             ::poll(polled.data(), polled.size(), -1);
             for (std::size_t i = open.size(); i-- > 0;)
-                if (polled.at(i + 1).revents != 0)
+                if (polled.at(i + listeners.size()).revents != 0)
                     open.erase(open.begin() + static_cast<std::ptrdiff_t>(i));
-            if (polled.front().revents != 0)
-                open.emplace_back(
-                    ::accept4(listener.socket().get(), nullptr, nullptr, SOCK_CLOEXEC));
+            for (std::size_t i = 0; i < listeners.size(); ++i)
+                if (polled.at(i).revents != 0)
+                    open.emplace_back(
+                        ::accept4(listeners.at(i)->socket().get(), nullptr, nullptr, SOCK_CLOEXEC));
         }
         return 0;
     });

@@ -19,6 +19,7 @@ std::string port_range(const Netns& where);
 
 /// Takes what comes and closes it once the client has.
 void answer(Listener& listener);
+void answer(const std::vector<Listener*>& listeners);
 
 /// Opens `per_second` connections to each in turn and closes them at once, until one fails: the
 /// process ends with its errno.

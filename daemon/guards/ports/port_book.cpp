@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include <fmt/format.h>
-
 namespace ballast::guards {
 
 namespace {
@@ -36,25 +34,9 @@ PortState state_of(const PortRow& row, const TupleCount& tuple, const PortSpace&
     return std::uint64_t{row.poisoned} * 10 >= range ? PortState::poisoned : PortState::ok;
 }
 
-/// B4.
+/// B3.
 bool is_worth_following(const TupleCount& tuple, const PortsByParity& capacity) {
-    return std::uint64_t{tuple.used.all()} * 64 >= capacity.all() ||
-           tuple.close_wait >= PortBook::leaked_from ||
-           tuple.fin_wait2 >= PortBook::half_closed_from;
-}
-
-std::string seconds_text(const std::optional<milliseconds>& time) {
-    return time ? fmt::format("{}", time->count() / 1000) : "none";
-}
-
-std::string evidence(const PortRow& row) {
-    return fmt::format("source={} used={} capacity={} time_wait={} fin_wait2={} established={} "
-                       "close_wait={} opens_per_s={} knee_in_s={} wall_in_s={} confidence={} "
-                       "poisoned={} reserved={} netns={}",
-                       row.key.source.text(), row.used, row.capacity, row.time_wait, row.fin_wait2,
-                       row.established, row.close_wait, row.opens_per_s, seconds_text(row.to_knee),
-                       seconds_text(row.to_wall), name_of(row.confidence), row.poisoned,
-                       row.reserved, row.key.netns);
+    return std::uint64_t{tuple.used.all()} * 64 >= capacity.all();
 }
 
 Reason reason_of(PortState state) {
@@ -95,6 +77,7 @@ PortRow PortBook::row_of(const TupleCount& tuple, const PortSpace& space, PortTr
     row.established = tuple.established;
     row.close_wait = tuple.close_wait;
     row.closing = tuple.closing;
+    row.self_connected = tuple.self_connected;
     row.poisoned = space.poisoned.all();
     row.reserved = space.reserved.all();
     row.next_end = tuple.next_end;
@@ -115,19 +98,22 @@ PortRow PortBook::row_of(const TupleCount& tuple, const PortSpace& space, PortTr
 
 std::vector<Finding> PortBook::read(const PortCount& count, Monotonic now,
                                     const ConsumerName& name) {
-    std::vector<Finding> findings;
-    const Reporting reporting{findings, name, now};
+    PortFindings findings(name);
+    const Reporting reporting{findings, now};
     rows_.clear();
     rows_.reserve(count.tuples.size());
+    least_capacity_ = 0;
+    for (const auto& [netns, space] : count.spaces)
+        if (const auto ports = space.capacity().all(); ports != 0)
+            least_capacity_ = least_capacity_ == 0 ? ports : std::min(ports, least_capacity_);
     for (const auto& tuple : count.tuples)
         if (const auto space = count.spaces.find(tuple.key.netns); space != count.spaces.end())
             read_tuple(tuple, space->second, count, reporting);
-    for (const auto& [netns, space] : count.spaces)
-        judge_binder(space, reporting);
-    std::erase_if(bound_at_, [&](const auto& space) { return now - space.second >= quiet; });
     forget_gone(count.pass, reporting);
     std::ranges::sort(rows_, worse);
-    return findings;
+    advice_.read(count, rows_, now, findings);
+    coalesced_ += findings.left_out();
+    return findings.take();
 }
 
 void PortBook::read_tuple(const TupleCount& tuple, const PortSpace& space, const PortCount& count,
@@ -143,8 +129,6 @@ void PortBook::read_tuple(const TupleCount& tuple, const PortSpace& space, const
     rows_.push_back(row_of(tuple, space, &known->second.trend, count));
     known->second.pass = count.pass;
     judge(rows_.back(), known->second, reporting);
-    judge_leak(rows_.back(), known->second, reporting);
-    judge_habits(rows_.back(), known->second, reporting);
     if (known->second.reported == PortState::ok && !is_worth)
         known_.erase(known);
 }
@@ -154,7 +138,7 @@ void PortBook::judge(const PortRow& row, Known& known, const Reporting& reportin
     if (row.state <= PortState::poisoned) {
         if (known.reported != PortState::ok && reporting.now - known.bad_at >= quiet) {
             known.reported = PortState::ok;
-            add(reporting, Reason::ports_clear, row);
+            reporting.findings.add(Reason::ports_clear, row);
         }
         return;
     }
@@ -163,69 +147,7 @@ void PortBook::judge(const PortRow& row, Known& known, const Reporting& reportin
     if (row.state <= known.reported || is_passing)
         return;
     known.reported = row.state;
-    add(reporting, reason_of(row.state), row);
-}
-
-void PortBook::judge_leak(const PortRow& row, Known& known, const Reporting& reporting) {
-    const std::uint32_t before = std::exchange(known.close_wait, row.close_wait);
-    if (row.close_wait < leaked_from || row.close_wait < before) {
-        known.leaks_since.reset();
-        known.is_leak_reported = known.is_leak_reported && row.close_wait >= leaked_from;
-        return;
-    }
-    if (!known.leaks_since) {
-        known.leaks_since = reporting.now;
-        known.leaked_before = row.close_wait;
-    }
-    if (known.is_leak_reported || reporting.now - *known.leaks_since < leaks_for ||
-        row.close_wait == known.leaked_before)
-        return;
-    known.is_leak_reported = true;
-    add(reporting, Reason::close_wait_leak, row);
-}
-
-bool PortBook::Lasting::note(bool is_so, Monotonic now) {
-    if (!is_so) {
-        since.reset();
-        is_reported = is_reported && now - last < quiet;
-        return false;
-    }
-    last = now;
-    if (!since)
-        since = now;
-    if (is_reported || now - *since < lasts_for)
-        return false;
-    is_reported = true;
-    return true;
-}
-
-/// B5.
-void PortBook::judge_habits(const PortRow& row, Known& known, const Reporting& reporting) {
-    const bool is_churn = row.opens_per_s >= churn_from &&
-                          std::uint64_t{row.time_wait} * 4 >= row.capacity &&
-                          std::uint64_t{row.time_wait} * 10 >= std::uint64_t{row.used} * 9;
-    if (known.churn.note(is_churn, reporting.now))
-        add(reporting, Reason::churn, row);
-    const bool is_half_closed = row.fin_wait2 >= half_closed_from && row.fin_wait2 >= row.time_wait;
-    if (known.half_closed.note(is_half_closed, reporting.now))
-        add(reporting, Reason::fin_wait2_build_up, row);
-}
-
-void PortBook::judge_binder(const PortSpace& space, const Reporting& reporting) {
-    if (space.bound < bound_from)
-        return;
-    const bool is_news = !bound_at_.contains(space.netns);
-    bound_at_[space.netns] = reporting.now;
-    if (!is_news)
-        return;
-    Finding made;
-    made.reason = Reason::bind_before_connect;
-    made.netns = space.netns;
-    made.evidence = fmt::format("connections={} poisoned={} of={} netns={}", space.bound,
-                                space.poisoned.all(), space.high - space.low + 1, space.netns);
-    if (const auto path = space.binder != 0 ? reporting.name(space.binder) : ""; !path.empty())
-        made.evidence += " consumer=" + path;
-    add(reporting, std::move(made));
+    reporting.findings.add(reason_of(row.state), row);
 }
 
 /// Whose last socket has gone.
@@ -241,33 +163,28 @@ void PortBook::forget_gone(std::uint32_t pass, const Reporting& reporting) {
         if (is_well && known.reported != PortState::ok) {
             PortRow row;
             row.key = at->first;
-            add(reporting, Reason::ports_clear, row);
+            reporting.findings.add(Reason::ports_clear, row);
         }
         at = is_well ? known_.erase(at) : std::next(at);
     }
 }
 
-void PortBook::add(const Reporting& reporting, Reason reason, const PortRow& row) {
-    Finding made;
-    made.reason = reason;
-    made.destination = row.key.remote;
-    made.evidence = evidence(row);
-    made.netns = row.key.netns;
-    if (const auto path = row.consumer != 0 ? reporting.name(row.consumer) : ""; !path.empty())
-        made.evidence += " consumer=" + path;
-    add(reporting, std::move(made));
-}
-
-void PortBook::add(const Reporting& reporting, Finding made) {
-    if (reporting.findings.size() >= most_findings) {
-        ++coalesced_;
-        return;
-    }
-    reporting.findings.push_back(std::move(made));
-}
-
 PortState PortBook::worst() const {
     return rows_.empty() ? PortState::ok : rows_.front().state;
+}
+
+std::uint32_t PortBook::allowance() const {
+    constexpr std::uint32_t few = 16;
+    const auto half_way = [](const PortRow& row) {
+        const std::uint32_t knee = row.capacity / 2;
+        const std::uint32_t left = row.used < knee ? knee - row.used : row.capacity - row.used;
+        return std::max({left / 2, row.capacity / 64, few});
+    };
+    std::uint32_t least = std::max(least_capacity_ / 4, few); // of a tuple that is not there yet
+    for (const auto& row : rows_)
+        if (row.used < row.capacity)
+            least = std::min(least, half_way(row));
+    return least;
 }
 
 bool PortBook::is_any_foretold() const {

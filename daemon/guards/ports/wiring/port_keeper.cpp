@@ -6,6 +6,7 @@
 #include <span>
 
 #include "daemon/kernel/cgroup.h"
+#include "daemon/kernel/orphans.h"
 #include "daemon/util/clock.h"
 #include "daemon/util/log.h"
 
@@ -39,7 +40,30 @@ Result<std::unique_ptr<Guard>> PortKeeper::make(const Surroundings& around) {
         return fail(timer.error());
     keeper->timer_ = std::move(*timer);
     keeper->timer_.arm(slice);
+    if (auto watched = keeper->watch(around); !watched)
+        log::warn("local ports are not watched between passes: {}", watched.error().text());
     return keeper;
+}
+
+Result<void> PortKeeper::watch(const Surroundings& around) {
+    auto hooks = kernel::PortHooks::attach(around.instance.programs().cgroup(), walk_->wanted(),
+                                           [this] { hasten(); });
+    if (!hooks)
+        return fail(hooks.error());
+    auto readable = around.loop.on_readable((*hooks)->descriptor(), [this] { hooks_->consume(); });
+    if (!readable)
+        return fail(readable.error());
+    hooks_ = std::move(*hooks);
+    many_ = std::move(*readable);
+    return {};
+}
+
+/// The next pass is due, as soon as its cost allows.
+void PortKeeper::hasten() {
+    if (is_passing_)
+        return;
+    ++status_.hastened;
+    timer_.arm(std::max<std::chrono::nanoseconds>(began_ + 50 * status_.last_cpu - now(), slice));
 }
 
 void PortKeeper::begin() {
@@ -61,7 +85,7 @@ void PortKeeper::advance() {
 
 void PortKeeper::finish() {
     is_passing_ = false;
-    const auto count = walk_->finish();
+    auto count = walk_->finish();
     if (!count)
         return fail_pass(count.error());
     status_.torn += count->torn;
@@ -71,7 +95,11 @@ void PortKeeper::finish() {
         return timer_.arm(slice);
     }
     again_ = 0;
+    count->orphans = kernel::read_orphans();
     take(*count);
+    if (hooks_)
+        if (auto allowed = hooks_->allow(book_.allowance()); !allowed)
+            log::warn("local ports are not watched: {}", allowed.error().text());
     timer_.arm(std::max<std::chrono::nanoseconds>(began_ + interval() - now(), slice));
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Counts local ports again and again, a slice of a millisecond at a time between the main loop's
-// other work, and reports those that run out.
+// other work, sooner where many connections are made meanwhile, and reports those that run out.
 #pragma once
 
 #include <memory>
@@ -10,6 +10,7 @@
 #include "daemon/guards/guard.h"
 #include "daemon/guards/ports/port_book.h"
 #include "daemon/guards/ports/wiring/port_reliever.h"
+#include "daemon/kernel/port_hooks.h"
 #include "daemon/kernel/port_walk.h"
 #include "daemon/util/event_loop.h"
 
@@ -39,6 +40,8 @@ private:
     static constexpr unsigned most_again = 2;
 
     explicit PortKeeper(findings::Findings& findings) : findings_(findings) {}
+    Result<void> watch(const Surroundings& around);
+    void hasten();
     void begin();
     void advance();
     void finish();
@@ -49,7 +52,9 @@ private:
     findings::Findings& findings_;
     std::unique_ptr<PortReliever> reliever_;
     std::unique_ptr<kernel::PortWalk> walk_;
+    std::unique_ptr<kernel::PortHooks> hooks_; ///< none: the kernel refuses them
     EventSource timer_;
+    EventSource many_;
     PortBook book_;
     PortsStatus status_;
     std::chrono::steady_clock::time_point began_;
