@@ -2,6 +2,7 @@
 #include "daemon/act/space_relief.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <vector>
@@ -12,6 +13,7 @@ namespace {
 
 constexpr auto range_sysctl = "net/ipv4/ip_local_port_range";
 constexpr auto reuse_sysctl = "net/ipv4/tcp_tw_reuse";
+constexpr auto delay_sysctl = "net/ipv4/tcp_tw_reuse_delay"; // ms
 constexpr auto reuse_always = "1"; // 2, the default, is for loopback alone
 
 /// Fewer have no second parity.
@@ -154,18 +156,30 @@ Result<void> SpaceRelief::stop_widening() {
     return apply_range();
 }
 
-Result<void> SpaceRelief::reuse() {
-    Result<std::string> now;
-    auto entered = in_space(where_, cookie_, [&] { now = read_sysctl(reuse_sysctl); });
+Result<void> SpaceRelief::reuse(std::chrono::milliseconds after) {
+    Result<std::string> now, delay;
+    auto entered = in_space(where_, cookie_, [&] {
+        now = read_sysctl(reuse_sysctl);
+        delay = read_sysctl(delay_sysctl);
+    });
     if (!entered)
         return entered;
     if (now && *now == reuse_always && !list_->find(change_of(reuse_sysctl)))
         return fail(Error("net.ipv4.tcp_tw_reuse is 1 already", EALREADY));
-    return set(reuse_sysctl, reuse_always);
+    auto done = set(reuse_sysctl, reuse_always);
+    const bool is_sooner = after.count() != 0 && delay && std::atol(delay->c_str()) > after.count();
+    if (!done || !is_sooner)
+        return done;
+    done = set(delay_sysctl, fmt::format("{}", after.count()));
+    if (!done)
+        (void)put_back(reuse_sysctl);
+    return done;
 }
 
 Result<void> SpaceRelief::stop_reusing() {
-    return put_back(reuse_sysctl);
+    auto delayed = put_back(delay_sysctl);
+    auto done = put_back(reuse_sysctl);
+    return done ? delayed : done;
 }
 
 Result<SynCounts> SpaceRelief::syn_counts() {

@@ -7,6 +7,7 @@
 //     at first: ECANCELED, and the change is taken off the list.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -46,8 +47,10 @@ public:
     Result<void> flip();
     /// Makes the range that large.
     Result<void> widen(const PortRange& range);
-    /// net.ipv4.tcp_tw_reuse = 1; EALREADY where it is that.
-    Result<void> reuse();
+    /// net.ipv4.tcp_tw_reuse = 1; EALREADY where it is that. `after`, if not 0: at most that old
+    /// has a TIME_WAIT to be, where the kernel has tcp_tw_reuse_delay (Linux 6.14), in place of a
+    /// second.
+    Result<void> reuse(std::chrono::milliseconds after);
 
     /// Each takes back what the one above did, and is well where nothing was done.
     Result<void> stop_flipping();

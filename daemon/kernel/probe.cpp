@@ -262,6 +262,12 @@ Result<Fd> listen_anywhere() {
     return socket;
 }
 
+Result<void> try_reuse_delay() {
+    constexpr auto file = "/proc/sys/net/ipv4/tcp_tw_reuse_delay"; // since Linux 6.14
+    return ::access(file, R_OK) == 0 ? Result<void>()
+                                     : fail(Error::system("read tcp_tw_reuse_delay", errno));
+}
+
 Result<void> try_port_walk() {
     const auto walk = PortWalk::load();
     if (!walk)
@@ -354,6 +360,8 @@ std::vector<Feature> features(const std::string& cgroup) {
          try_port_walk},
         {"watching of local ports", "a sudden use of local ports is seen at the next pass only",
          false, PortHooks::try_load},
+        {"net.ipv4.tcp_tw_reuse_delay", "tw_reuse waits for a second, whatever the rate", false,
+         try_reuse_delay},
         {"relief at connect()", "own_range, spread and refuse are not done", false,
          try_connect_relief},
         {"entering network namespaces", "containers' older connections are not counted", false,

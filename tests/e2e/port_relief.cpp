@@ -227,6 +227,33 @@ void reuses_time_wait(const Family& family) {
         "the kernel's own");
 }
 
+std::string reuse_delay(const Netns& client) {
+    return client.exec({"sysctl", "-n", "net.ipv4.tcp_tw_reuse_delay"});
+}
+
+/// All ports within less than two seconds, the kernel's one of which each of them waits.
+void reuses_time_wait_sooner(const Family& family) {
+    auto& scene = calm_scene();
+    const auto& client = scene.link.client;
+    if (reuse_delay(client) != "1000\n")
+        skip_kernel_lacks("net.ipv4.tcp_tw_reuse_delay");
+    auto& listener = serve(scene, family);
+    enact(scene, relief_of("test", listener.dest(), "\"tw_reuse\""));
+    answer(listener);
+    std::vector<Process*> clients;
+    for (int i = 0; i < 3; ++i)
+        clients.push_back(&churn(client, {listener.dest()}, 45));
+    await([&] { return reuse_delay(client) == "100\n"; }, "another delay");
+    check_equal(client.exec({"sysctl", "-n", "net.ipv4.tcp_tw_reuse"}), std::string("1\n"),
+                "tcp_tw_reuse");
+    for (Process* one : clients)
+        one->kill();
+    scene.ballastd.stop();
+    check_equal(reuse_delay(client), std::string("1000\n"), "after the daemon");
+    check_equal(client.exec({"sysctl", "-n", "net.ipv4.tcp_tw_reuse"}), std::string("2\n"),
+                "tcp_tw_reuse after it");
+}
+
 constexpr auto gateway_that_remembers = R"(table inet gateway {
     set known {
         type inet_service
@@ -290,8 +317,11 @@ void widens_the_range(const Family& family) {
         held.push_back(std::move(attempt(client, listener.dest()).socket));
     check(std::ranges::all_of(held, [](const Fd& fd) { return static_cast<bool>(fd); }),
           "every connect() succeeds");
-    scene.ballastd.stop();
-    check_equal(port_range(client), untouched, "after the daemon");
+    scene.ballastd.crash();
+    check_equal(port_range(client), fmt::format("32501 {}", high), "after kill -9");
+    scene.ballastd.write_policy(limit_policy(100'000, "observe")); // or it would begin again
+    scene.ballastd.start();
+    check_equal(port_range(client), untouched, "with the next daemon");
 }
 
 bool is_in_range(int port) {
@@ -360,6 +390,15 @@ void gives_ports_of_its_own(const Family& family) {
     check(port_of(attempt(client, listener.dest()).socket) >= first_port, "after kill -9");
 }
 
+/// All but the first, so that no TIME_WAIT keeps their ports.
+void let_go(std::vector<Fd>& held, std::size_t all_but) {
+    for (const Fd& fd : held) {
+        const linger at_once{.l_onoff = 1, .l_linger = 0};
+        need(::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0, "set");
+    }
+    held.resize(all_but);
+}
+
 std::string address_of(const Fd& socket) {
     sockaddr_storage name{};
     socklen_t size = sizeof name;
@@ -395,7 +434,13 @@ void spreads_over_sources(const Family& family) {
     const auto row = relief_row(scene, "spread", listener.dest());
     check_equal(row.at("uses").get<int>(), ports, row.dump());
     check_equal(row.at("missed").get<int>(), 0, row.dump());
-    scene.ballastd.stop();
+    scene.ballastd.crash();
+    let_go(held, ports / 2);
+    for (int i = 0; i < 10; ++i) {
+        auto made = attempt(client, listener.dest());
+        check_equal(address_of(made.socket), address_of(held.front()), "after kill -9");
+        held.push_back(std::move(made.socket));
+    }
 }
 
 /// Past the wall and on, by the ports of what waits for nothing any more.
@@ -417,7 +462,8 @@ void reaps_time_wait(const Family& family) {
                 "tcp_tw_reuse");
     for (const Fd& fd : held)
         check(::send(fd.get(), "x", 1, MSG_NOSIGNAL) == 1, "what is in use stays");
-    churning.kill();
+    scene.ballastd.crash(); // nothing is left of it: the kernel's own ends are waited for again
+    check_equal(churning.wait(milliseconds(60'000)).value_or(-1), EADDRNOTAVAIL, "after kill -9");
 }
 
 /// Where no port is left, the second connect() and those after it fail without a search.
@@ -433,11 +479,7 @@ void refuses_at_once(const Family& family) {
         check_errno(attempt(client, listener.dest()).error, EADDRNOTAVAIL, "that does not");
     await([&] { return relief_row(scene, "refuse", listener.dest()).at("uses") >= 10; },
           "refusals");
-    for (Fd& fd : held) { // so that no TIME_WAIT keeps its port
-        const linger at_once{.l_onoff = 1, .l_linger = 0};
-        need(::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0, "set");
-    }
-    held.resize(ports / 2);
+    let_go(held, ports / 2);
     check(log_lines(scene, {"finding reason=breaker_", listener.dest().text()}).empty(),
           "the destination did not fail");
     await([&] { return attempt(client, listener.dest()).error == 0; }, "a port that is free again");
@@ -457,6 +499,7 @@ TEST_GROUP(port_relief) {
         .host_each(families, "only reports where it observes", only_reports_where_it_observes)
         .host_each(families, "leaves calm services alone", leaves_calm_services_alone)
         .each(families, "reuses TIME_WAIT", reuses_time_wait)
+        .host_each(families, "reuses TIME_WAIT sooner", reuses_time_wait_sooner)
         .host_each(families, "takes reuse back where SYNs are lost",
                    takes_reuse_back_where_syns_are_lost)
         .each(families, "widens the range", widens_the_range)

@@ -251,8 +251,11 @@ ReliefOrder PortLadder::begin_of(Relief rung, const Needy& needy) const {
                       .tuple = needy.row.key,
                       .capacity = needy.row.capacity,
                       .evidence = evidence_of(rung, needy.row)};
-    if (rung == Relief::tw_reuse)
+    if (rung == Relief::tw_reuse) {
         order.evidence += fmt::format(" reusable={}", needy.row.reusable);
+        if (std::uint64_t{needy.row.opens_per_s} * 2 >= needy.row.capacity)
+            order.reuse_after = soonest_reuse;
+    }
     if (rung == Relief::spread) {
         for (const Address& source : needy.rule.source_pool)
             if (source != needy.row.key.source && source.is_v4() == needy.row.key.source.is_v4())

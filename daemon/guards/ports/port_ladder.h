@@ -51,6 +51,9 @@ struct ReliefOrder {
     std::uint16_t high = 0;
     std::vector<Address> sources = {};       ///< `spread`: besides the tuple's own
     std::chrono::milliseconds refuse_for{0}; ///< `refuse`
+    /// `tw_reuse`: how old a TIME_WAIT has to be, where the kernel's second is too long; 0: it is
+    /// not.
+    std::chrono::milliseconds reuse_after{0};
 };
 
 class PortLadder {
@@ -71,6 +74,9 @@ public:
     static constexpr std::chrono::milliseconds shortest_refusal{10};
     static constexpr std::chrono::milliseconds longest_refusal{1'000};
     static constexpr std::chrono::seconds wall_near{30};
+    /// Timestamps, by which the peer tells the connections apart, differ after a millisecond
+    /// (net/ipv4/tcp_ipv4.c, tcp_twsk_unique()).
+    static constexpr std::chrono::milliseconds soonest_reuse{100};
 
     /// The rule of the service that governs the endpoint, or of the host where none does.
     using RuleOf = std::function<PortRule(const Endpoint&)>;

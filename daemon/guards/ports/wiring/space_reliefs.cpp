@@ -45,7 +45,7 @@ Result<void> SpaceReliefs::begin(const ReliefOrder& order) {
     if (order.rung == Relief::tw_reuse) {
         if (const auto syns = relief.syn_counts())
             begun.syns = *syns;
-        done = relief.reuse();
+        done = relief.reuse(order.reuse_after);
     }
     if (done)
         space->second.rungs.at(order.rung) = begun;
