@@ -183,8 +183,12 @@ Result<void> SpaceRelief::stop_reusing() {
 }
 
 Result<SynCounts> SpaceRelief::syn_counts() {
+    return act::syn_counts(where_, cookie_);
+}
+
+Result<SynCounts> syn_counts(kernel::NetNamespace where, std::uint64_t cookie) {
     std::optional<std::uint64_t> opens, retransmits;
-    const auto entered = in_space(where_, cookie_, [&] {
+    const auto entered = in_space(where, cookie, [&] {
         opens = counter("/proc/thread-self/net/snmp", "Tcp", "ActiveOpens");
         retransmits = counter("/proc/thread-self/net/netstat", "TcpExt", "TCPSynRetrans");
     });

@@ -77,4 +77,8 @@ private:
     bool is_flipped_ = false;
 };
 
+/// Of a namespace that Ballast has not changed. `cookie`: SO_NETNS_COOKIE; ENOENT where no process
+/// lives in it.
+Result<SynCounts> syn_counts(kernel::NetNamespace where, std::uint64_t cookie);
+
 } // namespace ballast::act

@@ -299,6 +299,49 @@ void takes_reuse_back_where_syns_are_lost(const Family& family) {
         one->kill();
 }
 
+/// A firewall on the way that lets only some ports or addresses pass: cloud ACLs have the return
+/// traffic of 32768 and above.
+struct Objection {
+    const char* name;
+    const char* rung;
+    const char* rule;
+    int held; ///< of the ports, in percent
+};
+
+constexpr Objection objections[] = {
+    {"own_range", "own_range", "tcp sport < 32768 drop", 50},
+    {"widen", "widen", "tcp sport < 32768 drop", 95},
+    {"spread", "spread", "ip saddr 10.77.0.3 tcp flags syn drop", 50},
+};
+
+void takes_back_what_is_objected_to(const Objection& objection) {
+    auto& scene = calm_scene();
+    const auto& client = scene.link.client;
+    client.ip({"addr add 10.77.0.3/24 dev c0"});
+    auto& listener = serve(scene, families.front());
+    enact(scene, relief_of("test", listener.dest(), fmt::format("\"{}\"", objection.rung)));
+    scene.link.server.exec({"nft", "add table inet acl; add chain inet acl in { type filter hook "
+                                   "input priority 0 ; }; add rule inet acl in " +
+                                       std::string(objection.rule)});
+    open_connections(client, listener.dest(), static_cast<unsigned>(ports * objection.held / 100));
+    await([&] { return !findings_of(scene, "ports_relief ", listener.dest()).empty(); },
+          "the relief");
+    std::vector<Process*> clients;
+    for (int i = 0; i < 6; ++i) // each may wait in one for long
+        clients.push_back(&churn(client, {listener.dest()}, 2));
+    await(
+        [&] {
+            return !log_lines(scene, {"finding reason=ports_relief_over",
+                                      fmt::format("rung={} ", objection.rung), "why=syns_lost",
+                                      fmt::format("netns={}", client.inode())})
+                        .empty();
+        },
+        "its end");
+    for (Process* one : clients)
+        one->kill();
+    open_connections(client, listener.dest(), 2);
+}
+
 /// Held connections past the wall: only more ports help.
 void widens_the_range(const Family& family) {
     auto& scene = calm_scene();
@@ -502,6 +545,7 @@ TEST_GROUP(port_relief) {
         .host_each(families, "reuses TIME_WAIT sooner", reuses_time_wait_sooner)
         .host_each(families, "takes reuse back where SYNs are lost",
                    takes_reuse_back_where_syns_are_lost)
+        .host_each(objections, "takes back what is objected to", takes_back_what_is_objected_to)
         .each(families, "widens the range", widens_the_range)
         .each(families, "gives ports of its own", gives_ports_of_its_own)
         .each(families, "spreads over sources", spreads_over_sources)

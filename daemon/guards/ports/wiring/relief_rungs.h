@@ -33,7 +33,7 @@ inline std::string why_of(const Error& error) {
 struct InForce {
     std::chrono::steady_clock::time_point began = now();
     std::uint64_t flips = 0;                 ///< `flip`: again, since it began
-    std::optional<act::SynCounts> syns = {}; ///< `tw_reuse`: when it began
+    std::optional<act::SynCounts> syns = {}; ///< of the namespace, when it began
 };
 
 class ReliefRungs {

@@ -3,19 +3,11 @@
 
 #include <utility>
 
+#include "daemon/guards/ports/wiring/syn_objection.h"
+
 namespace ballast::guards {
 
 namespace {
-
-/// Of the connects since tw_reuse began, so many SYNs may be sent again, in percent more than
-/// before: a middlebox that objects to reused tuples drops every one.
-constexpr std::uint64_t most_syns_lost_percent = 2;
-/// Fewer show nothing.
-constexpr std::uint64_t least_retransmits = 3;
-
-std::uint64_t lost_percent(const act::SynCounts& counts) {
-    return counts.opens == 0 ? 0 : counts.retransmits * 100 / counts.opens;
-}
 
 Result<void> take_back(act::SpaceRelief& relief, Relief rung) {
     if (rung == Relief::flip)
@@ -37,16 +29,16 @@ Result<void> SpaceReliefs::begin(const ReliefOrder& order) {
     }
     InForce begun;
     act::SpaceRelief& relief = space->second.relief;
+    if (can_be_objected_to(order.rung))
+        if (const auto syns = relief.syn_counts())
+            begun.syns = *syns;
     Result<void> done;
     if (order.rung == Relief::flip)
         done = relief.flip();
     if (order.rung == Relief::widen)
         done = relief.widen({order.low, order.high});
-    if (order.rung == Relief::tw_reuse) {
-        if (const auto syns = relief.syn_counts())
-            begun.syns = *syns;
+    if (order.rung == Relief::tw_reuse)
         done = relief.reuse(order.reuse_after);
-    }
     if (done)
         space->second.rungs.at(order.rung) = begun;
     return done;
@@ -88,27 +80,18 @@ void SpaceReliefs::drop(const ReliefOrder& order) {
 
 std::vector<ReliefOrder> SpaceReliefs::objected_to() {
     std::vector<ReliefOrder> orders;
-    for (auto& [netns, space] : spaces_) {
-        const auto& rung = space.rungs.at(Relief::tw_reuse);
-        if (!rung || !rung->syns)
-            continue;
-        const auto now_syns = space.relief.syn_counts();
-        if (!now_syns)
-            continue;
-        const act::SynCounts since{.opens = now_syns->opens - rung->syns->opens,
-                                   .retransmits = now_syns->retransmits - rung->syns->retransmits};
-        if (since.retransmits < least_retransmits ||
-            lost_percent(since) <= lost_percent(*rung->syns) + most_syns_lost_percent)
-            continue;
-        ReliefOrder order{.kind = ReliefOrder::Kind::end,
-                          .rung = Relief::tw_reuse,
-                          .netns = netns,
-                          .mode = Mode::enforce,
-                          .tuple = {.netns = netns, .source = {}, .remote = {}}};
-        order.evidence = fmt::format("rung=tw_reuse netns={} why=syns_lost opens={} retransmits={}",
-                                     netns, since.opens, since.retransmits);
-        orders.push_back(std::move(order));
-    }
+    for (auto& [netns, space] : spaces_)
+        for (const Relief rung : {Relief::tw_reuse, Relief::widen}) {
+            const auto& in_force = space.rungs.at(rung);
+            if (!in_force || !in_force->syns)
+                continue;
+            const auto syns = space.relief.syn_counts();
+            if (!syns)
+                continue;
+            const TupleKey whole{.netns = netns, .source = {}, .remote = {}};
+            if (auto order = objection_to(rung, whole, *in_force->syns, *syns))
+                orders.push_back(std::move(*order));
+        }
     return orders;
 }
 

@@ -26,8 +26,7 @@ public:
     /// Forgets it.
     void drop(const ReliefOrder& order);
 
-    /// Ends of `tw_reuse` that are due, since a middlebox objects: one that still holds the
-    /// connection of before drops its successor's SYN.
+    /// Ends that are due, since something on the way objects (syn_objection.h).
     std::vector<ReliefOrder> objected_to();
 
     /// Flips, of all namespaces, but the first of each.

@@ -6,6 +6,7 @@
 
 #include "daemon/act/reap.h"
 #include "daemon/guards/ports/port_forecast.h"
+#include "daemon/guards/ports/wiring/syn_objection.h"
 #include "daemon/util/log.h"
 
 namespace ballast::guards {
@@ -36,8 +37,13 @@ Result<void> TupleReliefs::begin(const ReliefOrder& order) {
     tuple.where = {order.netns, ""};
     // how many are to be reaped is known by the pass, which goes on with it
     auto done = order.rung == Relief::reap ? Result<void>() : put(order, tuple);
-    if (done)
-        tuple.rungs.at(order.rung) = InForce();
+    if (!done)
+        return done;
+    InForce begun;
+    if (can_be_objected_to(order.rung))
+        if (const auto syns = act::syn_counts(tuple.where, tuple.key.netns_cookie))
+            begun.syns = *syns;
+    tuple.rungs.at(order.rung) = begun;
     return done;
 }
 
@@ -93,8 +99,10 @@ std::vector<ReliefOrder> TupleReliefs::follow(const std::vector<PortRow>& rows, 
     for (auto& [key, tuple] : tuples_) {
         const auto found = std::ranges::find(rows, key, &PortRow::key);
         const PortRow* row = found == rows.end() ? nullptr : &*found;
-        if (!tuple.rule.empty())
+        if (!tuple.rule.empty()) {
             follow_rule(key, tuple, row, ladder);
+            add_objections(key, tuple, failed);
+        }
         if (!tuple.rungs.at(Relief::reap) || !row)
             continue;
         if (const auto done = reap_some(key, tuple, *row, may_act); !done) {
@@ -108,6 +116,20 @@ std::vector<ReliefOrder> TupleReliefs::follow(const std::vector<PortRow>& rows, 
         }
     }
     return failed;
+}
+
+void TupleReliefs::add_objections(const TupleKey& key, const Tuple& tuple,
+                                  std::vector<ReliefOrder>& ends) {
+    for (const Relief rung : {Relief::own_range, Relief::spread}) {
+        const auto& in_force = tuple.rungs.at(rung);
+        if (!in_force || !in_force->syns)
+            continue;
+        const auto syns = act::syn_counts(tuple.where, tuple.key.netns_cookie);
+        if (!syns)
+            continue;
+        if (auto order = objection_to(rung, key, *in_force->syns, *syns))
+            ends.push_back(std::move(*order));
+    }
 }
 
 /// So that a twentieth of the ports is free, or what is opened within two passes.

@@ -30,7 +30,7 @@ public:
     void drop(const ReliefOrder& order);
 
     /// What a pass is followed by: reaps, where `may_act` lets it, and lets the ladder know what is
-    /// in use. Returns the ends of what failed.
+    /// in use. Returns the ends of what failed, or is objected to (syn_objection.h).
     std::vector<ReliefOrder> follow(const std::vector<PortRow>& rows, PortLadder& ladder,
                                     const std::function<bool()>& may_act);
 
@@ -43,13 +43,15 @@ private:
         kernel::ConnectRelief::Counts counts; ///< by the last pass
         std::chrono::steady_clock::time_point counted;
         std::uint32_t capacity = 0;
-        kernel::NetNamespace where; ///< `reap`
+        kernel::NetNamespace where;
         std::uint64_t reaped = 0;
         ReliefRungs rungs;
     };
     Result<void> put(const ReliefOrder& order, Tuple& tuple);
     static Result<void> reap_some(const TupleKey& key, Tuple& tuple, const PortRow& row,
                                   const std::function<bool()>& may_act);
+    static void add_objections(const TupleKey& key, const Tuple& tuple,
+                               std::vector<ReliefOrder>& ends);
     void follow_rule(const TupleKey& key, Tuple& tuple, const PortRow* row, PortLadder& ladder);
     void add_uses(ReliefRow& row, const Tuple& tuple) const;
 
