@@ -70,7 +70,8 @@ bool PortTrend::is_lasting(const Rates& rates) const {
 Confidence PortTrend::confidence(const Rates& rates) const {
     constexpr std::size_t few = 4;
     const double opens = rates.opens();
-    if (samples_.size() < few || opens <= 0 || !is_lasting(rates))
+    if (samples_.size() < few || samples_.back().at - samples_.front().at < shortest ||
+        opens <= 0 || !is_lasting(rates))
         return Confidence::low;
     double squares = 0;
     for (std::size_t i = 1; i < samples_.size(); ++i) {

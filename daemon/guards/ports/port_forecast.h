@@ -39,6 +39,8 @@ public:
     static constexpr std::chrono::seconds lingers{60};
     static constexpr std::chrono::seconds window{30};
     static constexpr std::chrono::seconds warms_up_for{15};
+    /// A rate that was measured for less is a guess, however many passes there were.
+    static constexpr std::chrono::seconds shortest{3};
     /// Nothing is foretold beyond it.
     static constexpr std::chrono::minutes horizon{10};
 
