@@ -16,6 +16,10 @@ typedef struct {
     __s64 counter;
 } atomic64_t;
 
+typedef struct {
+    int counter;
+} atomic_t;
+
 struct ns_common {
     unsigned int inum;
 };
@@ -36,6 +40,10 @@ struct inet_ehash_bucket {
     struct hlist_nulls_head chain;
 };
 
+struct inet_listen_hashbucket {
+    struct hlist_nulls_head nulls_head;
+};
+
 struct hlist_head {
     struct hlist_node* first;
 };
@@ -50,7 +58,8 @@ struct inet_hashinfo {
     struct inet_bind_hashbucket* bhash; /* of ports that are in use; all namespaces share it */
     unsigned int bhash_size;            /* a power of 2 */
     unsigned int lhash2_mask;
-    _Bool pernet; /* `ehash` belongs to one namespace */
+    struct inet_listen_hashbucket* lhash2; /* of listeners; all namespaces share it */
+    _Bool pernet;                          /* `ehash` belongs to one namespace */
 };
 
 struct inet_timewait_death_row {
@@ -73,10 +82,15 @@ struct netns_ipv4 {
     __u8 sysctl_tcp_syn_retries;
 };
 
+struct netns_core {
+    int sysctl_somaxconn;
+};
+
 struct net {
     struct ns_common ns;
     __u32 hash_mix;
     __u64 net_cookie; /* as SO_NETNS_COOKIE and bpf_get_netns_cookie() have it */
+    struct netns_core core;
     struct netns_ipv4 ipv4;
 };
 
@@ -119,6 +133,9 @@ struct sock_common {
     __u16 skc_num;   /* host byte order */
     unsigned short skc_family;
     volatile unsigned char skc_state;
+    unsigned char skc_reuse : 4;
+    unsigned char skc_reuseport : 1;
+    unsigned char skc_ipv6only : 1;
     int skc_bound_dev_if;
     unsigned long skc_flags; /* bits of enum sock_flags */
     struct possible_net skc_net;
@@ -200,6 +217,33 @@ struct sock {
     struct socket* sk_socket; /* NULL: an orphan */
     struct sock_cgroup_data sk_cgrp_data;
     __u32 sk_mark;
+    __u32 sk_ack_backlog;     /* of a listener: connections that wait for accept() */
+    __u32 sk_max_ack_backlog; /* and how many may, less one */
+    atomic_t sk_drops;
+    struct sock_reuseport* sk_reuseport_cb; /* the group that it listens with; NULL: none */
+};
+
+struct sock_reuseport {
+    __u16 num_socks;
+};
+
+/* What a socket's inode is part of (include/net/sock.h). */
+struct inode {
+    unsigned long i_ino;
+};
+struct socket_alloc {
+    struct inode vfs_inode;
+};
+
+/* A connection that its listener has not handed out. */
+struct request_sock;
+struct tcp_request_sock {
+    __u64 snt_synack; /* us, when its SYN was first answered; 0: it was by a cookie */
+};
+
+struct request_sock_queue {
+    atomic_t qlen; /* handshakes under way */
+    struct request_sock* rskq_accept_head;
 };
 
 struct sk_buff {
@@ -222,6 +266,7 @@ struct inet_connection_sock {
     __u32 icsk_user_timeout; /* ms; 0: the kernel's */
     __u32 icsk_rto;          /* jiffies, as all times here */
     void* icsk_ulp_data;     /* of an MPTCP subflow: its mptcp_subflow_context */
+    struct request_sock_queue icsk_accept_queue;
     __u8 icsk_retransmits;
     __u8 icsk_pending; /* timer under way; 0 while the retransmission timer's work is done */
     __u8 icsk_backoff;

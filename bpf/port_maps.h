@@ -12,11 +12,6 @@
 
 #include <bpf/bpf_helpers.h>
 
-/* Chains read at a time, and the most bytes from one head to the next: 8 or 16, but with a
- * debugging kernel's locks between them. */
-#define BUCKETS 64
-#define MOST_STEP 64
-
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(map_flags, BPF_F_MMAPABLE);
@@ -68,8 +63,6 @@ struct {
 
 /* What is read before it is looked at. One slice runs at a time. */
 struct scratch {
-    __u64 chains[BUCKETS * MOST_STEP / sizeof(__u64)];
-    __u64 first; /* node of a chain that was found */
     __u64 reserved[BALLAST_PORT_WORDS];
     __u32 reserved_ports[2]; /* even and odd ones, so far, from `low` to `high` */
     __u32 low;

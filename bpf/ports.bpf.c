@@ -11,27 +11,24 @@
  *     read wrongly. Sockets, mini-sockets and request sockets stay what they are for as long as a
  *     slice runs: their caches are SLAB_TYPESAFE_BY_RCU (net/ipv4/tcp_ipv4.c, tcp_prot), and a run
  *     of a raw tracepoint program is an RCU reader (net/bpf/test_run.c). Those of the bind table
- * may be given to another use, so each is checked for being in the bucket that it is found in. P2.
- * A chain whose end is not that of its bucket changed while it was read: `torn`. Its sockets are
- *     counted once, twice or not at all; the daemon passes once more.
+ *     may be given to another use, so each is checked for being in the bucket that it is found in.
+ * P2. A chain whose end is not that of its bucket changed while it was read: `torn`. Its sockets
+ *     are counted once, twice or not at all; the daemon passes once more.
  * P3. connect() chooses a port that is in the range, not reserved, in no bind bucket whose sockets
  *     were bound explicitly (fastreuse or fastreuseport >= 0), and not used by the tuple
  *     (net/ipv4/inet_hashtables.c, __inet_hash_connect()). It prefers the parity of `low`, hence
  *     all counts by parity.
  */
 #include "bpf/lib/ports.h"
-#include "bpf/port_chains.h"
 #include "bpf/port_spaces.h"
 #include "bpf/port_tuples.h"
+#include "bpf/table_chains.h"
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* Longer than any chain that is not a circle. */
-#define LONGEST_CHAIN 65536
-#define MOST_CHAINS (1 << 20) /* of a slice */
 /* More than any table has: what is read of a namespace that is going may be anything. */
 #define MOST_BUCKETS (1u << 26)
 
@@ -166,6 +163,7 @@ static long on_socket_chain(__u32 unused, struct slice* slice) {
 
 /* Goes on where the last slice ended; the next is 0 once the table is through. */
 BALLAST_INLINE void go_on(struct ballast_port_pass* pass, struct slice* slice) {
+    pass->unreadable += slice->unreadable;
     pass->next = slice->next < slice->buckets ? slice->next : 0;
 }
 

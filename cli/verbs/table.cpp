@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every verb of `ballast`, in the order in which help and manual page list them.
+#include "cli/exit_code.h"
+#include "cli/verbs/shared.h"
 #include "cli/verbs/verbs.h"
 
 namespace ballast::cli {
@@ -34,6 +36,7 @@ std::vector<Command> verbs() {
         health_verb(),
         flows_verb(),
         ports_verb(),
+        listeners_verb(),
         events_verb(),
         {.name = "limit",
          .summary = "Connection limits: set, unset, list, explain",

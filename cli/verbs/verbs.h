@@ -17,6 +17,7 @@ Command status_verb();
 Command health_verb();
 Command flows_verb();
 Command ports_verb();
+Command listeners_verb();
 Command events_verb();
 Command limit_set_verb();
 Command limit_unset_verb();

@@ -3,6 +3,7 @@
 #include <array>
 #include <numeric>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
@@ -254,6 +255,34 @@ Line ports_line(const Json& status) {
                         trouble.empty() ? "" : " (ballast ports)", relieved, gaps)};
 }
 
+Line listeners_line(const Json& status) {
+    const Json& listeners = status.at("listeners");
+    const Json& states = listeners.at("states");
+    if (!listeners.at("lacking").is_null())
+        return {Level::warn, "listeners",
+                "listeners are not watched: " + string(listeners, "lacking")};
+    std::string trouble;
+    bool is_bad = false;
+    for (const auto& [state, text, is_worse] :
+         {std::tuple("not_accepting", "that nobody accepts from", true),
+          std::tuple("one_stuck", "stuck beside others of its port", true),
+          std::tuple("overflow", "whose queue is full", true),
+          std::tuple("flood", "flooded with SYNs", false)}) {
+        const auto count = number(states, state);
+        if (count == 0)
+            continue;
+        trouble += fmt::format(", {} {}", count, text);
+        is_bad = is_bad || is_worse;
+    }
+    return {is_bad            ? Level::bad
+            : trouble.empty() ? Level::ok
+                              : Level::warn,
+            "listeners",
+            fmt::format("{}{}{}", counted(number(listeners, "listeners"), "listener"),
+                        trouble.empty() ? ", none in trouble" : trouble,
+                        trouble.empty() ? "" : " (ballast listeners)")};
+}
+
 Line held_line(const Json& sweep) {
     const auto space = number(sweep, "held_in");
     return {
@@ -330,8 +359,8 @@ Table status_view(const Json& document) {
     std::string attention;
     for (const auto& make :
          {daemon_line, guards_line, hooks_line, limits_line, policy_line, fail_open_line,
-          breakers_line, half_open_line, keepalive_line, ports_line, findings_line, drift_line,
-          sweep_line, capacity_line, scope_line}) {
+          breakers_line, half_open_line, keepalive_line, ports_line, listeners_line, findings_line,
+          drift_line, sweep_line, capacity_line, scope_line}) {
         const Line line = make(document);
         add_line(rows, level_name(line.level), line.what, line.detail);
         if (!line.more.empty())

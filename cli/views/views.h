@@ -21,6 +21,7 @@ Table flows_view(const Json& document);
 
 /// `what` as for health_view().
 Table ports_view(const Json& document, const std::string& what);
+Table listeners_view(const Json& document, const std::string& what);
 
 Table events_view(const Json& document);
 /// One of them as `events --follow` prints it, with its newline.

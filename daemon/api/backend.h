@@ -74,6 +74,8 @@ public:
 
     /// Tuples with their local ports, worst first.
     virtual PortTable ports() = 0;
+    /// Listening sockets, worst first.
+    virtual ListenerTable listeners() = 0;
 
     /// Forces the breakers of a destination, or takes that back. Fails when no policy governs it.
     virtual Result<void> force_breaker(const BreakerOrder& order) = 0;

@@ -59,6 +59,10 @@ bool PortFilter::matches(const PortRow& row) const {
            wants(state, row.state);
 }
 
+bool ListenerFilter::matches(const ListenerRow& row) const {
+    return wants(local, row.local) && wants(state, row.state);
+}
+
 Result<std::string> parse_flow_state(std::string_view text) {
     std::string upper(text);
     std::transform(upper.begin(), upper.end(), upper.begin(),

@@ -59,6 +59,13 @@ struct PortFilter {
     [[nodiscard]] bool matches(const PortRow& row) const;
 };
 
+struct ListenerFilter {
+    std::optional<EndpointFilter> local;
+    std::optional<ListenerState> state;
+
+    [[nodiscard]] bool matches(const ListenerRow& row) const;
+};
+
 /// The name FlowRow uses for a TCP state, from any case of it; "established" and what `ss` takes
 /// are understood too. Fails with the list of what is known.
 Result<std::string> parse_flow_state(std::string_view text);

@@ -171,6 +171,22 @@ Response get_ports(const Request& request, const Context& context) {
     return ok(list_text(head, "ports", rows, count, encode_port));
 }
 
+Response get_listeners(const Request& request, const Context& context) {
+    const auto query = parse_listener_query(request.query);
+    if (!query)
+        return bad_request(query.error());
+    ListenerTable known = context.backend.listeners();
+    auto& rows = known.rows;
+    std::erase_if(rows, [&](const ListenerRow& row) { return !query->filter.matches(row); });
+
+    const std::size_t count = std::min(rows.size(), query->limit);
+    Json head = list_envelope("listeners", rows.size(), count);
+    head["age_ms"] = known.age ? Json(known.age->count()) : Json(nullptr);
+    head["states"] = encode_listener_states(rows);
+    head["watched"] = encode_listeners(context.backend.status().listeners);
+    return ok(list_text(head, "listeners", rows, count, encode_listener));
+}
+
 Response get_findings(const Request& request, const Context& context) {
     const auto query = parse_finding_query(request.query);
     if (!query)

@@ -184,6 +184,7 @@ Json encode_status(const DaemonStatus& status, const LimitTotals& totals,
     json["findings"] = encode_findings(status.findings);
     json["finding_losses"] = encode_losses(status.findings);
     json["ports"] = encode_ports(status.ports);
+    json["listeners"] = encode_listeners(status.listeners);
     json["sweep"] = encode_sweep(status.sweep);
     return json;
 }

@@ -60,6 +60,9 @@ Json encode_relief(const ReliefRow& row);
 /// How many of the rows are in each state.
 Json encode_port_states(const std::vector<PortRow>& rows);
 Json encode_ports(const PortsStatus& status);
+Json encode_listener(const ListenerRow& row);
+Json encode_listener_states(const std::vector<ListenerRow>& rows);
+Json encode_listeners(const ListenersStatus& status);
 
 /// Meanings of the reasons in these rows, each once, in the order of the table.
 Json encode_reasons(const std::vector<KeptFinding>& rows);

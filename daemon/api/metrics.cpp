@@ -232,6 +232,26 @@ void write_ports(Text& text, const PortsStatus& ports) {
                static_cast<double>(ports.left_out + ports.full));
 }
 
+void write_listeners(Text& text, const ListenersStatus& listeners) {
+    MetricFamily states =
+        family("ballast_listeners", "Listening sockets by state.", MetricType::Gauge);
+    for (std::size_t i = 0; i < kListenerStates; ++i)
+        add(states, static_cast<double>(listeners.states.at(i)),
+            {{"state", std::string(kListenerStateNames.at(i))}});
+    text.write(std::move(states));
+    text.counter("ballast_listener_overflows_total",
+                 "SYNs and handshakes dropped while the accept queue was full.",
+                 listeners.overflows);
+    text.counter("ballast_listener_closed_waiting_total",
+                 "Connections that waited at a listener when it was closed.",
+                 listeners.closed_waiting);
+    text.counter("ballast_listener_passes_total", "Passes that read listeners.", listeners.passes);
+    text.counter("ballast_listener_passes_failed_total", "Of these, those that could not be done.",
+                 listeners.failures);
+    text.gauge("ballast_listener_pass_cpu_seconds", "CPU time of the last pass over listeners.",
+               seconds(listeners.last_cpu));
+}
+
 void write_sweep(Text& text, const SweepStatus& sweep) {
     text.counter("ballast_sweeps_total", "Sweeps over all TCP sockets.", sweep.sweeps);
     text.counter("ballast_sweep_failures_total", "Sweeps that could not be done or finished.",
@@ -361,6 +381,7 @@ std::string metrics_text(const DaemonStatus& status, std::vector<DestinationRow>
     write_keepalive(text, status.keepalive);
     write_findings(text, status.findings);
     write_ports(text, status.ports);
+    write_listeners(text, status.listeners);
     write_sweep(text, status.sweep);
     text.gauge("ballast_destinations_left_out",
                "Destinations without series of their own: there are too many.",

@@ -102,6 +102,13 @@ Result<PortState> parse_port_state(const std::string& text) {
                     .hint(fmt::format("known: {}", fmt::join(kPortStateNames, ", "))));
 }
 
+Result<ListenerState> parse_listener_state(const std::string& text) {
+    if (const auto state = listener_state_named(text))
+        return *state;
+    return fail(Error(fmt::format("{} is not a state", ballast::in_quotes(text)))
+                    .hint(fmt::format("known: {}", fmt::join(kListenerStateNames, ", "))));
+}
+
 Result<findings::Reason> parse_reason(const std::string& text) {
     if (const auto reason = findings::reason_named(text))
         return *reason;
@@ -236,6 +243,22 @@ Result<PortQuery> parse_port_query(const QueryPairs& pairs) {
          }},
         {"state",
          [&filter](const std::string& t) { return assign(filter.state, parse_port_state(t)); }}};
+    if (auto applied = set_all(known, pairs); !applied)
+        return fail(applied.error());
+    return query;
+}
+
+Result<ListenerQuery> parse_listener_query(const QueryPairs& pairs) {
+    ListenerQuery query;
+    ListenerFilter& filter = query.filter;
+    const Parameters known{limit_parameter(query.limit),
+                           {"local",
+                            [&filter](const std::string& t) {
+                                return assign(filter.local, parse_endpoint_filter(t));
+                            }},
+                           {"state", [&filter](const std::string& t) {
+                                return assign(filter.state, parse_listener_state(t));
+                            }}};
     if (auto applied = set_all(known, pairs); !applied)
         return fail(applied.error());
     return query;

@@ -46,6 +46,11 @@ struct PortQuery {
     PortFilter filter;
 };
 
+struct ListenerQuery {
+    std::size_t limit = kDefaultListLimit;
+    ListenerFilter filter;
+};
+
 struct ExplainQuery {
     std::size_t limit = kDefaultListLimit;
     Endpoint destination;
@@ -60,6 +65,7 @@ Result<FlowQuery> parse_flow_query(const QueryPairs& pairs);
 Result<LimitQuery> parse_limit_query(const QueryPairs& pairs);
 Result<BreakerQuery> parse_breaker_query(const QueryPairs& pairs);
 Result<PortQuery> parse_port_query(const QueryPairs& pairs);
+Result<ListenerQuery> parse_listener_query(const QueryPairs& pairs);
 
 /// `since` is a time (RFC 3339) or an id, which is what a number is.
 Result<FindingQuery> parse_finding_query(const QueryPairs& pairs);

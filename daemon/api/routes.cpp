@@ -15,7 +15,7 @@
 namespace ballast::api {
 namespace {
 
-constexpr std::array<Route, 18> kRoutes{{
+constexpr std::array<Route, 19> kRoutes{{
     {"GET", "/v1/status", false, false, get_status},
     {"GET", "/v1/health", false, true, get_health},
     {"GET", "/v1/flows", false, true, get_flows},
@@ -27,6 +27,7 @@ constexpr std::array<Route, 18> kRoutes{{
     {"PUT", "/v1/breakers/{endpoint}", true, false, put_breaker},
     {"DELETE", "/v1/breakers/{endpoint}", true, false, delete_breaker},
     {"GET", "/v1/ports", false, true, get_ports},
+    {"GET", "/v1/listeners", false, true, get_listeners},
     {"GET", "/v1/findings", false, true, get_findings},
     {"PUT", "/v1/paths/{endpoint}", true, false, put_path},
     {"POST", "/v1/reload", true, false, post_reload},

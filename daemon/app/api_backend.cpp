@@ -13,6 +13,7 @@
 #include "daemon/guards/breaker/wiring/breaker_keeper.h"
 #include "daemon/guards/keepalive/wiring/path_keeper.h"
 #include "daemon/guards/limit/wiring/limit_keeper.h"
+#include "daemon/guards/listeners/wiring/listener_keeper.h"
 #include "daemon/guards/ports/wiring/port_keeper.h"
 
 namespace ballast::app {
@@ -107,6 +108,10 @@ std::vector<BreakerRow> ApiBackend::breakers() {
 
 PortTable ApiBackend::ports() {
     return parts_.guards.get<guards::PortKeeper>().table();
+}
+
+ListenerTable ApiBackend::listeners() {
+    return parts_.guards.get<guards::ListenerKeeper>().table();
 }
 
 FindingPage ApiBackend::findings_of(const FindingQuery& query) {

@@ -52,6 +52,7 @@ public:
     Result<bool> remove_override(const std::string& target) override;
     std::vector<BreakerRow> breakers() override;
     PortTable ports() override;
+    ListenerTable listeners() override;
     FindingPage findings_of(const FindingQuery& query) override;
     Result<void> force_breaker(const BreakerOrder& order) override;
     PathReport learn_path(const PathReport& report) override;

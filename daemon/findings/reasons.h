@@ -123,6 +123,29 @@ inline constexpr std::array<std::string_view, 3> kSeverityNames{"info", "warning
         "A program is connected to itself: nobody listened on the port, and its own was the same", \
         "Start the service it wanted, restart the program, and move that port out of "             \
         "ip_local_port_range or add it to ip_local_reserved_ports")                                \
+    ROW(listener_not_accepting, critical,                                                          \
+        "Nobody accepts connections of a listener: those that wait, wait on, and health checks "   \
+        "that only connect still pass",                                                            \
+        "See what its process does (pid): a stack of all threads, then restart it")                \
+    ROW(listener_one_stuck, warning,                                                               \
+        "One of several that listen on a port (SO_REUSEPORT) accepts nothing: its share of the "   \
+        "connections waits",                                                                       \
+        "See what that process does (pid), then restart it; its siblings are well")                \
+    ROW(listener_overflow, warning,                                                                \
+        "A listener's accept queue is full, and SYNs are dropped: clients try again after 1, 3, "  \
+        "7 s",                                                                                     \
+        "More workers, or a longer queue for bursts: would_have_held says how long; "              \
+        "docs/listeners.md")                                                                       \
+    ROW(listener_flood, warning,                                                                   \
+        "A listener's SYN queue is full: a flood of SYNs, or clients whose last handshake "        \
+        "segment "                                                                                 \
+        "does not arrive",                                                                         \
+        "See where the SYNs come from; net.ipv4.tcp_syncookies has the others served")             \
+    ROW(listener_closed_waiting, warning,                                                          \
+        "A listener was closed while connections waited at it: their clients see a reset",         \
+        "Have the program accept what waits before it closes, or hand the socket over (systemd "   \
+        "socket activation, SO_REUSEPORT with net.ipv4.tcp_migrate_req)")                          \
+    ROW(listener_clear, info, "A listener has been well for a minute", "Nothing")                  \
     ROW(hook_reattached, warning,                                                                  \
         "Somebody detached a program of Ballast's; it is attached again",                          \
         "Find out who did: two loaders on one hook fight")                                         \

@@ -7,6 +7,7 @@
 #include "daemon/guards/half_open/wiring/flow_keeper.h"
 #include "daemon/guards/keepalive/wiring/path_keeper.h"
 #include "daemon/guards/limit/wiring/limit_keeper.h"
+#include "daemon/guards/listeners/wiring/listener_keeper.h"
 #include "daemon/guards/ports/wiring/port_keeper.h"
 
 namespace ballast::guards {
@@ -16,6 +17,7 @@ std::span<const GuardRow> guard_table() {
         GuardRow{"limit", Thread::main, LimitKeeper::make},
         GuardRow{"breaker", Thread::main, BreakerKeeper::make},
         GuardRow{"ports", Thread::main, PortKeeper::make},
+        GuardRow{"listeners", Thread::main, ListenerKeeper::make},
         GuardRow{"half_open", Thread::observer, FlowKeeper::make},
         GuardRow{"keepalive", Thread::observer, PathKeeper::make},
     };

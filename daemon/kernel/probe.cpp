@@ -21,6 +21,7 @@
 #include "daemon/kernel/cgroup.h"
 #include "daemon/kernel/connect_relief.h"
 #include "daemon/kernel/insn.h"
+#include "daemon/kernel/listen_walk.h"
 #include "daemon/kernel/port_hooks.h"
 #include "daemon/kernel/port_walk.h"
 #include "daemon/netlink/destroy_probe.h"
@@ -360,6 +361,8 @@ std::vector<Feature> features(const std::string& cgroup) {
          try_port_walk},
         {"watching of local ports", "a sudden use of local ports is seen at the next pass only",
          false, PortHooks::try_load},
+        {"watching of listeners", "full listen queues and stuck servers are not reported", false,
+         ListenWalk::try_load},
         {"net.ipv4.tcp_tw_reuse_delay", "tw_reuse waits for a second, whatever the rate", false,
          try_reuse_delay},
         {"relief at connect()", "own_range, spread and refuse are not done", false,

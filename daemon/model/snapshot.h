@@ -13,6 +13,7 @@
 #include "daemon/findings/reasons.h"
 #include "daemon/model/counters.h"
 #include "daemon/model/half_open_kind.h"
+#include "daemon/model/listener_row.h"
 #include "daemon/model/policy.h"
 #include "daemon/model/port_row.h"
 #include "daemon/util/address.h"
@@ -244,6 +245,7 @@ struct DaemonStatus {
     HalfOpenStatus half_open;
     KeepaliveStatus keepalive;
     PortsStatus ports;
+    ListenersStatus listeners;
     FindingsStatus findings;
     SweepStatus sweep;
 };

@@ -28,6 +28,13 @@ std::string printable(std::string_view text, std::size_t max_bytes) {
     return out;
 }
 
+std::string one_word(std::string_view text, std::size_t max_bytes) {
+    std::string word;
+    for (const char byte : printable(text, max_bytes))
+        word += byte == ' ' ? std::string("\\x20") : std::string(1, byte);
+    return word;
+}
+
 std::string in_quotes(std::string_view text) {
     return fmt::format("\"{}\"", printable(text));
 }

@@ -13,6 +13,9 @@ namespace ballast {
 /// given.
 std::string printable(std::string_view text, std::size_t max_bytes = 80);
 
+/// printable(), with spaces as \x20: a value of "key=value".
+std::string one_word(std::string_view text, std::size_t max_bytes = 1'024);
+
 /// printable() in double quotes.
 std::string in_quotes(std::string_view text);
 

@@ -81,6 +81,12 @@ PortTable FakeBackend::ports() {
     return scene_ports(scene_);
 }
 
+ListenerTable FakeBackend::listeners() {
+    if (scene_ == Scene::broken)
+        throw std::runtime_error("the listeners cannot be had");
+    return scene_listeners(scene_);
+}
+
 Result<void> FakeBackend::force_breaker(const BreakerOrder& order) {
     if (scene_ == Scene::broken)
         return fail(broken("breakers"));

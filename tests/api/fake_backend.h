@@ -16,8 +16,8 @@ class FakeBackend final : public api::Backend {
 public:
     FakeBackend(Scene scene, std::function<void()> on_stop);
 
-    /// status(), overrides(), breakers(), ports(), findings_of(), learn_path() and explain() throw
-    /// in Scene::broken, as no real one should.
+    /// status(), overrides(), breakers(), ports(), listeners(), findings_of(), learn_path() and
+    /// explain() throw in Scene::broken, as no real one should.
     DaemonStatus status() override;
     std::vector<DestinationRow> destinations() override { return scene_destinations(scene_); }
     std::vector<PeerRow> peers() override { return scene_peers(scene_); }
@@ -32,6 +32,7 @@ public:
     Result<bool> remove_override(const std::string& target) override;
     std::vector<BreakerRow> breakers() override;
     PortTable ports() override;
+    ListenerTable listeners() override;
     Result<void> force_breaker(const BreakerOrder& order) override;
     FindingPage findings_of(const FindingQuery& query) override;
     PathReport learn_path(const PathReport& report) override;

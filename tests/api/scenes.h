@@ -32,6 +32,8 @@ std::vector<PeerRow> scene_peers(Scene scene);
 std::vector<FlowRow> scene_flows(Scene scene);
 PortTable scene_ports(Scene scene);
 PortsStatus scene_ports_status(Scene scene);
+ListenerTable scene_listeners(Scene scene);
+ListenersStatus scene_listeners_status(Scene scene);
 std::vector<Service> scene_services(Scene scene);
 std::vector<Override> scene_overrides(Scene scene);
 

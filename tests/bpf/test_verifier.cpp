@@ -13,6 +13,7 @@
 
 #include "ballast.skel.h"
 #include "listeners.skel.h"
+#include "listening.skel.h"
 #include "port_hooks.skel.h"
 #include "ports.skel.h"
 #include "relief.skel.h"
@@ -76,6 +77,10 @@ void test_listeners(void**) {
     test_of<listeners_bpf>("listeners");
 }
 
+void test_listening(void**) {
+    test_of<listening_bpf>("listening");
+}
+
 void test_ports(void**) {
     test_of<ports_bpf>("ports");
 }
@@ -92,9 +97,9 @@ void test_relief(void**) {
 
 TEST_GROUP(verifier) {
     const CMUnitTest tests[] = {
-        cmocka_unit_test(test_ballast), cmocka_unit_test(test_listeners),
-        cmocka_unit_test(test_ports),   cmocka_unit_test(test_port_hooks),
-        cmocka_unit_test(test_relief),
+        cmocka_unit_test(test_ballast),    cmocka_unit_test(test_listeners),
+        cmocka_unit_test(test_listening),  cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_port_hooks), cmocka_unit_test(test_relief),
     };
     return cmocka_run_group_tests_name("verifier", tests, nullptr, nullptr);
 }

@@ -172,8 +172,10 @@ void who_has_the_port_of_a_service_is_reported_once(void**) {
     }
     auto other = one;
     other.port = 33'061;
+    other.comm = "x y\nfinding";
     host.taken = {one, other};
     assert_string_equal(host.pass(3).c_str(), "port_taken");
+    assert_non_null(std::strstr(host.last.c_str(), " comm=x\\x20y\\x0afinding "));
 }
 
 } // namespace

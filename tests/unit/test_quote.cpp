@@ -37,10 +37,16 @@ void cuts(void**) {
     assert_string_equal(printable("abcd", 3).c_str(), "abc...");
 }
 
+void makes_one_word(void**) {
+    assert_string_equal(one_word("a b\nfinding").c_str(), "a\\x20b\\x0afinding");
+    assert_string_equal(one_word("/system.slice/a.service").c_str(), "/system.slice/a.service");
+}
+
 } // namespace
 
 TEST_GROUP(quote) {
-    const CMUnitTest tests[] = {cmocka_unit_test(escapes), cmocka_unit_test(cuts)};
+    const CMUnitTest tests[] = {cmocka_unit_test(escapes), cmocka_unit_test(cuts),
+                                cmocka_unit_test(makes_one_word)};
     return cmocka_run_group_tests_name("quote", tests, nullptr, nullptr);
 }
 

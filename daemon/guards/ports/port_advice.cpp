@@ -166,7 +166,7 @@ void PortAdvice::judge_taken(const PortCount& count, Monotonic now, PortFindings
         const auto by = findings.name_of(one.holder_cgroup);
         made.evidence = fmt::format(
             "port={} wanted_by={} pid={} comm={} held_by={} flow={}->{} netns={}", one.port,
-            findings.name_of(one.cgroup), one.pid, one.comm, by.empty() ? "unknown" : by,
+            findings.name_of(one.cgroup), one.pid, one_word(one.comm), by.empty() ? "unknown" : by,
             Endpoint{one.holder.source, one.port}.text(), one.holder.remote.text(), one.netns);
         findings.add(std::move(made));
     }

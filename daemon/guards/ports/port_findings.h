@@ -11,6 +11,7 @@
 
 #include "daemon/model/finding.h"
 #include "daemon/model/port_row.h"
+#include "daemon/util/quote.h"
 
 namespace ballast::guards {
 
@@ -29,9 +30,10 @@ public:
     void add(findings::Reason reason, const PortRow& row);
     void add(Finding made);
 
-    /// "" where there is none, or it is gone.
+    /// As a value of evidence: users can give cgroups any name. "" where there is none, or it is
+    /// gone.
     [[nodiscard]] std::string name_of(std::uint64_t cgroup) const {
-        return cgroup == 0 ? std::string() : name_(cgroup);
+        return cgroup == 0 ? std::string() : one_word(name_(cgroup));
     }
     [[nodiscard]] std::uint64_t left_out() const { return left_out_; }
     std::vector<Finding> take() { return std::move(findings_); }
