@@ -76,6 +76,9 @@ public:
     virtual PortTable ports() = 0;
     /// Listening sockets, worst first.
     virtual ListenerTable listeners() = 0;
+    /// Of the sockets that take connections to the endpoint; `netns`: an inode number, 0: any.
+    /// None: nobody listens.
+    virtual std::optional<ReadyRow> ready(const Endpoint& endpoint, std::uint32_t netns) = 0;
 
     /// Forces the breakers of a destination, or takes that back. Fails when no policy governs it.
     virtual Result<void> force_breaker(const BreakerOrder& order) = 0;

@@ -16,6 +16,7 @@ Response get_findings(const Request& request, const Context& context);
 Response get_breakers(const Request& request, const Context& context);
 Response get_ports(const Request& request, const Context& context);
 Response get_listeners(const Request& request, const Context& context);
+Response get_ready(const Request& request, const Context& context);
 Response get_metrics(const Request& request, const Context& context);
 Response get_openapi(const Request& request, const Context& context);
 

@@ -187,6 +187,20 @@ Response get_listeners(const Request& request, const Context& context) {
     return ok(list_text(head, "listeners", rows, count, encode_listener));
 }
 
+Response get_ready(const Request& request, const Context& context) {
+    const auto query = parse_ready_query(request.query);
+    if (!query)
+        return bad_request(query.error());
+    const auto endpoint = parse_endpoint(context.target);
+    if (!endpoint)
+        return bad_request(endpoint.error());
+    const auto row = context.backend.ready(*endpoint, query->netns);
+    Response response = ok(text_of(encode_ready(*endpoint, row)));
+    if (!row || !row->is_ready)
+        response.status = 503;
+    return response;
+}
+
 Response get_findings(const Request& request, const Context& context) {
     const auto query = parse_finding_query(request.query);
     if (!query)

@@ -61,6 +61,8 @@ Json encode_relief(const ReliefRow& row);
 Json encode_port_states(const std::vector<PortRow>& rows);
 Json encode_ports(const PortsStatus& status);
 Json encode_listener(const ListenerRow& row);
+/// None: nobody listens.
+Json encode_ready(const Endpoint& endpoint, const std::optional<ReadyRow>& row);
 Json encode_listener_states(const std::vector<ListenerRow>& rows);
 Json encode_listeners(const ListenersStatus& status);
 

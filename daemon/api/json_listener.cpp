@@ -20,6 +20,15 @@ Json encode_listener(const ListenerRow& row) {
     return encode_row(row, kListenerColumns);
 }
 
+Json encode_ready(const Endpoint& endpoint, const std::optional<ReadyRow>& row) {
+    Json json = envelope("ready");
+    json["endpoint"] = endpoint.text();
+    json["ready"] = row && row->is_ready;
+    json["percent"] = row ? row->percent : 0;
+    json["why"] = row ? or_null(row->why) : Json("nobody listens");
+    return json;
+}
+
 Json encode_listener_states(const std::vector<ListenerRow>& rows) {
     std::array<std::uint64_t, kListenerStates> states{};
     for (const auto& row : rows)

@@ -122,6 +122,15 @@ bool is_number(const std::string& text) {
     return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
 }
 
+Result<std::uint32_t> parse_inode(const std::string& text) {
+    std::uint32_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size() || number == 0)
+        return fail(Error(fmt::format("{} is not an inode number", ballast::in_quotes(text)))
+                        .hint("as `stat -L -c %i /proc/PID/ns/net` prints it"));
+    return number;
+}
+
 Result<std::uint64_t> parse_id(const std::string& text) {
     std::int64_t id = 0;
     const char* end = text.data() + text.size();
@@ -259,6 +268,15 @@ Result<ListenerQuery> parse_listener_query(const QueryPairs& pairs) {
                            {"state", [&filter](const std::string& t) {
                                 return assign(filter.state, parse_listener_state(t));
                             }}};
+    if (auto applied = set_all(known, pairs); !applied)
+        return fail(applied.error());
+    return query;
+}
+
+Result<ReadyQuery> parse_ready_query(const QueryPairs& pairs) {
+    ReadyQuery query;
+    const Parameters known{
+        {"netns", [&query](const std::string& t) { return assign(query.netns, parse_inode(t)); }}};
     if (auto applied = set_all(known, pairs); !applied)
         return fail(applied.error());
     return query;

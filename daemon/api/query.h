@@ -51,6 +51,10 @@ struct ListenerQuery {
     ListenerFilter filter;
 };
 
+struct ReadyQuery {
+    std::uint32_t netns = 0; ///< inode number; 0: any
+};
+
 struct ExplainQuery {
     std::size_t limit = kDefaultListLimit;
     Endpoint destination;
@@ -66,6 +70,7 @@ Result<LimitQuery> parse_limit_query(const QueryPairs& pairs);
 Result<BreakerQuery> parse_breaker_query(const QueryPairs& pairs);
 Result<PortQuery> parse_port_query(const QueryPairs& pairs);
 Result<ListenerQuery> parse_listener_query(const QueryPairs& pairs);
+Result<ReadyQuery> parse_ready_query(const QueryPairs& pairs);
 
 /// `since` is a time (RFC 3339) or an id, which is what a number is.
 Result<FindingQuery> parse_finding_query(const QueryPairs& pairs);

@@ -15,7 +15,7 @@
 namespace ballast::api {
 namespace {
 
-constexpr std::array<Route, 19> kRoutes{{
+constexpr std::array<Route, 20> kRoutes{{
     {"GET", "/v1/status", false, false, get_status},
     {"GET", "/v1/health", false, true, get_health},
     {"GET", "/v1/flows", false, true, get_flows},
@@ -34,6 +34,7 @@ constexpr std::array<Route, 19> kRoutes{{
     {"POST", "/v1/sweep", true, true, post_sweep},
     {"POST", "/v1/stop", true, false, post_stop},
     {"GET", "/v1/openapi.json", false, false, get_openapi},
+    {"GET", "/ready/{endpoint}", false, true, get_ready},
     {"GET", "/metrics", false, false, get_metrics},
 }};
 

@@ -114,6 +114,10 @@ ListenerTable ApiBackend::listeners() {
     return parts_.guards.get<guards::ListenerKeeper>().table();
 }
 
+std::optional<ReadyRow> ApiBackend::ready(const Endpoint& endpoint, std::uint32_t netns) {
+    return parts_.guards.get<guards::ListenerKeeper>().ready(endpoint, netns);
+}
+
 FindingPage ApiBackend::findings_of(const FindingQuery& query) {
     return parts_.findings.page(query);
 }

@@ -15,11 +15,14 @@ Result<std::unique_ptr<ApiService>> ApiService::start(const ApiBackend::Parts& p
     if (!server)
         return fail(server.error());
     made->server_ = std::move(*server);
+    made->agent_ = std::make_unique<api::Agent>(parts.loop.get(), made->backend_);
     return made;
 }
 
 void ApiService::follow(const Policy& policy) {
     if (auto listening = server_->listen_tcp(policy.daemon.metrics_listen); !listening)
+        log::error("{}", listening.error().text());
+    if (auto listening = agent_->listen(policy.daemon.agent_listen); !listening)
         log::error("{}", listening.error().text());
 }
 

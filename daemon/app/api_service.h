@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "daemon/api/agent.h"
 #include "daemon/api/server.h"
 #include "daemon/app/api_backend.h"
 #include "daemon/app/options.h"
@@ -16,13 +17,16 @@ public:
     static Result<std::unique_ptr<ApiService>> start(const ApiBackend::Parts& parts,
                                                      const Options& options);
 
-    /// Listens on the loopback port that the policy names, too.
+    /// Listens on the loopback ports that the policy names, too.
     void follow(const Policy& policy);
 
     [[nodiscard]] ApiBackend& backend() { return backend_; }
 
     /// Answers nobody from now on.
-    void close() { server_.reset(); }
+    void close() {
+        server_.reset();
+        agent_.reset();
+    }
 
 private:
     ApiService(const ApiBackend::Parts& parts, const Options& options)
@@ -30,6 +34,7 @@ private:
 
     ApiBackend backend_;
     std::unique_ptr<api::Server> server_;
+    std::unique_ptr<api::Agent> agent_;
 };
 
 } // namespace ballast::app

@@ -56,6 +56,7 @@ void read_daemon(const TableReader& reader, DaemonOptions& out) {
     reader.fill(out.sweep_interval, "sweep_interval", kSweepInterval);
     reader.fill(out.destination_ttl, "destination_ttl", kDestinationTtl);
     out.metrics_listen = read_listen(reader, "metrics_listen").value_or(out.metrics_listen);
+    out.agent_listen = read_listen(reader, "agent_listen").value_or(out.agent_listen);
     reader.fill(out.resolve_every, "resolve_every", kResolveEvery);
     reader.refuse_the_rest();
 }

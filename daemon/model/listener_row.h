@@ -98,6 +98,16 @@ struct ListenerRow {
     bool operator==(const ListenerRow&) const = default;
 };
 
+/// How much of its share a load balancer should give it.
+struct ReadyRow {
+    Endpoint endpoint;
+    bool is_ready = true;        ///< with hysteresis
+    std::uint32_t percent = 100; ///< 0: nobody accepts
+    std::string why = {};        ///< it is less than 100
+
+    bool operator==(const ReadyRow&) const = default;
+};
+
 /// By the last pass.
 struct ListenerTable {
     std::vector<ListenerRow> rows;                ///< worst first

@@ -227,6 +227,7 @@ struct DaemonOptions {
     std::chrono::milliseconds daemon_grace{60'000};  ///< 0: never fail open for a silent daemon
     std::chrono::milliseconds sweep_interval{5'000}; ///< shortest; stretched to stay under 1% CPU
     std::chrono::milliseconds destination_ttl{600'000}; ///< forgotten when unused for this long
+    std::string agent_listen;                           ///< likewise, for HAProxy's agent-check
     std::string metrics_listen;                         ///< "127.0.0.1:PORT" or empty: none
     std::chrono::milliseconds resolve_every{30'000};    ///< interval of DNS lookups
 

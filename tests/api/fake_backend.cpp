@@ -87,6 +87,23 @@ ListenerTable FakeBackend::listeners() {
     return scene_listeners(scene_);
 }
 
+/// Of the scene's own rows: those in trouble are not ready.
+std::optional<ReadyRow> FakeBackend::ready(const Endpoint& endpoint, std::uint32_t /*netns*/) {
+    for (const auto& row : scene_listeners(scene_).rows) {
+        if (row.local != endpoint)
+            continue;
+        ReadyRow made;
+        made.endpoint = endpoint;
+        if (row.state < ListenerState::overflow)
+            return made;
+        made.is_ready = false;
+        made.percent = row.state == ListenerState::overflow ? 1 : 0;
+        made.why = "129 of 128 wait, the first for 2310 ms";
+        return made;
+    }
+    return std::nullopt;
+}
+
 Result<void> FakeBackend::force_breaker(const BreakerOrder& order) {
     if (scene_ == Scene::broken)
         return fail(broken("breakers"));

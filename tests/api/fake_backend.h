@@ -33,6 +33,7 @@ public:
     std::vector<BreakerRow> breakers() override;
     PortTable ports() override;
     ListenerTable listeners() override;
+    std::optional<ReadyRow> ready(const Endpoint& endpoint, std::uint32_t netns) override;
     Result<void> force_breaker(const BreakerOrder& order) override;
     FindingPage findings_of(const FindingQuery& query) override;
     PathReport learn_path(const PathReport& report) override;

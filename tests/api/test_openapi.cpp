@@ -138,6 +138,13 @@ const std::vector<Row> kRows{
     {"listeners filtered", "GET", "/v1/listeners",
      "/v1/listeners?local=10.0.0.0%2F24&state=overflow&limit=1", "", To::night, 200},
     {"listeners of a broken daemon", "GET", "/v1/listeners", "/v1/listeners", "", To::broken, 503},
+    {"ready", "GET", "/ready/{endpoint}", "/ready/127.0.0.1:6379", "", To::night, 200},
+    {"not ready", "GET", "/ready/{endpoint}", "/ready/10.0.0.2:5432?netns=4026531840", "",
+     To::night, 503},
+    {"nobody listens", "GET", "/ready/{endpoint}", "/ready/203.0.113.9:1", "", To::calm_query, 503},
+    {"ready of no endpoint", "GET", "/ready/{endpoint}", "/ready/db", "", To::night, 400},
+    {"ready of no namespace", "GET", "/ready/{endpoint}", "/ready/127.0.0.1:6379?netns=me", "",
+     To::night, 400},
     {"listeners of no state", "GET", "/v1/listeners", "/v1/listeners?state=ajar", "", To::night,
      400},
     {"force", "PUT", kBreaker, kPayments, kOpen, To::night, 200},
@@ -293,6 +300,21 @@ std::string assignment(const json& parameter) {
                        cli::percent_encode(value));
 }
 
+bool is_of_path(const json& parameter) {
+    return parameter.at("in") == "path";
+}
+
+/// The path with the examples of what is in braces.
+std::string example_path(std::string path, const json& parameters) {
+    for (const auto& listed : parameters) {
+        const json& parameter = resolved(listed);
+        const std::string name = "{" + parameter.at("name").get<std::string>() + "}";
+        if (is_of_path(parameter))
+            path.replace(path.find(name), name.size(), parameter.at("example").get<std::string>());
+    }
+    return path;
+}
+
 /// Parameters that are documented are taken, each with those that are required; the others are
 /// covered by rows with ?x=1.
 void parameters_are_taken() {
@@ -302,13 +324,15 @@ void parameters_are_taken() {
         const json parameters = operations.at("get").value("parameters", json::array());
         std::string required;
         for (const auto& listed : parameters)
-            if (resolved(listed).value("required", false))
+            if (resolved(listed).value("required", false) && !is_of_path(resolved(listed)))
                 required += assignment(resolved(listed)) + "&";
         for (const auto& listed : parameters) {
             const json& parameter = resolved(listed);
+            if (is_of_path(parameter))
+                continue;
             const bool again = parameter.value("required", false);
-            const std::string url =
-                fmt::format("{}?{}", path, (again ? "" : required) + assignment(parameter));
+            const std::string url = fmt::format("{}?{}", example_path(path, parameters),
+                                                (again ? "" : required) + assignment(parameter));
             check_equal(daemons->night.ask("GET", url).status, 200L, url);
         }
     }

@@ -90,9 +90,9 @@ void tells_rates_apart(const Family& family) {
         for (const auto& row : port_rows(scene))
             by_endpoint[row.at("endpoint")] += row.at("ports").at("used").get<long>();
         return std::ranges::count_if(
-            dests, [&](const Dest& one) { return by_endpoint[one.text()] >= 20; });
+            dests, [&](const Dest& one) { return by_endpoint[one.text()] >= 10; });
     };
-    await([&] { return used() == 200; }, "20 connections to each");
+    await([&] { return used() == 200; }, "10 connections to each");
     check(!many.wait(milliseconds(0)).has_value(), "none fails");
     many.kill();
     for (const auto& dest : dests)

@@ -44,6 +44,7 @@ daemon_grace = "90s"
 sweep_interval = "15s"
 destination_ttl = "7d"
 metrics_listen = "[::1]:9555"
+agent_listen = "127.0.0.1:9556"
 resolve_every = "1h"
 )"});
     const DaemonOptions& daemon = report.policy->daemon;
@@ -51,6 +52,7 @@ resolve_every = "1h"
     assert_int_equal(daemon.sweep_interval / 1s, 15);
     assert_int_equal(daemon.destination_ttl / 24h, 7);
     assert_string_equal(daemon.metrics_listen.c_str(), "[::1]:9555");
+    assert_string_equal(daemon.agent_listen.c_str(), "127.0.0.1:9556");
     assert_int_equal(daemon.resolve_every / 1s, 3600);
 }
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <span>
 
+#include <sys/stat.h>
+
 #include "daemon/kernel/cgroup.h"
 #include "daemon/util/clock.h"
 #include "daemon/util/log.h"
@@ -18,6 +20,14 @@ constexpr std::size_t most_owned = 256;
 
 std::string owner_path(std::uint64_t cgroup) {
     return cgroup == 0 ? std::string() : kernel::cgroup_path(cgroup).value_or("");
+}
+
+/// Its inode number; 0: not known, so that none is preferred.
+std::uint32_t own_namespace() {
+    struct stat status {};
+    return ::stat("/proc/thread-self/ns/net", &status) == 0
+               ? static_cast<std::uint32_t>(status.st_ino)
+               : 0;
 }
 
 void name_owner(Finding& finding, SocketOwner owner) {
@@ -37,6 +47,7 @@ Result<std::unique_ptr<Guard>> ListenerKeeper::make(const Surroundings& around) 
         return keeper;
     }
     keeper->walk_ = std::move(*walk);
+    keeper->own_space_ = own_namespace();
     auto timer = around.loop.timer([self = keeper.get()] { self->advance(); });
     if (!timer)
         return fail(timer.error());
@@ -82,6 +93,7 @@ void ListenerKeeper::take(const ListenCount& count) {
             name_owner(made.finding, findings_.owner_of(made.finding.netns, made.inode));
         findings_.add(std::move(made.finding));
     }
+    readiness_.read(book_.rows());
     ++status_.passes;
     taken_ = began_;
     status_.last_cpu = count.cpu;
@@ -102,6 +114,10 @@ ListenerTable ListenerKeeper::table() const {
     if (taken_)
         table.age = std::chrono::duration_cast<std::chrono::milliseconds>(now() - *taken_);
     return table;
+}
+
+std::optional<ReadyRow> ListenerKeeper::ready(const Endpoint& endpoint, std::uint32_t netns) const {
+    return readiness_.of(endpoint, netns, own_space_);
 }
 
 void ListenerKeeper::report(DaemonStatus& status) const {

@@ -9,6 +9,7 @@
 #include "daemon/findings/findings.h"
 #include "daemon/guards/guard.h"
 #include "daemon/guards/listeners/listener_book.h"
+#include "daemon/guards/listeners/readiness.h"
 #include "daemon/kernel/listen_walk.h"
 #include "daemon/util/event_loop.h"
 
@@ -27,6 +28,9 @@ public:
 
     /// Rows have the path of their consumer. From the main thread.
     [[nodiscard]] ListenerTable table() const;
+    /// `netns`: 0: this process's, or else wherever somebody listens on it. None: nobody does.
+    [[nodiscard]] std::optional<ReadyRow> ready(const Endpoint& endpoint,
+                                                std::uint32_t netns) const;
 
 private:
     static constexpr std::chrono::milliseconds slice{1};
@@ -41,6 +45,8 @@ private:
     std::unique_ptr<kernel::ListenWalk> walk_;
     EventSource timer_;
     ListenerBook book_;
+    Readiness readiness_;
+    std::uint32_t own_space_ = 0; ///< inode number of this process's network namespace
     ListenersStatus status_;
     std::chrono::steady_clock::time_point began_;
     std::optional<std::chrono::steady_clock::time_point> taken_;
