@@ -61,8 +61,8 @@ bool is_worse(const ListenerRow& a, const ListenerRow& b) {
 
 std::vector<ListenerBook::Made> ListenerBook::read(const ListenCount& count, Monotonic now,
                                                    const ConsumerName& name) {
-    std::vector<Made> made;
-    const Reporting reporting{made, name, now};
+    std::map<What, Alike> alike;
+    const Reporting reporting{alike, now};
     using Group = std::pair<std::uint32_t, std::uint64_t>;
     std::set<Group> alive; // groups of which somebody accepts, or has nothing to
     std::map<Key, Group> groups;
@@ -89,7 +89,7 @@ std::vector<ListenerBook::Made> ListenerBook::read(const ListenCount& count, Mon
     }
     std::ranges::sort(rows_, is_worse);
     forget_gone(count, reporting);
-    return made;
+    return findings_of(alike, name);
 }
 
 void ListenerBook::note(const ListenerCount& one, Known& known, Monotonic now) {
@@ -189,17 +189,33 @@ void ListenerBook::forget_gone(const ListenCount& count, const Reporting& report
 
 void ListenerBook::add(const Reporting& reporting, Reason reason, const ListenerRow& row,
                        const std::string& more) {
-    if (reporting.made.size() >= most_findings) {
-        ++left_out_;
-        return;
+    Alike& alike = reporting.alike[{reason, row.consumer}];
+    if (alike.listeners++ == 0) {
+        alike.first = row;
+        alike.more = more;
     }
-    Finding made;
-    made.reason = reason;
-    made.netns = row.netns;
-    made.evidence = evidence_of(row) + more;
-    if (const auto path = row.consumer != 0 ? reporting.name(row.consumer) : ""; !path.empty())
-        made.evidence += " consumer=" + one_word(path);
-    reporting.made.push_back({std::move(made), row.inode});
+    alike.waiting += row.depth;
+}
+
+std::vector<ListenerBook::Made> ListenerBook::findings_of(const std::map<What, Alike>& alike,
+                                                          const ConsumerName& name) {
+    std::vector<Made> all;
+    for (const auto& [what, one] : alike) {
+        if (all.size() >= most_findings) {
+            ++left_out_;
+            continue;
+        }
+        Finding made;
+        made.reason = what.first;
+        made.netns = one.first.netns;
+        made.evidence = evidence_of(one.first) + one.more;
+        if (one.listeners > 1)
+            made.evidence += fmt::format(" listeners={} waiting={}", one.listeners, one.waiting);
+        if (const auto path = what.second != 0 ? name(what.second) : ""; !path.empty())
+            made.evidence += " consumer=" + one_word(path);
+        all.push_back({std::move(made), one.first.inode});
+    }
+    return all;
 }
 
 } // namespace ballast::guards

@@ -14,6 +14,9 @@
 // K5. A socket is known by its inode number, and one that nobody has open by its place in memory.
 // It
 //     is gone where a whole pass did not meet it.
+// K6. What happens to several listeners of one consumer within a pass is one finding, of the first
+// of
+//     them: a process that hangs serves a dozen ports, a host that stops containers a hundred.
 #pragma once
 
 #include <chrono>
@@ -39,7 +42,7 @@ public:
     /// Of the accept queue, in use: a burst.
     static constexpr std::uint32_t busy_percent = 70;
     /// Findings of one pass; more are counted.
-    static constexpr std::size_t most_findings = 50;
+    static constexpr std::size_t most_findings = 20;
 
     /// The path of a cgroup, empty where it is gone.
     using ConsumerName = std::function<std::string(std::uint64_t cgroup)>;
@@ -75,17 +78,25 @@ private:
         ListenerState reported = ListenerState::ok; ///< K4: worst since it was well
         Monotonic bad_at;
     };
+    /// K6.
+    struct Alike {
+        ListenerRow first;
+        std::string more; ///< evidence of it
+        std::uint32_t listeners = 0;
+        std::uint64_t waiting = 0; ///< at all of them
+    };
+    using What = std::pair<findings::Reason, std::uint64_t>; ///< and whose
     struct Reporting {
-        std::vector<Made>& made;
-        const ConsumerName& name;
+        std::map<What, Alike>& alike;
         Monotonic now;
     };
     void note(const ListenerCount& one, Known& known, Monotonic now);
     static ListenerState state_of(const Known& known, bool is_one_of_more, Monotonic now);
     void judge(Known& known, const Reporting& reporting);
     void forget_gone(const ListenCount& count, const Reporting& reporting);
-    void add(const Reporting& reporting, findings::Reason reason, const ListenerRow& row,
-             const std::string& more = "");
+    static void add(const Reporting& reporting, findings::Reason reason, const ListenerRow& row,
+                    const std::string& more = "");
+    std::vector<Made> findings_of(const std::map<What, Alike>& alike, const ConsumerName& name);
 
     std::map<Key, Known> known_;
     std::vector<ListenerRow> rows_;

@@ -18,6 +18,9 @@ namespace {
 /// Rows whose consumer is named: each takes two system calls.
 constexpr std::size_t most_owned = 256;
 
+/// Processes looked for in one pass: each search may read thousands of links, and the API waits.
+constexpr std::size_t most_sought = 8;
+
 std::string owner_path(std::uint64_t cgroup) {
     return cgroup == 0 ? std::string() : kernel::cgroup_path(cgroup).value_or("");
 }
@@ -88,8 +91,9 @@ void ListenerKeeper::fail_pass(const Error& error) {
 }
 
 void ListenerKeeper::take(const ListenCount& count) {
+    std::size_t sought = 0;
     for (auto& made : book_.read(count, now(), owner_path)) {
-        if (made.inode != 0)
+        if (made.inode != 0 && sought++ < most_sought)
             name_owner(made.finding, findings_.owner_of(made.finding.netns, made.inode));
         findings_.add(std::move(made.finding));
     }
