@@ -11,6 +11,7 @@
 #include "cli/format.h"
 #include "cli/human.h"
 #include "cli/views/views.h"
+#include "daemon/model/half_open_kind.h"
 
 namespace ballast::cli {
 namespace {

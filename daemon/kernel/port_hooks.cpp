@@ -18,7 +18,7 @@ struct PortHooks::State {
         void operator()(port_hooks_bpf* loaded) const { port_hooks_bpf::destroy(loaded); }
     };
     struct Free {
-        void operator()(ring_buffer* buffer) const { ::ring_buffer__free(buffer); }
+        void operator()(ring_buffer* opened) const { ::ring_buffer__free(opened); }
     };
     std::unique_ptr<port_hooks_bpf, Destroy> skeleton;
     std::unique_ptr<ring_buffer, Free> buffer;
