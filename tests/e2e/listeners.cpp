@@ -255,9 +255,10 @@ TEST_GROUP(listeners) {
         .each(families, "names who does not accept", names_who_does_not_accept)
         .host_each(families, "leaves who accepts alone", leaves_who_accepts_alone)
         .each(families, "reports an overflow", reports_overflow)
-        .each(families, "names the one that is stuck", names_the_one_that_is_stuck)
-        .each(families, "counts what a closed listener left", counts_what_a_closed_listener_left)
-        .each(families, "says that somaxconn is the limit", says_that_somaxconn_is_the_limit)
+        .host_each(families, "names the one that is stuck", names_the_one_that_is_stuck)
+        .host_each(families, "counts what a closed listener left",
+                   counts_what_a_closed_listener_left)
+        .host_each(families, "says that somaxconn is the limit", says_that_somaxconn_is_the_limit)
         .add("agrees with ss", agrees_with_ss)
         .run("listeners");
 }

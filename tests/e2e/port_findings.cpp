@@ -139,9 +139,9 @@ void sees_a_burst(const Family& family) {
 TEST_GROUP(port_findings) {
     return Suite()
         .each(families, "names who has the port of a service", names_who_has_the_port)
-        .each(families, "leaves other binds alone", leaves_other_binds_alone)
+        .host_each(families, "leaves other binds alone", leaves_other_binds_alone)
         .each(families, "names who is connected to itself", names_who_is_connected_to_itself)
-        .each(families, "reports that buckets are used up", tells_when_buckets_are_used_up)
+        .host_each(families, "reports that buckets are used up", tells_when_buckets_are_used_up)
         .each(families, "sees a burst", sees_a_burst)
         .run_at_once("port_findings", 2);
 }
