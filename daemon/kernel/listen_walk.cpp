@@ -17,7 +17,7 @@ namespace ballast::kernel {
 
 namespace {
 
-using Pass = ballast_listening_pass;
+using ListenPass = ballast_listening_pass;
 
 ListenerCount to_model(std::uint64_t socket, const ballast_listening& one) {
     ListenerCount made;
@@ -48,7 +48,7 @@ struct ListenWalk::State {
         void operator()(listening_bpf* loaded) const { listening_bpf::destroy(loaded); }
     };
     std::unique_ptr<listening_bpf, Destroy> skeleton;
-    Mapped<Pass> pass;
+    Mapped<ListenPass> pass;
     std::chrono::steady_clock::time_point began;
     std::chrono::nanoseconds cpu{0};
 
@@ -63,8 +63,8 @@ Result<std::unique_ptr<ListenWalk>> ListenWalk::load() {
     state->skeleton.reset(listening_bpf::open_and_load());
     if (!state->skeleton)
         return fail(Error::system("load the program that reads listeners", errno));
-    auto pass = Mapped<Pass>::open(::bpf_map__fd(state->skeleton->maps.listening_pass), 1,
-                                   "listening_pass");
+    auto pass = Mapped<ListenPass>::open(::bpf_map__fd(state->skeleton->maps.listening_pass), 1,
+                                         "listening_pass");
     if (!pass)
         return fail(pass.error());
     state->pass = std::move(*pass);
@@ -81,7 +81,7 @@ Result<void> ListenWalk::try_load() {
 }
 
 void ListenWalk::begin() {
-    Pass next{};
+    ListenPass next{};
     next.pass = state_->pass[0].pass + 1;
     state_->pass[0] = next;
     state_->began = now();
@@ -105,7 +105,7 @@ Result<bool> ListenWalk::step(std::chrono::nanoseconds time) {
 
 Result<ListenCount> ListenWalk::finish() {
     const auto start = thread_cpu();
-    const Pass& pass = state_->pass[0];
+    const ListenPass& pass = state_->pass[0];
     const auto rows = read_hash_map<__u64, ballast_listening>(state_->rows(), "listening");
     if (!rows)
         return fail(rows.error());

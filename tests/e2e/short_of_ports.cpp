@@ -22,25 +22,33 @@ void answer(Listener& listener) {
     answer(std::vector{&listener});
 }
 
+namespace {
+
+/// What is readable of `open` has ended; what is readable of `listeners` is taken.
+void answer_once(const std::vector<Listener*>& listeners, std::vector<Fd>& open) {
+    std::vector<pollfd> polled;
+    for (const auto* one : listeners)
+        polled.push_back({one->socket().get(), POLLIN, 0});
+    for (const auto& one : open)
+        polled.push_back({one.get(), POLLIN, 0});
+    ::poll(polled.data(), polled.size(), -1);
+    for (std::size_t i = open.size(); i-- > 0;)
+        if (polled.at(i + listeners.size()).revents != 0)
+            open.erase(open.begin() + static_cast<std::ptrdiff_t>(i));
+    for (std::size_t i = 0; i < listeners.size(); ++i)
+        if (polled.at(i).revents != 0)
+            open.emplace_back(
+                ::accept4(listeners.at(i)->socket().get(), nullptr, nullptr, SOCK_CLOEXEC));
+}
+
+} // namespace
+
 void answer(const std::vector<Listener*>& listeners) {
     auto& server = make<Process>();
     server.fork([listeners] {
         std::vector<Fd> open;
-        for (;;) {
-            std::vector<pollfd> polled;
-            for (const auto* one : listeners)
-                polled.push_back({one->socket().get(), POLLIN, 0});
-            for (const auto& one : open)
-                polled.push_back({one.get(), POLLIN, 0});
-            ::poll(polled.data(), polled.size(), -1);
-            for (std::size_t i = open.size(); i-- > 0;)
-                if (polled.at(i + listeners.size()).revents != 0)
-                    open.erase(open.begin() + static_cast<std::ptrdiff_t>(i));
-            for (std::size_t i = 0; i < listeners.size(); ++i)
-                if (polled.at(i).revents != 0)
-                    open.emplace_back(
-                        ::accept4(listeners.at(i)->socket().get(), nullptr, nullptr, SOCK_CLOEXEC));
-        }
+        for (;;)
+            answer_once(listeners, open);
         return 0;
     });
 }

@@ -89,35 +89,37 @@ void PortAdvice::read(const PortCount& count, const std::vector<PortRow>& rows, 
     judge_orphans(count, rows, now, findings);
 }
 
+void PortAdvice::judge(const PortRow& row, Habits& habits, Monotonic now, PortFindings& findings) {
+    const bool is_churn = lingers(row) && is_closed_at_once(row);
+    const bool is_first = lingers(row) && !is_churn && row.opens_per_s != 0;
+    if (habits.churn.note(is_churn, now, lasts_for))
+        findings.add(Reason::churn, row);
+    if (habits.closes_first.note(is_first, now, lasts_for))
+        findings.add(Reason::closes_first, row);
+    if (habits.half_closed.note(is_half_closed(row), now, lasts_for))
+        findings.add(Reason::fin_wait2_build_up, row);
+    if (habits.self_connected.note(row.self_connected != 0, now))
+        findings.add(Reason::self_connect, row);
+    if (habits.leak.note(row.close_wait, now))
+        findings.add(Reason::close_wait_leak, row);
+}
+
 void PortAdvice::judge_tuples(const PortCount& count, const std::vector<PortRow>& rows,
                               Monotonic now, PortFindings& findings) {
-    const auto judge = [&](const PortRow& row, Habits& habits) {
-        habits.pass = count.pass;
-        const bool is_churn = lingers(row) && is_closed_at_once(row);
-        if (habits.churn.note(is_churn, now, lasts_for))
-            findings.add(Reason::churn, row);
-        if (habits.closes_first.note(lingers(row) && !is_churn && row.opens_per_s != 0, now,
-                                     lasts_for))
-            findings.add(Reason::closes_first, row);
-        if (habits.half_closed.note(is_half_closed(row), now, lasts_for))
-            findings.add(Reason::fin_wait2_build_up, row);
-        if (habits.self_connected.note(row.self_connected != 0, now))
-            findings.add(Reason::self_connect, row);
-        if (habits.leak.note(row.close_wait, now))
-            findings.add(Reason::close_wait_leak, row);
-    };
     for (const auto& row : rows) {
         auto known = habits_.find(row.key);
         if (known == habits_.end() && is_noteworthy(row))
             known = habits_.try_emplace(row.key).first;
-        if (known != habits_.end())
-            judge(row, known->second);
+        if (known == habits_.end())
+            continue;
+        known->second.pass = count.pass;
+        judge(row, known->second, now, findings);
     }
     for (auto at = habits_.begin(); at != habits_.end();) {
         PortRow gone;
         gone.key = at->first;
         if (at->second.pass != count.pass)
-            judge(gone, at->second);
+            judge(gone, at->second, now, findings);
         at = at->second.is_over() ? habits_.erase(at) : std::next(at);
     }
 }

@@ -79,6 +79,7 @@ private:
     };
     using Port = std::pair<std::uint32_t, std::uint16_t>; ///< namespace, port
 
+    static void judge(const PortRow& row, Habits& habits, Monotonic now, PortFindings& findings);
     void judge_tuples(const PortCount& count, const std::vector<PortRow>& rows, Monotonic now,
                       PortFindings& findings);
     void judge_spaces(const PortCount& count, Monotonic now, PortFindings& findings);
