@@ -315,6 +315,15 @@ std::string example_path(std::string path, const json& parameters) {
     return path;
 }
 
+/// Of the query.
+std::vector<json> query_parameters(const json& parameters) {
+    std::vector<json> of_query;
+    for (const auto& listed : parameters)
+        if (!is_of_path(resolved(listed)))
+            of_query.push_back(resolved(listed));
+    return of_query;
+}
+
 /// Parameters that are documented are taken, each with those that are required; the others are
 /// covered by rows with ?x=1.
 void parameters_are_taken() {
@@ -322,14 +331,12 @@ void parameters_are_taken() {
         if (!operations.contains("get"))
             continue;
         const json parameters = operations.at("get").value("parameters", json::array());
+        const auto of_query = query_parameters(parameters);
         std::string required;
-        for (const auto& listed : parameters)
-            if (resolved(listed).value("required", false) && !is_of_path(resolved(listed)))
-                required += assignment(resolved(listed)) + "&";
-        for (const auto& listed : parameters) {
-            const json& parameter = resolved(listed);
-            if (is_of_path(parameter))
-                continue;
+        for (const auto& parameter : of_query)
+            if (parameter.value("required", false))
+                required += assignment(parameter) + "&";
+        for (const auto& parameter : of_query) {
             const bool again = parameter.value("required", false);
             const std::string url = fmt::format("{}?{}", example_path(path, parameters),
                                                 (again ? "" : required) + assignment(parameter));
