@@ -7,6 +7,7 @@
 #define BALLAST_BPF_TABLE_CHAINS_H
 
 #include "bpf/first.h"
+#include "bpf/lib/atomic.h"
 #include "bpf/lib/loop.h"
 
 #include <linux/bpf.h>
