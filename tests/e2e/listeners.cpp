@@ -245,6 +245,9 @@ void agrees_with_ss() {
             return shown == wanted;
         },
         fmt::format("the {} listeners of ss", wanted.size()));
+    const auto status = scene->ballastd.status().at("listeners");
+    note(fmt::format("{} listeners in {} us of processor", status.at("listeners").get<int>(),
+                     status.at("last_cpu_us").get<int>()));
 }
 
 } // namespace
