@@ -188,7 +188,7 @@ void counts_what_a_closed_listener_left(const Family& family) {
     listener.close();
     const auto line = finding_of("listener_closed_waiting", dest);
     check(line.find(" queue=2 ") != std::string::npos, line);
-    check(row_of(dest).is_null(), "it is not shown any more");
+    check(row_of(dest).is_null(), "it is shown no longer");
     check_equal(open.size(), std::size_t(2), "clients");
 }
 
