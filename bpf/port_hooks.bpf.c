@@ -4,10 +4,9 @@
  * cannot see. Attached while the daemon runs, by links that end with it; changes nothing.
  *
  * Invariants
- * H1. Every connect() is counted where it is made, and the daemon wakes before there were more than
- *     it has allowed for: so many are needed for any tuple to get from what the last pass saw to
- *     where it is in trouble. The allowance is divided among the CPUs, so it may wake early, never
- *     late.
+ * H1. Every connect() is counted where it is made, and the daemon wakes before their number exceeds
+ *     its allowance: fewer cannot take any tuple from what the last pass saw to where it is in
+ *     trouble. The allowance is divided among the CPUs, so it may wake early, never late.
  * H2. A port of the range that a program asks bind() for is noted before the kernel answers.
  * Whether it was refused is for the next pass to see: the port is still one that connect() chose
  * then.
@@ -16,6 +15,7 @@
 #include "bpf/first.h"
 #include "bpf/kernel.h"
 #include "bpf/port_range.h"
+#include "bpf/port_wanted.h"
 
 #include <linux/bpf.h>
 
@@ -40,14 +40,6 @@ struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, 4096);
 } many_connects SEC(".maps");
-
-/* Shared with ports.bpf.c. */
-struct {
-    __uint(type, BPF_MAP_TYPE_LRU_HASH);
-    __uint(max_entries, BALLAST_MAX_WANTED);
-    __type(key, struct ballast_port_key);
-    __type(value, struct ballast_wanted);
-} wanted_ports SEC(".maps");
 
 /* A preempted run may lose a count to the one that preempts it: as many as tasks wait for the CPU.
  */

@@ -7,6 +7,7 @@
 #include "bpf/first.h"
 #include "bpf/kernel.h"
 #include "bpf/lib/ports.h"
+#include "bpf/port_wanted.h"
 
 #include <linux/bpf.h>
 
@@ -44,14 +45,6 @@ struct {
     __type(key, struct ballast_port_key);
     __type(value, __u32);
 } poisoned_ports SEC(".maps");
-
-/* Ports that programs asked bind() for lately (port_hooks.bpf.c). */
-struct {
-    __uint(type, BPF_MAP_TYPE_LRU_HASH);
-    __uint(max_entries, BALLAST_MAX_WANTED);
-    __type(key, struct ballast_port_key);
-    __type(value, struct ballast_wanted);
-} wanted_ports SEC(".maps");
 
 /* Sockets of all tuples with one hash, in this pass and in the last: which of them may be large. */
 struct {

@@ -157,7 +157,7 @@ BALLAST_INLINE bool is_chosen(struct scratch* at, struct net* net, __u32 port,
     return !found || *found != pass->pass;
 }
 
-/* Of a socket proper: whether it has a port that a program asked for in vain. */
+/* Notes the socket proper as the holder of its port, where a program has asked for that. */
 static __attribute__((noinline)) int
 note_holder(const struct sock* sk, const struct ballast_tuple_key* tuple, __u64 space) {
     struct ballast_port_pass* pass = BALLAST_FIRST(port_pass);
