@@ -113,7 +113,7 @@ inline constexpr std::array<std::string_view, 3> kSeverityNames{"info", "warning
     ROW(tw_bucket_overflow, warning,                                                               \
         "TIME_WAIT has reached net.ipv4.tcp_max_tw_buckets: the kernel ends connections without "  \
         "it",                                                                                      \
-        "Raise net.ipv4.tcp_max_tw_buckets; find who closes so many: ballast ports")               \
+        "Raise net.ipv4.tcp_max_tw_buckets; ballast ports shows who closes connections")           \
     ROW(port_taken, warning,                                                                       \
         "A program asked for a port that a connection of another has, which got it from "          \
         "ip_local_port_range",                                                                     \

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many sockets of the host have no owner any more, and how many may.
+// Sockets of the host that nobody has open: their number, and the limit.
 #pragma once
 
 #include <string_view>

@@ -136,9 +136,9 @@ void older_than_the_load(const Loopback& loopback) {
     check_no_repairs(ballastd);
 }
 
-/// Of connections in namespaces that no sweep has visited since their policy came, only tracing
-/// programs see the end; the kernel leaves some of those out on a host as busy as this (README of
-/// bpf/, lifecycle), which status says, and a sweep mends.
+/// Where no sweep has visited a namespace since the policy came, only tracing programs see its
+/// connections end. The kernel skips runs of those on a busy host (bpf/lifecycle.bpf.c): status
+/// counts them, and the next sweep fixes the count.
 void await_ends(Ballastd& ballastd, const Dest& dest) {
     const auto misses = [&] {
         return ballastd.status().at("hooks").at("recursion_misses").get<long>();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What only people can mend, from what passes over local ports counted: programs that waste them,
+// What only people can fix, by what passes over local ports counted: programs that waste them,
 // and bounds of the kernel's that are reached. Pure.
 //
 // Invariants

@@ -74,7 +74,7 @@ public:
     static constexpr std::chrono::milliseconds shortest_refusal{10};
     static constexpr std::chrono::milliseconds longest_refusal{1'000};
     static constexpr std::chrono::seconds wall_near{30};
-    /// Timestamps, by which the peer tells the connections apart, differ after a millisecond
+    /// Timestamps, by which the peer distinguishes the connections, differ after a millisecond
     /// (net/ipv4/tcp_ipv4.c, tcp_twsk_unique()).
     static constexpr std::chrono::milliseconds soonest_reuse{100};
 

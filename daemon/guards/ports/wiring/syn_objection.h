@@ -12,8 +12,8 @@
 
 namespace ballast::guards {
 
-/// Of the connects since a relief began, so many SYNs may be sent again, in percent more than
-/// before.
+/// How far the share of retransmitted SYNs may rise above that of before the relief, in percentage
+/// points.
 inline constexpr std::uint64_t kMostSynsLostPercent = 2;
 /// Fewer show nothing.
 inline constexpr std::uint64_t kLeastRetransmits = 3;
