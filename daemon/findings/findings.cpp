@@ -124,12 +124,14 @@ void Findings::write(std::uint64_t ahead, bool is_due) {
         if (!store_ || (recent_.unsaved() == 0 && !is_due))
             return;
         unsaved = recent_.take_unsaved();
+        writing_ = unsaved.size();
         last = recent_.last_id();
     }
     const auto saved = store_->put(unsaved, last + ahead, now.wall);
     {
         const std::scoped_lock lock(mutex_);
         rows_ = store_->rows();
+        writing_ = 0;
         if (!saved) {
             recent_.put_back(unsaved);
             ++saves_failed_;
@@ -185,7 +187,7 @@ FindingsStatus Findings::status() {
     status.made = made_;
     status.coalesced = recent_.coalesced();
     status.kept = rows_;
-    status.unsaved = recent_.unsaved();
+    status.unsaved = recent_.unsaved() + writing_;
     status.lost = recent_.lost();
     status.saves_failed = saves_failed_;
     status.unreadable = unreadable_;

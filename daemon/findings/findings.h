@@ -93,7 +93,8 @@ private:
     Recent recent_;
     std::array<std::uint64_t, kReasons.size()> made_{};
     std::uint64_t saves_failed_ = 0;
-    std::size_t rows_ = 0; ///< of the store
+    std::size_t rows_ = 0;    ///< of the store
+    std::size_t writing_ = 0; ///< findings that a write under way has taken: not saved yet
     std::uint64_t unreadable_ = 0;
 
     std::timed_mutex store_mutex_; ///< taken before mutex_

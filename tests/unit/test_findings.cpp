@@ -3,6 +3,7 @@
 // store.
 #include "daemon/findings/findings.h"
 
+#include <algorithm>
 #include <string>
 #include <thread>
 #include <vector>
@@ -166,6 +167,21 @@ void what_is_older_than_memory_is_read(void**) {
     assert_int_equal(page.total, Recent::most + 11);
 }
 
+/// What waits for the store's lock may yet be lost.
+void what_is_being_written_is_not_saved_yet(void**) {
+    World world;
+    world.sink.add(refusing(1));
+    const auto other = Database::open(file());
+    assert_true(other->run("BEGIN IMMEDIATE").has_value());
+    std::thread writer([&] { world.sink.save(); });
+    std::uint64_t least = 1; // until the store's patience is over and the save has failed
+    while (world.sink.status().saves_failed == 0)
+        least = std::min(least, world.sink.status().unsaved);
+    writer.join();
+    assert_int_equal(least, 1);
+    assert_true(other->run("COMMIT").has_value());
+}
+
 /// Not saved, not forgotten, said once, and made good.
 void a_store_that_fails_stops_nothing(void**) {
     World world;
@@ -268,6 +284,7 @@ int run() {
         BALLAST_CASE(an_id_that_was_seen_is_not_given_again),
         BALLAST_CASE(an_orderly_end_leaves_no_gap),
         BALLAST_CASE(what_is_older_than_memory_is_read),
+        BALLAST_CASE(what_is_being_written_is_not_saved_yet),
         BALLAST_CASE(a_store_that_fails_stops_nothing),
         BALLAST_CASE(without_a_store_memory_has_them),
         BALLAST_CASE(a_history_that_cannot_be_read_is_said),
