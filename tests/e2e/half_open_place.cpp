@@ -27,25 +27,9 @@ Place& make_place(const Family& family, const std::string& policy_text) {
     return make<Place>(wall, Scene{wall.link(), ballastd}, listen(wall, family));
 }
 
-void live_until(const Others& busy, const std::function<bool()>& holds, std::string_view what) {
-    const auto lives_and_holds = [&] {
-        for (const auto* pair : busy)
-            check(exchange(*pair), "the other connection lives");
-        return holds();
-    };
-    if (!wait_until(lives_and_holds, patience(std::chrono::seconds(40))))
-        fail_test(fmt::format("waited in vain for {}", what));
-}
-
 void sweep_until(const Place& place, const std::function<bool()>& holds, std::string_view what,
                  const Others& busy) {
-    Talk talk(busy);
-    live_until({}, place.scene.ballastd.sweeping([&] {
-        check(talk.goes_on(), "the other connections live");
-        return holds();
-    }),
-               what);
-    check(talk.end(), "the other connections lived");
+    live_until(busy, place.scene.ballastd.sweeping(holds), what);
 }
 
 void converse(const Through& pair) {

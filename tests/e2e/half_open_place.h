@@ -26,13 +26,7 @@ struct Place {
 /// Under a wall that forgets after forget_after_s.
 Place& make_place(const Family& family, const std::string& policy_text = flow_policy());
 
-using Others = std::vector<const Through*>;
-
-/// Lets `busy` live until `holds`. Patient, since sweeps come seldom on a host with many
-/// namespaces.
-void live_until(const Others& busy, const std::function<bool()>& holds, std::string_view what);
-
-/// The same where sweeps have to see it: one is made every second.
+/// live_until() where sweeps have to see it: one is made every second.
 void sweep_until(const Place& place, const std::function<bool()>& holds, std::string_view what,
                  const Others& busy = {});
 

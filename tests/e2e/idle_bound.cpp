@@ -37,19 +37,6 @@ Place make_place(const Family& family, const std::string& keepalive) {
     return {wall, ballastd, listen(wall, family)};
 }
 
-/// Patient, since sweeps come seldom on a host with many namespaces.
-void live_until(const std::vector<const Through*>& busy, const std::function<bool()>& holds,
-                std::string_view what) {
-    Talk talk(busy);
-    const auto lives_and_holds = [&] {
-        check(talk.goes_on(), "the other connections live");
-        return holds();
-    };
-    if (!wait_until(lives_and_holds, patience(std::chrono::seconds(90))))
-        fail_test(fmt::format("waited in vain for {}", what));
-    check(talk.end(), "the other connections lived");
-}
-
 /// Nobody writes for longer than the firewall remembers.
 void stay_idle(const std::vector<const Through*>& idle) {
     const auto began = Clock::now();

@@ -84,6 +84,8 @@ void little_patience_of_a_program_is_left_alone(const Family& family) {
     const auto text = scene.ballastd.cli({"flows", "dest=" + listener.dest().text()}).out;
     check(text.find("no: user timeout 20s") != std::string::npos, "it is said:\n" + text);
     set_option(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, 600'000);
+    need(::send(socket.get(), "x", 1, 0) == 1,
+         "send"); // how long it has been silent is added to the idle time
     scene.ballastd.sweep();
     check_ballasts(keepalive_of(socket), 60, "once there is room");
     set_option(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, 20'000);

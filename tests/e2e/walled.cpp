@@ -298,6 +298,17 @@ bool Talk::end() {
     return talker_.wait() == 0;
 }
 
+void live_until(const Others& busy, const std::function<bool()>& holds, std::string_view what) {
+    Talk talk(busy);
+    const auto lives_and_holds = [&] {
+        check(talk.goes_on(), "the other connections live");
+        return holds();
+    };
+    if (!wait_until(lives_and_holds, patience(std::chrono::seconds(90))))
+        fail_test(fmt::format("waited in vain for {}", what));
+    check(talk.end(), "the other connections lived");
+}
+
 std::string local_text(const Fd& socket) {
     const auto storage = local_address(socket);
     char host[INET6_ADDRSTRLEN] = {};

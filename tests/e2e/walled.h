@@ -102,6 +102,13 @@ private:
     Process talker_;
 };
 
+using Others = std::vector<const Through*>;
+
+/// Lets `busy` live, in a process of their own, until `holds`: on a slow machine that may take
+/// longer to say than the wall remembers. Patient, since sweeps come seldom on a host with many
+/// namespaces.
+void live_until(const Others& busy, const std::function<bool()>& holds, std::string_view what);
+
 /// The end's local endpoint, as Ballast prints it.
 std::string local_text(const Fd& socket);
 
