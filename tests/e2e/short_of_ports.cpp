@@ -18,6 +18,42 @@ Scene& crowded_scene(const std::string& policy_text, int size) {
     return scene;
 }
 
+/// One service, of a destination of the test's own: each daemon here sees the namespaces of all.
+std::string relief_of(const std::string& name, const Dest& dest, const std::string& rungs,
+                      const std::string& mode) {
+    return fmt::format("[[service]]\nname = \"{}\"\nto = [\"{}\"]\n"
+                       "[service.ports]\nmode = \"{}\"\nrelief = [{}]\n"
+                       "source_pool = [\"10.77.0.3\", \"fd77::3\", \"fd77::1\"]\n",
+                       name, dest.text(), mode, rungs);
+}
+
+void enact(Scene& scene, const std::string& policy_text) {
+    scene.ballastd.write_policy(policy_text);
+    scene.ballastd.json({"reload"});
+}
+
+Scene& calm_scene() {
+    return crowded_scene(limit_policy(100'000, "observe"), few_ports);
+}
+
+/// What `ballast ports` says of a relief for the destination; null: it is not in force.
+int port_of(const Fd& socket) {
+    sockaddr_storage name{};
+    socklen_t size = sizeof name;
+    need(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&name), &size) == 0,
+         "getsockname");
+    return ntohs(
+        reinterpret_cast<const sockaddr_in*>(&name)->sin_port); // at the same place in both
+}
+
+Json relief_row(Scene& scene, const std::string& relief, const Dest& dest) {
+    const auto reliefs = scene.ballastd.get("/v1/ports").at("reliefs");
+    for (const auto& row : reliefs)
+        if (row.at("relief") == relief && row.at("endpoint") == dest.text())
+            return row;
+    return nullptr;
+}
+
 void answer(Listener& listener) {
     answer(std::vector{&listener});
 }
@@ -53,9 +89,10 @@ void answer(const std::vector<Listener*>& listeners) {
     });
 }
 
-Process& churn(const Netns& from, const std::vector<Dest>& dests, int per_second) {
+Process& churn(const Netns& from, const std::vector<Dest>& dests, int per_second,
+               AtTheWall at_the_wall) {
     auto& client = make<Process>();
-    client.fork([&from, dests, per_second] {
+    client.fork([&from, dests, per_second, at_the_wall] {
         const std::chrono::microseconds pause(1'000'000 / per_second);
         auto at = Clock::now();
         for (long i = 0;; ++i) {
@@ -64,7 +101,7 @@ Process& churn(const Netns& from, const std::vector<Dest>& dests, int per_second
             while (Clock::now() < at)
                 ::poll(nullptr, 0, 1);
             const auto made = attempt(from, dests.at(static_cast<std::size_t>(i) % dests.size()));
-            if (made.error != 0)
+            if (made.error != 0 && at_the_wall == AtTheWall::ends)
                 return made.error;
         }
     });
