@@ -58,9 +58,10 @@ several() {
 	fake e2e/good 'echo 1..1; echo ok 1' contract
 	fake e2e/long 'echo 1..4; echo ok 1; echo ok 2; echo ok 3; echo ok 4' slow
 	fake refusal/not_asked 'echo 1..1; echo not ok 1' contract
+	fake reboot/not_asked 'echo 1..1; echo not ok 1' contract
 }
 several
-expect "passes are counted over the suites, refusal and slow ones left out" 0 "3 passed, 0 failed" "e2e/good"
+expect "passes are counted over the suites, refusal, reboot and slow ones left out" 0 "3 passed, 0 failed" "e2e/good"
 several
 expect "slow ones run when asked for" 0 "7 passed, 0 failed" "e2e/long" --slow
 several
@@ -142,4 +143,4 @@ fake unit/a 'exit 1'
 expect "--list runs nothing" 0 "unit/a" "^unit/a$" --list
 
 fake unit/a 'exit 1'
-expect "an unknown name is refused" 2 "run-suites: there is no suite or test 'unit/b'. Suites: unit bpf api golden e2e refusal; tests: run-suites --list." "no suite" unit/b
+expect "an unknown name is refused" 2 "run-suites: there is no suite or test 'unit/b'. Suites: unit bpf api golden e2e refusal reboot; tests: run-suites --list." "no suite" unit/b
