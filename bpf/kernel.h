@@ -223,8 +223,11 @@ struct sock {
     struct sock_reuseport* sk_reuseport_cb; /* the group that it listens with; NULL: none */
 };
 
+struct bpf_prog;
 struct sock_reuseport {
     __u16 num_socks;
+    struct bpf_prog* prog; /* chooses the member; NULL: the kernel does */
+    struct sock* socks[];
 };
 
 /* What a socket's inode is part of (include/net/sock.h). */
@@ -236,7 +239,10 @@ struct socket_alloc {
 };
 
 /* A connection that its listener has not handed out. */
-struct request_sock;
+struct request_sock {
+    __u8 num_retrans; /* times that its SYN was answered again */
+    struct sock* sk;  /* the connection, once there is one */
+};
 struct tcp_request_sock {
     __u64 snt_synack; /* us, when its SYN was first answered; 0: it was by a cookie */
 };

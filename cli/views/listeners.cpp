@@ -46,6 +46,51 @@ void add_clipped(Table& table, const Json& rows) {
                 row.at("endpoint").get<std::string>(), row.at("somaxconn").get<std::uint64_t>()));
 }
 
+/// "age 30, rate 1", of what is not 0.
+std::string reasons_of(const Json& shed) {
+    std::string text;
+    for (const auto& [reason, count] : shed.items())
+        if (count != 0)
+            text += fmt::format("{}{} {}", text.empty() ? "" : ", ", reason,
+                                count.get<std::uint64_t>());
+    return text;
+}
+
+/// "web, enforce: 120 SYNs admitted, 31 refused (age 30, rate 1), 4 spared".
+std::string rule_text(const Json& rule) {
+    const auto number = [&](const char* key) { return rule.at(key).get<std::uint64_t>(); };
+    std::uint64_t shed = 0;
+    for (const auto& [reason, count] : rule.at("shed").items())
+        shed += count.get<std::uint64_t>();
+    auto text = fmt::format("{}, {}: {} SYNs admitted, {} refused",
+                            rule.at("name").get<std::string>(), rule.at("mode").get<std::string>(),
+                            number("admitted") + number("withheld"), shed - number("withheld"));
+    if (number("withheld") != 0)
+        text += fmt::format(", {} would have been", number("withheld"));
+    if (shed != 0)
+        text += " (" + reasons_of(rule.at("shed")) + ")";
+    return text + fmt::format(", {} spared", number("spared"));
+}
+
+void add_rules(Table& table, const Json& shed) {
+    for (const Json& rule : shed.at("rules"))
+        table.foot(rule_text(rule));
+}
+
+void add_devices(Table& table, const Json& shed) {
+    for (const Json& device : shed.at("devices")) {
+        std::string chain;
+        for (const Json& link : device.at("chain"))
+            chain += (chain.empty() ? "" : " > ") + harmless(link.get<std::string>());
+        const bool is_attached = device.at("attached").get<bool>();
+        table.foot(fmt::format("{}: {}", harmless(device.at("name").get<std::string>()),
+                               is_attached ? chain
+                               : device.at("error").is_null()
+                                   ? "detached"
+                                   : "not attached: " + device.at("error").get<std::string>()));
+    }
+}
+
 } // namespace
 
 Table listeners_view(const Json& document, const std::string& what) {
@@ -59,6 +104,10 @@ Table listeners_view(const Json& document, const std::string& what) {
     if (watched.at("full").get<std::uint64_t>() != 0)
         table.foot(fmt::format("{} found no room and are not shown",
                                watched.at("full").get<std::uint64_t>()));
+    if (what.empty()) {
+        add_rules(table, document.at("shed"));
+        add_devices(table, document.at("shed"));
+    }
     const Json& age = document.at("age_ms");
     table.foot(
         fmt::format("{}, {}", list_footer(document, "listener"),

@@ -284,6 +284,34 @@ Line listeners_line(const Json& status) {
                         trouble.empty() ? "" : " (ballast listeners)")};
 }
 
+/// Only where the policy guards listeners.
+Line shed_line(const Json& status) {
+    const Json& shed = status.at("shed");
+    if (!shed.at("lacking").is_null())
+        return {Level::bad, "shedding", "no SYN is looked at: " + string(shed, "lacking")};
+    std::uint64_t refused = 0, withheld = 0;
+    for (const Json& rule : shed.at("rules")) {
+        for (const auto& [reason, count] : rule.at("shed").items())
+            refused += count.get<std::uint64_t>();
+        withheld += number(rule, "withheld");
+    }
+    std::string on, detached;
+    for (const Json& device : shed.at("devices"))
+        (device.at("attached").get<bool>() ? on : detached) += " " + string(device, "name");
+    if (shed.at("rules").empty())
+        return {};
+    auto text = fmt::format("{} on{}: {} SYNs refused", counted(shed.at("rules").size(), "rule"),
+                            on.empty() ? " no device" : on, refused - withheld);
+    if (withheld != 0)
+        text += fmt::format(", {} would have been", withheld);
+    if (!detached.empty())
+        text += fmt::format("; detached from{}", detached);
+    return {!detached.empty() ? Level::bad
+            : on.empty()      ? Level::warn
+                              : Level::ok,
+            "shedding", text};
+}
+
 Line held_line(const Json& sweep) {
     const auto space = number(sweep, "held_in");
     return {
@@ -360,9 +388,11 @@ Table status_view(const Json& document) {
     std::string attention;
     for (const auto& make :
          {daemon_line, guards_line, hooks_line, limits_line, policy_line, fail_open_line,
-          breakers_line, half_open_line, keepalive_line, ports_line, listeners_line, findings_line,
-          drift_line, sweep_line, capacity_line, scope_line}) {
+          breakers_line, half_open_line, keepalive_line, ports_line, listeners_line, shed_line,
+          findings_line, drift_line, sweep_line, capacity_line, scope_line}) {
         const Line line = make(document);
+        if (line.what.empty()) // there is nothing of it
+            continue;
         add_line(rows, level_name(line.level), line.what, line.detail);
         if (!line.more.empty())
             add_line(rows, "", "", line.more);

@@ -183,7 +183,9 @@ Response get_listeners(const Request& request, const Context& context) {
     Json head = list_envelope("listeners", rows.size(), count);
     head["age_ms"] = known.age ? Json(known.age->count()) : Json(nullptr);
     head["states"] = encode_listener_states(rows);
-    head["watched"] = encode_listeners(context.backend.status().listeners);
+    const auto status = context.backend.status();
+    head["watched"] = encode_listeners(status.listeners);
+    head["shed"] = encode_shed(status.shed);
     return ok(list_text(head, "listeners", rows, count, encode_listener));
 }
 

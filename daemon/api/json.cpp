@@ -185,6 +185,7 @@ Json encode_status(const DaemonStatus& status, const LimitTotals& totals,
     json["finding_losses"] = encode_losses(status.findings);
     json["ports"] = encode_ports(status.ports);
     json["listeners"] = encode_listeners(status.listeners);
+    json["shed"] = encode_shed(status.shed);
     json["sweep"] = encode_sweep(status.sweep);
     return json;
 }

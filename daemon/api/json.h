@@ -65,6 +65,7 @@ Json encode_listener(const ListenerRow& row);
 Json encode_ready(const Endpoint& endpoint, const std::optional<ReadyRow>& row);
 Json encode_listener_states(const std::vector<ListenerRow>& rows);
 Json encode_listeners(const ListenersStatus& status);
+Json encode_shed(const ShedTable& shed);
 
 /// Meanings of the reasons in these rows, each once, in the order of the table.
 Json encode_reasons(const std::vector<KeptFinding>& rows);

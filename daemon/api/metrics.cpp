@@ -252,6 +252,34 @@ void write_listeners(Text& text, const ListenersStatus& listeners) {
                seconds(listeners.last_cpu));
 }
 
+void write_shed(Text& text, const ShedTable& shed) {
+    MetricFamily syns =
+        family("ballast_listener_syns_total",
+               "SYNs to guarded listeners, by what the rule says of them.", MetricType::Counter);
+    MetricFamily withheld =
+        family("ballast_listener_syns_withheld_total",
+               "Of those to be shed, passed since nothing enforces.", MetricType::Counter);
+    for (const auto& row : shed.rows) {
+        const auto count = [&](const char* verdict, std::uint64_t value) {
+            add(syns, static_cast<double>(value), {{"rule", row.rule.name}, {"verdict", verdict}});
+        };
+        count("admitted", row.counts.admitted);
+        count("spared", row.counts.spared);
+        count("undecided", row.counts.undecided);
+        for (std::size_t i = 0; i < kShedReasonNames.size(); ++i)
+            count(kShedReasonNames.at(i).data(), row.counts.shed.at(i));
+        add(withheld, static_cast<double>(row.counts.withheld), {{"rule", row.rule.name}});
+    }
+    text.write(std::move(syns));
+    text.write(std::move(withheld));
+    MetricFamily devices =
+        family("ballast_listener_device_attached",
+               "Whether SYNs that come in by the device are looked at.", MetricType::Gauge);
+    for (const auto& device : shed.devices)
+        add(devices, device.is_attached ? 1.0 : 0.0, {{"device", device.name}});
+    text.write(std::move(devices));
+}
+
 void write_sweep(Text& text, const SweepStatus& sweep) {
     text.counter("ballast_sweeps_total", "Sweeps over all TCP sockets.", sweep.sweeps);
     text.counter("ballast_sweep_failures_total", "Sweeps that could not be done or finished.",
@@ -382,6 +410,7 @@ std::string metrics_text(const DaemonStatus& status, std::vector<DestinationRow>
     write_findings(text, status.findings);
     write_ports(text, status.ports);
     write_listeners(text, status.listeners);
+    write_shed(text, status.shed);
     write_sweep(text, status.sweep);
     text.gauge("ballast_destinations_left_out",
                "Destinations without series of their own: there are too many.",

@@ -10,6 +10,7 @@
 #include "daemon/config/precheck.h"
 #include "daemon/config/service_entry.h"
 #include "daemon/config/table_reader.h"
+#include "daemon/guards/listeners/listener_entry.h"
 #include "daemon/guards/ports/port_entry.h"
 #include "daemon/util/quote.h"
 
@@ -79,16 +80,17 @@ void read_governor(const TableReader& reader, GovernorOptions& out) {
     reader.refuse_the_rest();
 }
 
-void read_services(const TableReader& top, const std::string& file, ProblemList& errors,
-                   ProblemList& warnings, std::vector<ServiceEntry>& out) {
-    const auto* services = top.array("service", "an array of tables, written [[service]]");
-    if (services == nullptr)
+/// Calls `read` with each table of an array of tables.
+template <typename Read>
+void read_tables(const TableReader& top, std::string_view key, const Read& read) {
+    const auto* tables = top.array(key, fmt::format("an array of tables, written [[{}]]", key));
+    if (tables == nullptr)
         return;
-    for (const toml::node& node : *services) {
+    for (const toml::node& node : *tables) {
         if (const auto* table = node.as_table())
-            out.push_back(read_service(*table, file, errors, warnings));
+            read(*table);
         else
-            top.problem_at(node, "service", described(node) + " is not a table");
+            top.problem_at(node, key, described(node) + " is not a table");
     }
 }
 
@@ -103,7 +105,14 @@ void read_top(const toml::table& top, const std::string& file, ProblemList& erro
         read_ports({*table, file, "ports.", errors}, out.options.ports);
     if (const auto* table = reader.table("governor"))
         read_governor({*table, file, "governor.", errors}, out.options.governor);
-    read_services(reader, file, errors, warnings, out.services);
+    if (const auto* table = reader.table("listeners"))
+        read_listeners({*table, file, "listeners.", errors}, out.options.listener_options);
+    read_tables(reader, "service", [&](const toml::table& table) {
+        out.services.push_back(read_service(table, file, errors, warnings));
+    });
+    read_tables(reader, "listener", [&](const toml::table& table) {
+        out.listeners.push_back(read_listener({table, file, "listener.", errors}, warnings));
+    });
     reader.refuse_the_rest();
 }
 

@@ -42,9 +42,19 @@ struct ServiceEntry {
     std::optional<std::vector<Address>> source_pool; ///< the same
 };
 
+/// One [[listener]] as written.
+struct ListenerEntry {
+    ListenerRule row; ///< without `on` and mode; no name if that is missing or wrong
+    Place place;      ///< of the [[listener]] header
+    Place name_place;
+    std::vector<Placed<GuardedAddress>> on;
+    std::optional<Mode> mode; ///< none: as [listeners] has it after the last file
+};
+
 struct PolicyDocument {
-    Policy options; ///< without services
+    Policy options; ///< without services and listeners
     std::vector<ServiceEntry> services;
+    std::vector<ListenerEntry> listeners;
 };
 
 /// Reads one file into `all`: its keys replace those of files read before, its services add up.

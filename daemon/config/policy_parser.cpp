@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "daemon/config/conflicts.h"
+#include "daemon/guards/listeners/listener_entry.h"
 
 namespace ballast {
 namespace {
@@ -68,6 +69,8 @@ PolicyReport parse_policy(const std::vector<PolicySource>& sources, ProblemList 
         read_document(source, all, report.errors, report.warnings);
     }
     find_conflicts(all.services, report.errors, report.warnings);
+    all.options.listeners =
+        listener_rules(all.listeners, all.options.listener_options, report.errors, report.warnings);
     if (report.errors.empty()) {
         report.policy = policy_of(all);
         report.from = all_of(all.services, &ServiceEntry::from);

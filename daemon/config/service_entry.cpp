@@ -3,41 +3,19 @@
 
 #include <algorithm>
 
+#include "daemon/config/entry_parts.h"
 #include "daemon/config/service_lists.h"
 #include "daemon/guards/breaker/breaker_entry.h"
 #include "daemon/guards/half_open/half_open_entry.h"
 #include "daemon/guards/keepalive/keepalive_entry.h"
 #include "daemon/guards/ports/port_entry.h"
-#include "daemon/util/quote.h"
 
 namespace ballast {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::string_view kNameCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                             "abcdefghijklmnopqrstuvwxyz"
-                                             "0123456789._-";
-
 constexpr DurationRange kConnectTimeout{1s, 5min};
-
-bool is_service_name(std::string_view text) {
-    return !text.empty() && text.size() <= kMaxServiceName &&
-           text.find_first_not_of(kNameCharacters) == std::string_view::npos;
-}
-
-std::string read_name(const TableReader& reader) {
-    if (!reader.has("name")) {
-        reader.problem("name", "missing; every service needs a name");
-        return {};
-    }
-    const auto name = reader.string("name");
-    if (!name || is_service_name(*name))
-        return name.value_or("");
-    reader.problem("name", fmt::format("{} is not a name; wanted 1 to {} of A-Z a-z 0-9 . _ -",
-                                       in_quotes(*name), kMaxServiceName));
-    return {};
-}
 
 std::optional<std::uint32_t> read_limit(const TableReader& reader, std::string_view key,
                                         std::uint32_t max) {
@@ -96,7 +74,7 @@ ServiceEntry read_service(const toml::table& table, const std::string& file, Pro
     ServiceEntry entry;
     entry.place = reader.place();
     entry.name_place = reader.place("name");
-    entry.row.name = read_name(reader);
+    entry.row.name = read_name(reader, "service");
     read_targets(reader, entry);
     read_from(reader, entry, warnings);
     read_limits(reader, entry.row);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "daemon/config/entry_parts.h"
 #include "daemon/model/from_pattern.h"
 #include "daemon/util/quote.h"
 
@@ -13,24 +14,6 @@ constexpr std::string_view kToWanted =
     "an array of strings such as [\"10.0.0.5:5432\", \"10.1.0.0/16\", \"db.internal:5432\"]";
 constexpr std::string_view kFromWanted =
     "an array of strings such as [\"app-*.service\", \"/system.slice/cron.service\"]";
-
-/// Calls `read(text, node)` for each string of the array `key`; reports what is no string, and an
-/// array that is empty.
-template <typename Read>
-void read_strings(const TableReader& reader, std::string_view key, std::string_view wanted,
-                  const Read& read) {
-    const auto* array = reader.array(key, wanted);
-    if (array == nullptr)
-        return;
-    if (array->empty())
-        reader.problem(key, fmt::format("empty; wanted {}", wanted));
-    for (const toml::node& node : *array) {
-        if (const auto* text = node.as_string())
-            read(text->get(), node);
-        else
-            reader.problem_at(node, key, described(node) + " is not a string");
-    }
-}
 
 /// Appends what was parsed, or reports why it was not.
 template <typename T>

@@ -146,6 +146,15 @@ inline constexpr std::array<std::string_view, 3> kSeverityNames{"info", "warning
         "Have the program accept what waits before it closes, or hand the socket over (systemd "   \
         "socket activation, SO_REUSEPORT with net.ipv4.tcp_migrate_req)")                          \
     ROW(listener_clear, info, "A listener has been well for a minute", "Nothing")                  \
+    ROW(listener_shedding, warning,                                                                \
+        "A listener cannot keep up: some of its SYNs are refused as they come in, so that the "    \
+        "others are served",                                                                       \
+        "More workers, or faster ones; ballast listeners shows what is refused, and why: "         \
+        "docs/listeners.md")                                                                       \
+    ROW(listener_would_shed, warning,                                                              \
+        "A listener cannot keep up: some of its SYNs would be refused if that were enforced",      \
+        "See whether its [[listener]] is right before enforcing it: docs/listeners.md")            \
+    ROW(listener_shed_over, info, "No SYN of a listener was refused for a minute", "Nothing")      \
     ROW(hook_reattached, warning,                                                                  \
         "Somebody detached a program of Ballast's; it is attached again",                          \
         "Find out who did: two loaders on one hook fight")                                         \

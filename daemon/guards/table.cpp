@@ -8,6 +8,7 @@
 #include "daemon/guards/keepalive/wiring/path_keeper.h"
 #include "daemon/guards/limit/wiring/limit_keeper.h"
 #include "daemon/guards/listeners/wiring/listener_keeper.h"
+#include "daemon/guards/listeners/wiring/shed_keeper.h"
 #include "daemon/guards/ports/wiring/port_keeper.h"
 
 namespace ballast::guards {
@@ -18,6 +19,7 @@ std::span<const GuardRow> guard_table() {
         GuardRow{"breaker", Thread::main, BreakerKeeper::make},
         GuardRow{"ports", Thread::main, PortKeeper::make},
         GuardRow{"listeners", Thread::main, ListenerKeeper::make},
+        GuardRow{"shed", Thread::main, ShedKeeper::make},
         GuardRow{"half_open", Thread::observer, FlowKeeper::make},
         GuardRow{"keepalive", Thread::observer, PathKeeper::make},
     };

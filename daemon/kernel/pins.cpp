@@ -10,6 +10,7 @@
 #include "bpf/abi.h"
 #include "daemon/kernel/hooks.h"
 #include "daemon/kernel/restorer.h"
+#include "daemon/kernel/shedder.h"
 
 namespace ballast::kernel {
 
@@ -88,6 +89,8 @@ Result<PinState> inspect_pins(const std::string& bpffs_dir) {
 
 Result<std::vector<std::string>> remove_pins(const std::string& bpffs_dir) {
     std::vector<std::string> removed;
+    if (auto done = Shedder::remove(bpffs_dir, removed); !done)
+        return fail(done.error());
     const std::string restore_pin = link_pin(bpffs_dir, hook_of(Stage::unload).name);
     auto restore = Restorer::open(restore_pin);
     if (!restore)

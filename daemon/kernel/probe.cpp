@@ -24,6 +24,7 @@
 #include "daemon/kernel/listen_walk.h"
 #include "daemon/kernel/port_hooks.h"
 #include "daemon/kernel/port_walk.h"
+#include "daemon/kernel/shedder.h"
 #include "daemon/netlink/destroy_probe.h"
 #include "daemon/util/error.h"
 #include "daemon/util/fd.h"
@@ -363,6 +364,8 @@ std::vector<Feature> features(const std::string& cgroup) {
          false, PortHooks::try_load},
         {"watching of listeners", "full listen queues and stuck servers are not reported", false,
          ListenWalk::try_load},
+        {"shedding at the NIC", "no SYN is refused before the accept queue is full", false,
+         Shedder::try_load},
         {"net.ipv4.tcp_tw_reuse_delay", "tw_reuse waits for a second, whatever the rate", false,
          try_reuse_delay},
         {"relief at connect()", "own_range, spread and refuse are not done", false,

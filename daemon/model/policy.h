@@ -22,6 +22,8 @@
 #include <vector>
 
 #include "daemon/model/half_open_kind.h"
+#include "daemon/model/listener_rule.h"
+#include "daemon/model/mode.h"
 #include "daemon/model/port_rule.h"
 #include "daemon/util/address.h"
 
@@ -43,9 +45,6 @@ inline constexpr std::size_t kMaxSources = 15; ///< of a source_pool (bpf/abi_re
 inline constexpr std::size_t kMaxServiceName = 63;
 inline constexpr std::uint32_t kMaxConnections = 1'000'000;
 inline constexpr std::uint32_t kMaxConnectRate = 1'000'000;
-
-/// How far a guard may go. Values are those of `enum ballast_mode` in bpf/abi.h.
-enum class Mode : std::uint8_t { off = 0, observe = 1, enforce = 2 };
 
 /// The errno that a refused connect() sees. Values are those of `enum ballast_on_limit`.
 enum class OnLimit : std::uint8_t { refused = 0, again = 1, unreachable = 2 };
@@ -270,6 +269,8 @@ struct Policy {
     GuardModes modes = observing();
     PortRule ports; ///< [ports]: of services that name none, and of what none governs; its mode is
                     ///< in `modes`
+    ListenerOptions listener_options; ///< [listeners]
+    std::vector<ListenerRule> listeners;
     std::vector<Service> services;
 
     /// By [guards].

@@ -16,6 +16,7 @@
 #include "daemon/model/listener_row.h"
 #include "daemon/model/policy.h"
 #include "daemon/model/port_row.h"
+#include "daemon/model/shed_row.h"
 #include "daemon/util/address.h"
 
 namespace ballast {
@@ -246,6 +247,7 @@ struct DaemonStatus {
     KeepaliveStatus keepalive;
     PortsStatus ports;
     ListenersStatus listeners;
+    ShedTable shed;
     FindingsStatus findings;
     SweepStatus sweep;
 };

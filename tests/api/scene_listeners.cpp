@@ -88,4 +88,36 @@ ListenersStatus scene_listeners_status(Scene scene) {
     return status;
 }
 
+ShedTable scene_shed(Scene scene) {
+    if (scene != Scene::night)
+        return {};
+    ShedTable table;
+    ShedRow api;
+    api.rule.name = "api";
+    api.rule.on = {parse_guarded("*:8080").value()};
+    api.mode = Mode::enforce;
+    api.counts = {.admitted = 48'210,
+                  .spared = 36,
+                  .shed = {12'904, 31, 0, 0},
+                  .undecided = 2,
+                  .withheld = 0,
+                  .guessed = 0,
+                  .unanswered = 0};
+    ShedRow web;
+    web.rule.name = "web";
+    web.rule.on = {parse_guarded("10.0.0.2:443").value(),
+                   parse_guarded("[2001:db8::2]:443").value()};
+    web.mode = Mode::observe;
+    web.counts.admitted = 910;
+    web.counts.shed = {0, 7, 0, 0};
+    web.counts.withheld = 7;
+    table.rows = {api, web};
+    table.devices = {
+        {"eth0", "tcx", true, "", {"xdp:41", "tcx:cil_from_netdev", "tcx:ballast_shed"}},
+        {"eth1", "tcx", false, "", {}}};
+    table.undecided = 12;
+    table.reattached = 1;
+    return table;
+}
+
 } // namespace ballast::test

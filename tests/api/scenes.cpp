@@ -368,6 +368,7 @@ DaemonStatus scene_status(Scene scene) {
     DaemonStatus status = scene == Scene::night ? night_status() : calm_status();
     status.ports = scene_ports_status(scene);
     status.listeners = scene_listeners_status(scene);
+    status.shed = scene_shed(scene);
     if (scene == Scene::night)
         return status;
     if (scene == Scene::empty)

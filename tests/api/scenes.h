@@ -34,6 +34,8 @@ PortTable scene_ports(Scene scene);
 PortsStatus scene_ports_status(Scene scene);
 ListenerTable scene_listeners(Scene scene);
 ListenersStatus scene_listeners_status(Scene scene);
+/// Rules for listeners in the night, one of their devices without its program.
+ShedTable scene_shed(Scene scene);
 std::vector<Service> scene_services(Scene scene);
 std::vector<Override> scene_overrides(Scene scene);
 

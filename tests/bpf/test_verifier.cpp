@@ -17,6 +17,7 @@
 #include "port_hooks.skel.h"
 #include "ports.skel.h"
 #include "relief.skel.h"
+#include "shed.skel.h"
 #include "tests/harness/cmocka.hpp"
 #include "tests/harness/group.h"
 
@@ -77,6 +78,10 @@ void test_listeners(void**) {
     test_of<listeners_bpf>("listeners");
 }
 
+void test_shed(void**) {
+    test_of<shed_bpf>("shed");
+}
+
 void test_listening(void**) {
     test_of<listening_bpf>("listening");
 }
@@ -97,9 +102,10 @@ void test_relief(void**) {
 
 TEST_GROUP(verifier) {
     const CMUnitTest tests[] = {
-        cmocka_unit_test(test_ballast),    cmocka_unit_test(test_listeners),
-        cmocka_unit_test(test_listening),  cmocka_unit_test(test_ports),
-        cmocka_unit_test(test_port_hooks), cmocka_unit_test(test_relief),
+        cmocka_unit_test(test_ballast),   cmocka_unit_test(test_listeners),
+        cmocka_unit_test(test_listening), cmocka_unit_test(test_shed),
+        cmocka_unit_test(test_ports),     cmocka_unit_test(test_port_hooks),
+        cmocka_unit_test(test_relief),
     };
     return cmocka_run_group_tests_name("verifier", tests, nullptr, nullptr);
 }

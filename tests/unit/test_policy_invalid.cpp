@@ -45,7 +45,7 @@ void keys_and_types(void**) {
              Case{"[deamon]\n", 1, "deamon", "did you mean \"daemon\"?"},
              Case{"\n[[services]]\n", 2, "services", "did you mean \"service\"?"},
              Case{"[breaker]\n", 1, "breaker",
-                  "known here: daemon, guards, ports, governor, service"},
+                  "known here: daemon, guards, ports, governor, listeners, service, listener"},
              Case{"version = 1\n", 1, "version", "not a key of the policy"},
              Case{"daemon = 1\n", 1, "daemon", "1 (an integer) is not a table, written [daemon]"},
              Case{"guards = []\n", 1, "guards", "an array is not a table, written [guards]"},
