@@ -91,6 +91,16 @@ struct CallsOptions {
 /// what errors there were and how long the failed ones took.
 Result<void> calls(const CallsOptions& options);
 
+struct PacketsOptions {
+    Endpoint to;               ///< IPv4
+    std::uint32_t program = 0; ///< id, of traffic control's
+};
+
+/// Gives a program frames by test-run, in the caller's network namespace; prints the time and the
+/// verdict for each kind, beside a program that does nothing: `ack` of a connection, `syn` to the
+/// endpoint, `other_syn` to another port, and both `once`, since what answers a packet changes it.
+Result<void> time_packets(const PacketsOptions& options);
+
 /// Attaches programs that do nothing to the hooks that Ballast uses, below `cgroup` where the hook
 /// is a cgroup's, and pins their links in `directory`, which must be on a bpffs.
 Result<void> pin_empty_hooks(const std::string& cgroup, const std::string& directory);

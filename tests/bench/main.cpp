@@ -137,6 +137,12 @@ void add_calls(CLI::App& app, ballast::bench::CallsOptions& options, Chosen& cho
     command->callback([&] { chosen.run = [&] { return ballast::bench::calls(options); }; });
 }
 
+void add_packets(CLI::App& app, ballast::bench::PacketsOptions& options, Chosen& chosen) {
+    auto* command = with_endpoint(app, "packets", "time a program of traffic control", options.to);
+    command->add_option("--program", options.program, "its id")->required();
+    command->callback([&] { chosen.run = [&] { return ballast::bench::time_packets(options); }; });
+}
+
 struct EmptyHooks {
     std::string cgroup;
     std::string directory;
@@ -165,6 +171,7 @@ int run(int argc, char** argv) {
     ballast::bench::RaceOptions race;
     ballast::bench::SlotsOptions slots;
     ballast::bench::CallsOptions calls;
+    ballast::bench::PacketsOptions packets;
     EmptyHooks empty;
     add_serve(app, endpoints, chosen);
     add_hold(app, hold, chosen);
@@ -174,6 +181,7 @@ int run(int argc, char** argv) {
     add_race(app, race, chosen);
     add_slots(app, slots, chosen);
     add_calls(app, calls, chosen);
+    add_packets(app, packets, chosen);
     add_empty_hooks(app, empty, chosen);
     CLI11_PARSE(app, argc, argv);
     const auto done = chosen.run();

@@ -27,6 +27,11 @@ Scene& make_scene(const std::string& policy_text) {
     return make<Scene>(link, start_ballastd(policy_text));
 }
 
+void enact(Scene& scene, const std::string& policy_text) {
+    scene.ballastd.write_policy(policy_text);
+    scene.ballastd.json({"reload"});
+}
+
 Listener& serve(const Scene& scene, const Family& family) {
     return make<Listener>(scene.link.server, Dest{family.server, 0});
 }

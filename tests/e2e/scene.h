@@ -43,6 +43,9 @@ struct Scene {
 /// The two namespaces and a running ballastd.
 Scene& make_scene(const std::string& policy_text);
 
+/// Writes the policy and has it reloaded.
+void enact(Scene& scene, const std::string& policy_text);
+
 /// A listener of the scene's server on a port that the kernel chooses: a destination of its own.
 Listener& serve(const Scene& scene, const Family& family);
 

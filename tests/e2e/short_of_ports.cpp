@@ -27,11 +27,6 @@ std::string relief_of(const std::string& name, const Dest& dest, const std::stri
                        name, dest.text(), mode, rungs);
 }
 
-void enact(Scene& scene, const std::string& policy_text) {
-    scene.ballastd.write_policy(policy_text);
-    scene.ballastd.json({"reload"});
-}
-
 Scene& calm_scene() {
     return crowded_scene(limit_policy(100'000, "observe"), few_ports);
 }

@@ -24,9 +24,6 @@ Scene& calm_scene();
 std::string relief_of(const std::string& name, const Dest& dest, const std::string& rungs,
                       const std::string& mode = "enforce");
 
-/// Writes the policy and has it reloaded.
-void enact(Scene& scene, const std::string& policy_text);
-
 /// The socket's own, host byte order.
 int port_of(const Fd& socket);
 

@@ -78,6 +78,7 @@ Command Ballastd::command() const {
     command.argv.insert(command.argv.end(), options_.arguments.begin(), options_.arguments.end());
     command.environment = {"NOTIFY_SOCKET=" + directory_ + "/notify"};
     command.mount_namespace = options_.mount_namespace;
+    command.network_namespace = options_.network_namespace;
     command.output = directory_ + "/log";
     return command;
 }
@@ -153,6 +154,7 @@ Outcome Ballastd::cli(std::vector<std::string> words) {
          {std::string("--runtime-dir"), runtime_dir(), std::string("--bpffs"), options_.bpffs})
         command.argv.push_back(word);
     command.mount_namespace = options_.mount_namespace;
+    command.network_namespace = options_.network_namespace;
     return run(command);
 }
 

@@ -19,9 +19,10 @@ namespace ballast::test {
 using Json = nlohmann::json;
 
 struct BallastdOptions {
-    std::string cgroup = {};  ///< what it is confined to; empty: a new cgroup, joined
-    std::string bpffs = {};   ///< directory for pins; empty: a new one
-    int mount_namespace = -1; ///< of daemon and CLI
+    std::string cgroup = {};    ///< what it is confined to; empty: a new cgroup, joined
+    std::string bpffs = {};     ///< directory for pins; empty: a new one
+    int mount_namespace = -1;   ///< of daemon and CLI
+    int network_namespace = -1; ///< likewise
     std::vector<std::string> arguments = {}; ///< more of them
 };
 
