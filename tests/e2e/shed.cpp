@@ -191,7 +191,7 @@ void spares_whom_it_is_told_to(const Family& family) {
 void keeps_to_a_rate(const Family& family) {
     auto& scene = shed_scene();
     auto& listener = make<Listener>(scene.link.server, Dest{family.server, 0});
-    enact(scene, shed_policy(rule_of(listener.dest(), "max_rate = 1\nburst = 5\n")));
+    enact(scene, shed_policy(rule_of(listener.dest(), "target = 0\nmax_rate = 1\nburst = 5\n")));
     std::vector<Fd> held;
     int refused = 0;
     for (int i = 0; i < 40; ++i) {
@@ -272,7 +272,7 @@ void lives_beside_others(const Family& family) {
     const auto& server = scene.link.server;
     server.exec({"tc", "qdisc", "add", "dev", "s0", "clsact"});
     server.exec({"tc", "filter", "add", "dev", "s0", "ingress", "prio", "7", "protocol", "all",
-                 "u32", "match", "u32", "0", "0", "flowid", "1:1"});
+                 "u32", "match", "ip", "protocol", "17", "0xff", "flowid", "1:1"});
     auto& listener = listen_in(scene, family);
     enact(scene, shed_policy(rule_of(listener.dest(), by_depth)));
     const auto device = scene.ballastd.status().at("shed").at("devices").front();
