@@ -3,13 +3,14 @@
  * What a packet that came in is: a SYN that opens a connection, and where to.
  *
  * Invariants
- * Y1. Whatever is not a whole and sound SYN is none: it is the kernel's to judge. A SYN has a
- * header of right length and checksum (IPv4), a segment that is all there, SYN without ACK, RST and
+ * Y1. Whatever is not a whole and sound SYN is none: it is the kernel's to judge. A SYN has a header
+ *     of right length and checksum (IPv4), a segment that is all there, SYN without ACK, RST and
  *     FIN, and is sent to this host by one address.
  * Y2. A SYN in a first fragment, or behind IPv6 extension headers, is one that nobody decides on.
  * Y3. Headers are read by bpf_skb_load_bytes_relative(), from the network header on, whatever the
- *     device has before it. It sees the first piece of a packet alone; where headers are beyond
- * that, the packet is put together first. Data (fast open) may be where it likes.
+ *     device has before it. It sees the first piece of a packet alone; where headers go beyond it,
+ *     the packet is put together first. Data (fast open) may be where it likes.
+ * Y4. What has a VLAN's tag comes to that VLAN's device next, and is judged there, once.
  */
 #ifndef BALLAST_BPF_SYN_H
 #define BALLAST_BPF_SYN_H
@@ -218,7 +219,14 @@ BALLAST_INLINE enum syn_kind read_ipv6(struct __sk_buff* skb, struct syn* syn) {
     return is_opening(start[IPV6_LENGTH + 13]) ? take_ipv6(skb, start, syn) : NO_SYN;
 }
 
+/* Y4. Priority tags have number 0. */
+BALLAST_INLINE bool is_of_vlan(const struct __sk_buff* skb) {
+    return skb->vlan_present && skb->vlan_tci & 0x0fff;
+}
+
 BALLAST_INLINE enum syn_kind read_syn(struct __sk_buff* skb, struct syn* syn) {
+    if (is_of_vlan(skb))
+        return NO_SYN;
     if (skb->protocol == bpf_htons(ETH_P_IP))
         return read_ipv4(skb, syn);
     return skb->protocol == bpf_htons(ETH_P_IPV6) ? read_ipv6(skb, syn) : NO_SYN;

@@ -21,6 +21,13 @@ int take_xdp(const nlattr* attribute, void* to) {
     return MNL_CB_OK;
 }
 
+int take_part_of(const nlattr* attribute, void* to) {
+    if (mnl_attr_get_type(attribute) == IFLA_INFO_SLAVE_KIND &&
+        mnl_attr_validate(attribute, MNL_TYPE_STRING) >= 0)
+        *static_cast<std::string*>(to) = mnl_attr_get_str(attribute);
+    return MNL_CB_OK;
+}
+
 int take_of_device(const nlattr* attribute, void* to) {
     auto& device = *static_cast<Device*>(to);
     switch (mnl_attr_get_type(attribute)) {
@@ -31,6 +38,9 @@ int take_of_device(const nlattr* attribute, void* to) {
     case IFLA_XDP:
         (void)mnl_attr_parse_nested(attribute, take_xdp, &device.xdp);
         break;
+    case IFLA_LINKINFO:
+        (void)mnl_attr_parse_nested(attribute, take_part_of, &device.part_of);
+        break;
     default:
         break;
     }
@@ -39,7 +49,8 @@ int take_of_device(const nlattr* attribute, void* to) {
 
 Device device_of(const nlmsghdr& message) {
     const auto* info = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(&message));
-    Device device{.index = static_cast<std::uint32_t>(info->ifi_index), .name = {}, .xdp = 0};
+    Device device{
+        .index = static_cast<std::uint32_t>(info->ifi_index), .name = {}, .xdp = 0, .part_of = {}};
     (void)mnl_attr_parse(&message, sizeof(ifinfomsg), take_of_device, &device);
     return device;
 }

@@ -14,7 +14,8 @@ namespace ballast::netlink {
 struct Device {
     std::uint32_t index = 0;
     std::string name;
-    std::uint32_t xdp = 0; ///< id of the XDP program that it runs before anything else; 0: none
+    std::uint32_t xdp = 0;    ///< id of the XDP program that it runs before anything else; 0: none
+    std::string part_of = {}; ///< kind of the device that it is a port of: "bond", "bridge", "vrf"
 
     bool operator==(const Device&) const = default;
 };

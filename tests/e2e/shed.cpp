@@ -262,8 +262,13 @@ void follows_devices() {
     check_errno(attempt(server, listener.dest()).error, ECONNREFUSED, "by the loopback");
     server.ip({"link add tap7 type veth peer name other8", "link set tap7 up"});
     await([&] { return is_attached(scene, "tap7"); }, "the new device");
+    const auto devices = [&] { return scene.ballastd.status().at("shed").at("devices").size(); };
+    server.ip({"link add br0 type bridge", "link set tap7 master br0"});
+    await([&] { return devices() == 1; }, "a bridge's port is left to the bridge");
+    server.ip({"link set tap7 nomaster"});
+    await([&] { return is_attached(scene, "tap7"); }, "its return");
     server.ip({"link del tap7"});
-    await([&] { return scene.ballastd.status().at("shed").at("devices").size() == 1; }, "its end");
+    await([&] { return devices() == 1; }, "its end");
 }
 
 /// Others' filters go on, and a program that somebody detached comes back.
@@ -319,6 +324,8 @@ void outlives_the_daemon(const Family& family) {
     check_equal(scene.ballastd.status().at("shed").at("devices").size(), std::size_t(1), "devices");
     enact(scene, limit_policy(100'000, "observe"));
     check(!is_attached(scene, "s0"), "without rules");
+    const auto qdiscs = scene.link.server.exec({"tc", "qdisc", "show", "dev", "s0"});
+    check(qdiscs.find("clsact") == std::string::npos, qdiscs);
     const Fd client = tcp_socket(scene.link.client, family.domain, SOCK_NONBLOCK);
     check_errno(connect_errno(client, listener.dest()), EINPROGRESS, "nothing is refused");
     check(!wait_fd(client.get(), POLLOUT, Clock::now() + std::chrono::milliseconds(300)),

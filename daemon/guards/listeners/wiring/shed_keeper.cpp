@@ -2,6 +2,7 @@
 #include "daemon/guards/listeners/wiring/shed_keeper.h"
 
 #include <algorithm>
+#include <array>
 
 #include "daemon/kernel/ingress.h"
 #include "daemon/kernel/instance.h"
@@ -25,6 +26,12 @@ std::vector<ListenerRule> rules_in_force(const PolicyInForce& now) {
         rules.back().mode = now.policy().governor.dry_run ? Mode::observe : now.allowed(rule.mode);
     }
     return rules;
+}
+
+/// What comes in by it comes to the device that it is a port of next, and is looked at there.
+bool is_port(const netlink::Device& device) {
+    constexpr std::array<std::string_view, 4> kinds{"bond", "bridge", "team", "openvswitch"};
+    return std::ranges::find(kinds, device.part_of) != kinds.end();
 }
 
 } // namespace
@@ -114,7 +121,7 @@ void ShedKeeper::follow_devices() {
     }
     std::map<std::uint32_t, netlink::Device> wanted;
     for (auto& device : *all)
-        if (std::ranges::any_of(interfaces_, [&](const std::string& glob) {
+        if (!is_port(device) && std::ranges::any_of(interfaces_, [&](const std::string& glob) {
                 return netlink::matches_glob(glob, device.name);
             }))
             wanted.emplace(device.index, std::move(device));
