@@ -27,7 +27,7 @@ struct ballast_listening {
     __u32 group_size; /* of SO_REUSEPORT; 0: there is none */
     __u64 group;      /* the group, by its address in the kernel's memory */
     __u64 head;       /* first of the accept queue, by its address; 0: the queue is empty */
-    __u64 head_us;    /* when that one's SYN was answered, CLOCK_MONOTONIC in us; 0: not known */
+    __u64 head_us;    /* when its handshake was over, CLOCK_MONOTONIC in us; 0: not known */
     __u64 cgroup;     /* id, of the program */
 };
 

@@ -67,10 +67,12 @@ BALLAST_INLINE void read_head(struct ballast_listening* row,
                               const struct inet_connection_sock* listener) {
     struct request_sock* head = BPF_CORE_READ(listener, icsk_accept_queue.rskq_accept_head);
     __u64 answered_us = BPF_CORE_READ((struct tcp_request_sock*)head, snt_synack);
+    struct tcp_sock* child = (struct tcp_sock*)BPF_CORE_READ(head, sk);
+    __u32 rtt_us = BPF_CORE_READ(child, srtt_us) >> 3; /* the handshake's */
     if (!head || BPF_CORE_READ(listener, icsk_accept_queue.rskq_accept_head) != head)
         return;
     row->head = (__u64)head;
-    row->head_us = answered_us;
+    row->head_us = answered_us ? answered_us + rtt_us : 0;
 }
 
 BALLAST_INLINE void read_group(struct ballast_listening* row, const struct sock* sk) {

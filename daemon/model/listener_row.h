@@ -30,7 +30,7 @@ struct ListenerCount {
     std::uint64_t group = 0;     ///< of SO_REUSEPORT; 0: none
     std::uint32_t group_size = 0;
     std::uint64_t head = 0;                           ///< first that waits; 0: none does
-    std::optional<std::chrono::microseconds> head_at; ///< monotonic: when its SYN was answered
+    std::optional<std::chrono::microseconds> head_at; ///< monotonic: when its handshake was over
     std::uint64_t consumer = 0;                       ///< cgroup of the program
 
     bool operator==(const ListenerCount&) const = default;
