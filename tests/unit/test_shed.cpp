@@ -230,6 +230,29 @@ void it_ends_with_the_overload(void**) {
     assert_int_equal(server.state.over_since_ns, 0);
 }
 
+/// Five minutes of two seconds at three times what it can serve and two at a third: it is kept busy
+/// in each of the first, and nobody is refused in the second of each of the others.
+void flapping_load_keeps_it_busy(void**) {
+    Server server;
+    __u64 now = second;
+    const __u64 service = 5 * ms;
+    for (int period = 0; period < 75; ++period) {
+        const auto before = server.served;
+        for (const __u64 begin = now; now < begin + 2 * second; now += service / 3) {
+            server.serve_until(now, service);
+            server.arrive(now);
+        }
+        assert_in_range(server.served - before, 370, 402);
+        unsigned refused = 0;
+        for (const __u64 begin = now; now < begin + 2 * second; now += 3 * service) {
+            server.serve_until(now, service);
+            refused += server.arrive(now) || now < begin + second ? 0U : 1U;
+        }
+        assert_int_equal(refused, 0);
+        assert_true(server.queue.size() < 3);
+    }
+}
+
 /// Where the oldest cannot be read, depth and the rate of accept() stand for it.
 void an_unknown_age_is_reckoned(void**) {
     Server server;
@@ -321,6 +344,7 @@ TEST_GROUP(shed) {
         cmocka_unit_test(overload_is_shed_to_what_is_served),
         cmocka_unit_test(who_sends_little_is_served),
         cmocka_unit_test(it_ends_with_the_overload),
+        cmocka_unit_test(flapping_load_keeps_it_busy),
         cmocka_unit_test(an_unknown_age_is_reckoned),
         cmocka_unit_test(windows_slide),
         cmocka_unit_test(windows_count_for_all),
