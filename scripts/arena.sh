@@ -134,7 +134,7 @@ enter() {
 	shift
 	exec 9>&- # the lock is this script's, not that of what may outlive it
 	echo 0 >"$arena_cgroup/$part/cgroup.procs"
-	if [ "$part" = daemon ]; then exec "$@"; fi
+	if [ "$part" = daemon ]; then exec ${daemon_netns:+nsenter --net="$daemon_netns"} "$@"; fi
 	exec nsenter --net="/run/netns/$arena-${part%%/*}" "$@"
 }
 
@@ -167,7 +167,8 @@ ballastd_answers_or_ended() {
 	arena_ballast status >/dev/null 2>&1 || ! kill -0 "$daemon" 2>/dev/null
 }
 
-# arena_ballast_up POLICY-FILE: starts ballastd; sets daemon to its process id
+# arena_ballast_up POLICY-FILE: starts ballastd, in the network namespace daemon_netns if that is set;
+# sets daemon to its process id
 arena_ballast_up() {
 	local log=$arena_dir/ballastd.log
 	(enter daemon "$stage/bin/ballastd" --config "$1" --cgroup "$arena_cgroup/client" \

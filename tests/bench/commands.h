@@ -101,6 +101,16 @@ struct PacketsOptions {
 /// endpoint, `other_syn` to another port, and both `once`, since what answers a packet changes it.
 Result<void> time_packets(const PacketsOptions& options);
 
+struct SynsOptions {
+    Endpoint to;          ///< IPv4
+    std::string device;   ///< to send by
+    std::string ethernet; ///< address of the next hop, "02:00:00:00:00:01"
+    std::chrono::milliseconds lasting{};
+};
+
+/// Sends SYNs from other sources and ports as fast as they are taken; prints sent and per_second.
+Result<void> send_syns(const SynsOptions& options);
+
 /// Attaches programs that do nothing to the hooks that Ballast uses, below `cgroup` where the hook
 /// is a cgroup's, and pins their links in `directory`, which must be on a bpffs.
 Result<void> pin_empty_hooks(const std::string& cgroup, const std::string& directory);

@@ -143,6 +143,19 @@ void add_packets(CLI::App& app, ballast::bench::PacketsOptions& options, Chosen&
     command->callback([&] { chosen.run = [&] { return ballast::bench::time_packets(options); }; });
 }
 
+void add_syns(CLI::App& app, ballast::bench::SynsOptions& options, Chosen& chosen) {
+    auto* command = with_endpoint(app, "syns", "send SYNs as fast as they are taken", options.to);
+    command->add_option("--device", options.device)->required();
+    command->add_option("--ethernet", options.ethernet, "address of the next hop")->required();
+    command
+        ->add_option_function<std::uint32_t>(
+            "--ms",
+            [&options](std::uint32_t ms) { options.lasting = std::chrono::milliseconds(ms); })
+        ->default_val(1'000U)
+        ->force_callback();
+    command->callback([&] { chosen.run = [&] { return ballast::bench::send_syns(options); }; });
+}
+
 struct EmptyHooks {
     std::string cgroup;
     std::string directory;
@@ -172,6 +185,7 @@ int run(int argc, char** argv) {
     ballast::bench::SlotsOptions slots;
     ballast::bench::CallsOptions calls;
     ballast::bench::PacketsOptions packets;
+    ballast::bench::SynsOptions syns;
     EmptyHooks empty;
     add_serve(app, endpoints, chosen);
     add_hold(app, hold, chosen);
@@ -182,6 +196,7 @@ int run(int argc, char** argv) {
     add_slots(app, slots, chosen);
     add_calls(app, calls, chosen);
     add_packets(app, packets, chosen);
+    add_syns(app, syns, chosen);
     add_empty_hooks(app, empty, chosen);
     CLI11_PARSE(app, argc, argv);
     const auto done = chosen.run();

@@ -6,18 +6,16 @@
 #include <cstring>
 #include <vector>
 
-#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <nlohmann/json.hpp>
 
 #include "daemon/util/fd.h"
 #include "tests/bench/commands.h"
+#include "tests/bench/frames.h"
 
 namespace ballast::bench {
 
 namespace {
-
-using Frame = std::array<std::uint8_t, 14 + 20 + 20>;
 
 /// Runs of so many packets each; where a packet is answered, it is another one afterwards.
 struct Repeats {
@@ -26,39 +24,6 @@ struct Repeats {
 };
 constexpr Repeats in_a_row{.rounds = 9, .packets = 200'000};
 constexpr Repeats once{.rounds = 4'001, .packets = 1};
-
-void put_word(Frame& frame, std::size_t at, unsigned value) {
-    frame.at(at) = static_cast<std::uint8_t>(value >> 8);
-    frame.at(at + 1) = static_cast<std::uint8_t>(value);
-}
-
-std::uint16_t checksum(const Frame& frame, std::size_t begin, std::size_t end) {
-    std::uint32_t sum = 0;
-    for (std::size_t i = begin; i < end; i += 2)
-        sum += static_cast<std::uint32_t>(frame.at(i) << 8 | frame.at(i + 1));
-    while (sum >> 16 != 0)
-        sum = (sum & 0xffff) + (sum >> 16);
-    return static_cast<std::uint16_t>(~sum);
-}
-
-/// A segment without data to an IPv4 endpoint.
-Frame frame_of(const Endpoint& to, std::uint8_t flags) {
-    Frame frame{};
-    put_word(frame, 12, 0x0800);
-    frame.at(14) = 0x45;
-    put_word(frame, 16, 40);
-    frame.at(22) = 64;
-    frame.at(23) = 6;
-    std::copy_n(to.address.bytes.begin() + 12, 4, frame.begin() + 26);
-    frame.at(29) ^= 1; // a neighbour
-    std::copy_n(to.address.bytes.begin() + 12, 4, frame.begin() + 30);
-    put_word(frame, 24, checksum(frame, 14, 34));
-    put_word(frame, 34, 40'000);
-    put_word(frame, 36, to.port);
-    frame.at(46) = 0x50;
-    frame.at(47) = flags;
-    return frame;
-}
 
 Result<Fd> load_empty() {
     const std::array<bpf_insn, 2> code{
@@ -109,15 +74,19 @@ Result<void> time_packets(const PacketsOptions& options) {
         return {};
     };
     constexpr std::uint8_t syn = 0x02, ack = 0x10;
+    const Endpoint from{neighbour_of(options.to.address), 40'000};
+    const auto frame_to = [&](const Endpoint& to, std::uint8_t flags) {
+        return frame_of(from, to, flags);
+    };
     const auto elsewhere =
         Endpoint{options.to.address, static_cast<std::uint16_t>(options.to.port + 1)};
-    return take("empty", empty->get(), frame_of(options.to, ack), in_a_row)
-        .and_then([&] { return take("ack", program.get(), frame_of(options.to, ack), in_a_row); })
+    return take("empty", empty->get(), frame_to(options.to, ack), in_a_row)
+        .and_then([&] { return take("ack", program.get(), frame_to(options.to, ack), in_a_row); })
         .and_then(
-            [&] { return take("other_syn", program.get(), frame_of(elsewhere, syn), in_a_row); })
-        .and_then([&] { return take("syn", program.get(), frame_of(options.to, syn), in_a_row); })
-        .and_then([&] { return take("empty_once", empty->get(), frame_of(options.to, syn), once); })
-        .and_then([&] { return take("syn_once", program.get(), frame_of(options.to, syn), once); })
+            [&] { return take("other_syn", program.get(), frame_to(elsewhere, syn), in_a_row); })
+        .and_then([&] { return take("syn", program.get(), frame_to(options.to, syn), in_a_row); })
+        .and_then([&] { return take("empty_once", empty->get(), frame_to(options.to, syn), once); })
+        .and_then([&] { return take("syn_once", program.get(), frame_to(options.to, syn), once); })
         .and_then([&]() -> Result<void> {
             std::puts(out.dump().c_str());
             return {};
