@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+// clang-format off
 /*
  * What a packet that came in is: a SYN that opens a connection, and where to.
  *
@@ -12,6 +13,7 @@
  *     the packet is put together first. Data (fast open) may be where it likes.
  * Y4. What has a VLAN's tag comes to that VLAN's device next, and is judged there, once.
  */
+// clang-format on
 #ifndef BALLAST_BPF_SYN_H
 #define BALLAST_BPF_SYN_H
 

@@ -58,6 +58,15 @@ Result<void> remove_one(const std::string& path, std::vector<std::string>& remov
     return {};
 }
 
+/// All but that of the program which gives back what the others have changed.
+Result<void> remove_links(const std::string& bpffs_dir, std::vector<std::string>& removed) {
+    for (const auto& hook : kHooks)
+        if (hook.is_pinned() && hook.stage != Stage::unload)
+            if (auto done = remove_one(link_pin(bpffs_dir, hook.name), removed); !done)
+                return done;
+    return {};
+}
+
 } // namespace
 
 std::string map_pin(const std::string& bpffs_dir, std::string_view map) {
@@ -95,10 +104,8 @@ Result<std::vector<std::string>> remove_pins(const std::string& bpffs_dir) {
     auto restore = Restorer::open(restore_pin);
     if (!restore)
         return fail(restore.error());
-    for (const auto& hook : kHooks)
-        if (hook.is_pinned() && hook.stage != Stage::unload)
-            if (auto done = remove_one(link_pin(bpffs_dir, hook.name), removed); !done)
-                return fail(done.error());
+    if (auto done = remove_links(bpffs_dir, removed); !done)
+        return fail(done.error());
     const auto restored = restore->run("/proc");
     if (auto done = remove_one(restore_pin, removed); !done)
         return fail(done.error());

@@ -337,12 +337,12 @@ void outlives_the_daemon(const Family& family) {
 TEST_GROUP(shed) {
     return Suite()
         .each(families, "refuses at once", refuses_at_once)
-        .each(families, "refuses data in the SYN", refuses_data_in_the_syn)
+        .host_each(families, "refuses data in the SYN", refuses_data_in_the_syn)
         .host_each(families, "only reports where it observes", only_reports_where_it_observes)
         .host_each(families, "spares whom it is told to", spares_whom_it_is_told_to)
         .host_each(families, "keeps to a rate", keeps_to_a_rate)
-        .each(families, "refuses for one that is stuck", refuses_for_one_that_is_stuck)
-        .add("follows devices", follows_devices)
+        .host_each(families, "refuses for one that is stuck", refuses_for_one_that_is_stuck)
+        .host_add("follows devices", follows_devices)
         .each(families, "lives beside others", lives_beside_others)
         .each(families, "outlives the daemon", outlives_the_daemon)
         .run_at_once("shed", 4);
