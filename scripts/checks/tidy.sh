@@ -15,7 +15,7 @@ need_configured_build
 # NAME and a regular expression of the sources; the first that matches takes a source. The largest
 # groups first.
 groups='
-e2e          ^tests/e2e/([a-ce-hj-z]|discover)
+e2e          ^tests/e2e/([a-ce-hj-z]|discover)|^tests/bpf/test_shed
 unit         ^tests/(sim/|unit/test_(answer|b[^r]|c|di[^s]|discovery|do|du|[e-g]|h[^u]|hung|idle|j|keep|l|mapped|metrics|n|o|p|q|r|s|target))
 cli          ^cli/([^d]|discover/|describe/([^m]|man))|^tests/unit/test_(human|table)
 services     ^daemon/(api|app|main|observe|policy)
