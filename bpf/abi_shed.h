@@ -75,7 +75,7 @@ struct ballast_shed_counts {
     __u64 unanswered; /* dropped, since no RST could be made of it */
 };
 
-/* A rule's own, whoever sends. Windows: bpf/lib/window.h. */
+/* A rule's own, for all sources together. Windows: bpf/lib/window.h. */
 struct ballast_shed_state {
     __u64 tat_ns;   /* of max_rate (bpf/lib/rate.h) */
     __u64 largest;  /* window: the most SYNs of one source */

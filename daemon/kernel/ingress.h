@@ -26,7 +26,7 @@ public:
 
     /// Devices that have pins.
     static std::vector<std::uint32_t> pinned(const std::string& bpffs_dir);
-    /// Detaches the program of a device and removes its pin, whoever attached it; appends to
+    /// Detaches the program of a device and removes its pin, also an earlier daemon's; appends to
     /// `removed` what was removed. A clsact qdisc that was made for it, and has nothing else, goes
     /// too.
     static Result<void> remove(std::uint32_t device, const std::string& bpffs_dir,

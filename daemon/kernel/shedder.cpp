@@ -83,7 +83,7 @@ Result<ShedSkeleton> open_skeleton() {
     ShedSkeleton skeleton(shed_bpf::open());
     if (!skeleton)
         return fail(Error::system("open the program that sheds SYNs", errno));
-    // whoever knew it could choose addresses that are taken for another's
+    // with it, addresses could be chosen that are taken for another's
     if (::getrandom(&skeleton->rodata->source_secret, sizeof skeleton->rodata->source_secret, 0) <
         0)
         return fail(Error::system("get random bytes", errno));
