@@ -17,7 +17,7 @@ namespace ballast::bench {
 
 namespace {
 
-/// Runs of so many packets each; where a packet is answered, it is another one afterwards.
+/// Runs of `packets` each; where a packet is answered, it is another one afterwards.
 struct Repeats {
     int rounds;
     int packets;

@@ -129,7 +129,7 @@ void spreads_over_sources(const Family& family) {
     }
 }
 
-/// Past the wall and on, by the ports of what waits for nothing any more.
+/// Past the wall and on, by the ports of what no longer waits for anything.
 void reaps_time_wait(const Family& family) {
     auto& scene = calm_scene();
     const auto& client = scene.link.client;

@@ -108,7 +108,7 @@ void refuses_at_once(const Family& family) {
             return !log_lines(scene, {"reason=listener_shedding ", listener.dest().text()}).empty();
         },
         "the finding");
-    while (!held.empty()) { // whoever accepts is served again
+    while (!held.empty()) { // once somebody accepts, clients are served again
         (void)listener.accept();
         held.pop_back();
     }

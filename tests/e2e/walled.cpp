@@ -305,7 +305,7 @@ void live_until(const Others& busy, const std::function<bool()>& holds, std::str
         return holds();
     };
     if (!wait_until(lives_and_holds, patience(std::chrono::seconds(90))))
-        fail_test(fmt::format("waited in vain for {}", what));
+        fail_test(fmt::format("did not come: {}", what));
     check(talk.end(), "the other connections lived");
 }
 
