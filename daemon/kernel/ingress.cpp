@@ -11,6 +11,7 @@
 #include <bpf/libbpf.h>
 #include <unistd.h>
 
+#include "daemon/kernel/pins.h"
 #include "daemon/netlink/filters.h"
 
 namespace ballast::kernel {
@@ -83,14 +84,6 @@ std::uint32_t device_of(int link) {
     bpf_link_info info{};
     __u32 length = sizeof info;
     return ::bpf_obj_get_info_by_fd(link, &info, &length) == 0 ? info.xdp.ifindex : 0;
-}
-
-Result<void> unlink_pin(const std::string& pin, std::vector<std::string>& removed) {
-    if (::unlink(pin.c_str()) == 0)
-        removed.push_back(pin);
-    else if (errno != ENOENT)
-        return fail(Error::system(fmt::format("remove pin {}", pin), errno));
-    return {};
 }
 
 void add_device(const std::string& file, std::string_view prefix,
@@ -192,7 +185,7 @@ Result<void> Ingress::remove(std::uint32_t device, const std::string& bpffs_dir,
             (void)::bpf_tc_hook_destroy(&all);
     }
     for (const auto prefix : {link_prefix, filter_prefix, qdisc_prefix})
-        if (auto done = unlink_pin(pin_of(bpffs_dir, prefix, device), removed); !done)
+        if (auto done = remove_pin(pin_of(bpffs_dir, prefix, device), removed); !done)
             return done;
     return {};
 }

@@ -50,24 +50,24 @@ Result<ballast_control> read_control(const std::string& dir) {
     return control;
 }
 
-Result<void> remove_one(const std::string& path, std::vector<std::string>& removed) {
+/// All but that of the program which gives back what the others have changed.
+Result<void> remove_links(const std::string& bpffs_dir, std::vector<std::string>& removed) {
+    for (const auto& hook : kHooks)
+        if (hook.is_pinned() && hook.stage != Stage::unload)
+            if (auto done = remove_pin(link_pin(bpffs_dir, hook.name), removed); !done)
+                return done;
+    return {};
+}
+
+} // namespace
+
+Result<void> remove_pin(const std::string& path, std::vector<std::string>& removed) {
     if (::unlink(path.c_str()) == 0)
         removed.push_back(path);
     else if (errno != ENOENT)
         return fail(Error::system(fmt::format("remove pin {}", path), errno));
     return {};
 }
-
-/// All but that of the program which gives back what the others have changed.
-Result<void> remove_links(const std::string& bpffs_dir, std::vector<std::string>& removed) {
-    for (const auto& hook : kHooks)
-        if (hook.is_pinned() && hook.stage != Stage::unload)
-            if (auto done = remove_one(link_pin(bpffs_dir, hook.name), removed); !done)
-                return done;
-    return {};
-}
-
-} // namespace
 
 std::string map_pin(const std::string& bpffs_dir, std::string_view map) {
     return fmt::format("{}/{}", bpffs_dir, map);
@@ -107,10 +107,10 @@ Result<std::vector<std::string>> remove_pins(const std::string& bpffs_dir) {
     if (auto done = remove_links(bpffs_dir, removed); !done)
         return fail(done.error());
     const auto restored = restore->run("/proc");
-    if (auto done = remove_one(restore_pin, removed); !done)
+    if (auto done = remove_pin(restore_pin, removed); !done)
         return fail(done.error());
     for (const auto map : pinned_maps)
-        if (auto done = remove_one(map_pin(bpffs_dir, map), removed); !done)
+        if (auto done = remove_pin(map_pin(bpffs_dir, map), removed); !done)
             return fail(done.error());
     if (::rmdir(bpffs_dir.c_str()) == 0)
         removed.push_back(bpffs_dir);

@@ -30,6 +30,9 @@ inline constexpr std::array<std::string_view, 31> pinned_maps{
 std::string map_pin(const std::string& bpffs_dir, std::string_view map);
 std::string link_pin(const std::string& bpffs_dir, std::string_view program);
 
+/// Removes one pin and appends it to `removed`; none there is no error.
+Result<void> remove_pin(const std::string& path, std::vector<std::string>& removed);
+
 enum class PinState {
     none,       ///< nothing there: a first load
     complete,   ///< adopt

@@ -344,13 +344,9 @@ Result<void> Shedder::remove(const std::string& bpffs_dir, std::vector<std::stri
     for (const auto device : Ingress::pinned(bpffs_dir))
         if (auto done = Ingress::remove(device, bpffs_dir, removed); !done)
             return done;
-    for (const auto name : shed_maps) {
-        const auto pin = map_pin(bpffs_dir, name);
-        if (::unlink(pin.c_str()) == 0)
-            removed.push_back(pin);
-        else if (errno != ENOENT)
-            return fail(Error::system(fmt::format("remove pin {}", pin), errno));
-    }
+    for (const auto name : shed_maps)
+        if (auto done = remove_pin(map_pin(bpffs_dir, name), removed); !done)
+            return done;
     return {};
 }
 
