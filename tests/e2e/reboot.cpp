@@ -55,7 +55,7 @@ std::uint64_t cookie_of(const Netns& netns) {
 }
 
 /// The namespace has number and cookie of the one of before the reboot, and the range that the
-/// daemon had set there then: only the boot tells them apart.
+/// daemon had set there then: only the boot differs.
 void restores_nothing_of_before() {
     need_disk();
     const auto directory = make_temp_dir();

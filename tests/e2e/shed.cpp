@@ -165,7 +165,7 @@ void only_reports_where_it_observes(const Family& family) {
 }
 
 /// What is kept for them, others do not get.
-void spares_whom_it_is_told_to(const Family& family) {
+void spares_the_prefixes_of_its_rule(const Family& family) {
     auto& scene = shed_scene();
     const bool is_v4 = family.domain == AF_INET;
     const std::string spared = is_v4 ? "10.77.0.5" : "fd77::5";
@@ -339,7 +339,7 @@ TEST_GROUP(shed) {
         .each(families, "refuses at once", refuses_at_once)
         .host_each(families, "refuses data in the SYN", refuses_data_in_the_syn)
         .host_each(families, "only reports where it observes", only_reports_where_it_observes)
-        .host_each(families, "spares whom it is told to", spares_whom_it_is_told_to)
+        .host_each(families, "spares the prefixes of its rule", spares_the_prefixes_of_its_rule)
         .host_each(families, "keeps to a rate", keeps_to_a_rate)
         .host_each(families, "refuses for one that is stuck", refuses_for_one_that_is_stuck)
         .host_add("follows devices", follows_devices)
